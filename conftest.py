@@ -1,0 +1,23 @@
+"""Keeps what the user has set away from every test; notebooks' kernels inherit it from here."""
+
+import os
+
+import pytest
+
+# What decides which tests must run, rather than how the package behaves.
+KEPT = ("HOLYSHEEP_REQUIRE_", "HOLYSHEEP_SCHEMA")
+LOOPBACK = "127.0.0.1,localhost"
+
+
+def pytest_configure() -> None:
+    for name in list(os.environ):
+        if name.startswith(("HOLYSHEEP_", "OPENAI_")) and not name.startswith(KEPT):
+            del os.environ[name]
+    os.environ["HOLYSHEEP_ENV_FILE"] = os.devnull  # no .env file is read
+    os.environ["NO_PROXY"] = os.environ["no_proxy"] = LOOPBACK
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Make Matplotlib's list of fonts now: in a notebook it would print a warning if it is slow."""
+    if not hasattr(session.config, "workerinput"):
+        import matplotlib.font_manager  # noqa: F401

@@ -1,0 +1,81 @@
+"""HolySheep Notebooks: the one small module that every lesson imports as ``hs``.
+
+Names are handed on lazily, so that ``import holysheep_helpers`` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from holysheep_helpers import catalog as catalog
+    from holysheep_helpers.chat import CutShortWarning as CutShortWarning
+    from holysheep_helpers.chat import Reply as Reply
+    from holysheep_helpers.chat import ask as ask
+    from holysheep_helpers.cost import cost_of as cost_of
+    from holysheep_helpers.cost import to_krw as to_krw
+    from holysheep_helpers.checkup import doctor as doctor
+    from holysheep_helpers.errors import ConfigurationError as ConfigurationError
+    from holysheep_helpers.errors import HolySheepError as HolySheepError
+    from holysheep_helpers.errors import IncompleteStreamError as IncompleteStreamError
+    from holysheep_helpers.errors import InputError as InputError
+    from holysheep_helpers.errors import UnknownPriceError as UnknownPriceError
+    from holysheep_helpers.exercises import check as check
+    from holysheep_helpers.exercises import hint as hint
+    from holysheep_helpers.gateway import BudgetError as BudgetError
+    from holysheep_helpers.gateway import Gateway as Gateway
+    from holysheep_helpers.connecting import connect as connect
+    from holysheep_helpers.keys import login as login
+    from holysheep_helpers.plots import plot_streams as plot_streams
+    from holysheep_helpers.streaming import AsyncStream as AsyncStream
+    from holysheep_helpers.streaming import Stream as Stream
+    from holysheep_helpers.streaming import astream as astream
+    from holysheep_helpers.streaming import stream as stream
+    from holysheep_helpers.widgets import compare_panel as compare_panel
+    from holysheep_helpers.widgets import playground as playground
+    from holysheep_helpers.widgets import stream_panel as stream_panel
+
+_HOME = {
+    "AsyncStream": "streaming",
+    "BudgetError": "gateway",
+    "ConfigurationError": "errors",
+    "CutShortWarning": "chat",
+    "Gateway": "gateway",
+    "HolySheepError": "errors",
+    "IncompleteStreamError": "errors",
+    "InputError": "errors",
+    "Reply": "chat",
+    "Stream": "streaming",
+    "UnknownPriceError": "errors",
+    "ask": "chat",
+    "astream": "streaming",
+    "check": "exercises",
+    "compare_panel": "widgets",
+    "connect": "connecting",
+    "cost_of": "cost",
+    "doctor": "checkup",
+    "hint": "exercises",
+    "login": "keys",
+    "playground": "widgets",
+    "plot_streams": "plots",
+    "stream": "streaming",
+    "stream_panel": "widgets",
+    "to_krw": "cost",
+}
+
+__all__ = sorted([*_HOME, "catalog"])  # pyright: ignore[reportUnsupportedDunderAll]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "catalog":
+        return import_module("holysheep_helpers.catalog")
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

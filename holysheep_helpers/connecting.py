@@ -1,0 +1,140 @@
+"""``connect()``: mock or live, decided once and in the open."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+from typing import Any, Literal
+
+from holysheep_helpers import catalog
+from holysheep_helpers.errors import ConfigurationError
+from holysheep_helpers.gateway import Gateway
+from holysheep_helpers.keys import HOW_TO_SET, Secret, checked_url, find_key, settings
+from holysheep_helpers.mock.process import MockProcess
+
+DEFAULT_LIVE_BUDGET_USD = Decimal("0.50")
+_mocks: dict[tuple[int, float, str], MockProcess] = {}
+
+
+def connect(
+    mode: Literal["auto", "mock", "live"] | None = None,
+    base_url: str | None = None,
+    api_key: str | None = None,
+    plan: str | None = None,
+    budget_usd: Decimal | str | int | None = None,
+) -> Gateway:
+    """Connect to the real gateway if there is a key, else to a mock on this computer.
+
+    The first that says something decides: these arguments; ``HOLYSHEEP_MODE`` (``auto``,
+    ``mock``, ``live``); a key in ``hs.login()``, ``HOLYSHEEP_API_KEY`` or a ``.env`` file, which
+    means live; otherwise the mock, a process of this kernel's own that ends with it.
+    ``HOLYSHEEP_BASE_URL`` names any other OpenAI-compatible address. ``budget_usd`` is in US
+    dollars (live: 0.50 unless given). ``plan`` is one of ``hs.catalog.plans()``: what the mock
+    plays (``unlimited`` unless given), and what live is taken to be.
+    ``HOLYSHEEP_MOCK_TIME_SCALE=0.05`` plays the mock at 20 times the speed, 0 at once;
+    ``HOLYSHEEP_MOCK_SEED`` gives it another seed than 0.
+
+    Raises ``ConfigurationError``, each with its cure: an unknown mode or plan, a missing,
+    malformed or placeholder key, an address without ``/v1``, plain http to another computer.
+    """
+    found = settings()
+    asked = mode or found.get("HOLYSHEEP_MODE") or "auto"
+    if asked not in ("auto", "mock", "live"):
+        raise ConfigurationError(
+            f"The mode is {asked!r}: 'auto', 'mock' and 'live' are allowed "
+            "(argument mode, or HOLYSHEEP_MODE)."
+        )
+    if plan is not None and plan not in catalog.plans():
+        raise ConfigurationError(
+            f"The plan is {plan!r}: allowed are {', '.join(map(repr, catalog.plans()))}."
+        )
+    budget = _budget(budget_usd)
+    decided_by = "you asked for it" if mode else "HOLYSHEEP_MODE says so"
+    if asked == "mock":
+        if base_url is not None or api_key is not None:
+            raise ConfigurationError(
+                "mode 'mock' starts a mock of its own, which needs no base_url and no api_key. "
+                "For a mock that runs elsewhere leave the mode out and give both."
+            )
+        return _own_mock(found, plan, budget, decided_by)
+
+    key = find_key(api_key, found)
+    named = base_url or found.get("HOLYSHEEP_BASE_URL")
+    if asked == "auto" and key is None and named is None:
+        return _own_mock(found, plan, budget, f"no {catalog.KEY_VARIABLE} is set")
+    if key is None:
+        raise ConfigurationError(
+            f"Live needs a key, and there is none. {HOW_TO_SET} Without one, hs.connect('mock')."
+        )
+    if named is None and key.from_mock:
+        raise ConfigurationError(
+            "This key was issued by a mock, and the real gateway does not know it. Name the "
+            "mock's address: hs.connect(base_url=...) or HOLYSHEEP_BASE_URL."
+        )
+    where = "base_url" if base_url is not None else "HOLYSHEEP_BASE_URL"
+    url = checked_url(named or catalog.BASE_URL, where, key)
+    shared = asked == "auto" and key.from_mock
+    live_default = budget is None and not shared
+    if asked == "auto":
+        decided_by = "a mock's key and address are set" if shared else "a key is set"
+    return Gateway(
+        mode="mock" if shared else "live",
+        base_url=url,
+        key=key,
+        plan=catalog.plans()[plan] if plan else None,
+        budget_usd=DEFAULT_LIVE_BUDGET_USD if live_default else budget,
+        budget_is_default=live_default,
+        why=decided_by,
+    )
+
+
+def _own_mock(
+    found: Mapping[str, str], plan: str | None, budget: Decimal | None, decided_by: str
+) -> Gateway:
+    seed = _number(found, "HOLYSHEEP_MOCK_SEED", int, 0)
+    scale = _number(found, "HOLYSHEEP_MOCK_TIME_SCALE", float, 1.0)
+    played = catalog.plans()[plan or "unlimited"]
+    settings_of_it = (seed, scale, played.name)
+    mock = _mocks.get(settings_of_it)
+    if mock is None or not mock.alive:
+        mock = MockProcess.start(seed=seed, time_scale=scale, plan=played.name)
+        _mocks[settings_of_it] = mock
+    return Gateway(
+        mode="mock",
+        base_url=mock.base_url,
+        key=Secret(mock.api_key),
+        plan=played,
+        budget_usd=budget,
+        mock=mock,
+        why=decided_by,
+    )
+
+
+def _number(
+    found: Mapping[str, str], name: str, kind: type[int] | type[float], default: float
+) -> Any:
+    text = found.get(name)
+    if text is None:
+        return default
+    try:
+        value = kind(text)
+    except ValueError:
+        value = -1
+    if not 0 <= value < float("inf"):
+        raise ConfigurationError(f"{name} is {text!r}: a number, 0 or more, is needed.")
+    return value
+
+
+def _budget(value: object) -> Decimal | None:
+    if value is None:
+        return None
+    try:
+        budget = Decimal(value) if isinstance(value, Decimal | str | int) else None
+    except InvalidOperation:
+        budget = None
+    if budget is None or isinstance(value, bool) or not budget.is_finite() or budget < 0:
+        raise ConfigurationError(
+            f"budget_usd is {value!r}: US dollars, 0 or more, as Decimal('0.50'), '0.50' or 1. "
+            "(No float: money is exact here.)"
+        )
+    return budget

@@ -1,0 +1,34 @@
+"""The errors of the helpers. What the SDK raises stays the SDK's own."""
+
+from __future__ import annotations
+
+
+class HolySheepError(Exception):
+    """Anything that a helper refuses or can't do. The message ends with what to do about it."""
+
+
+class ConfigurationError(HolySheepError):
+    """A key, an address or a setting can't be right. Nothing was sent."""
+
+
+class InputError(HolySheepError, ValueError):
+    """An argument can't be right. Nothing was sent."""
+
+
+class UnknownPriceError(HolySheepError, LookupError):
+    """No price was published for this model, so no cost can be stated."""
+
+
+class UnexpectedReplyError(HolySheepError):
+    """The server answered, with status 200, something that is no chat completion."""
+
+
+class IncompleteStreamError(HolySheepError):
+    """A stream ended without a finish reason: what came is not the whole answer.
+
+    ``partial_text`` is what arrived until then. It may have been paid for.
+    """
+
+    def __init__(self, message: str, partial_text: str) -> None:
+        super().__init__(message)
+        self.partial_text = partial_text

@@ -1,0 +1,118 @@
+"""Figures in one style: readable in light and dark themes, safe for the colour-blind, Korean.
+
+Importing this module sets that style for Matplotlib in this kernel, the learner's own figures too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+
+import matplotlib as mpl
+from matplotlib import font_manager
+from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
+
+from holysheep_helpers.errors import InputError
+from holysheep_helpers.streaming import AsyncStream, Stream
+
+KOREAN_FONT = "NanumGothic"
+# Okabe and Ito's palette, distinguishable with every common colour blindness (2008).
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
+
+
+def _use_style() -> None:
+    spec = find_spec("koreanize_matplotlib")  # for its font files: its import fails on 3.12+
+    for folder in spec.submodule_search_locations or () if spec else ():
+        for file in sorted(Path(folder, "fonts").glob("*.ttf")):
+            font_manager.fontManager.addfont(file)
+    mpl.rcParams.update(
+        {
+            "font.family": [KOREAN_FONT, "DejaVu Sans"] if korean_font_found() else ["DejaVu Sans"],
+            "font.size": 11,
+            "axes.unicode_minus": False,  # NanumGothic has no U+2212
+            "axes.prop_cycle": mpl.cycler(color=COLOURS),
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.grid": True,
+            "grid.color": "#dddddd",
+            "axes.axisbelow": True,
+            "axes.titlelocation": "left",
+            "axes.titleweight": "bold",
+            "figure.facecolor": "white",  # opaque: a dark theme must not swallow the labels
+            "savefig.facecolor": "white",
+            "figure.figsize": (8, 4),
+            "figure.dpi": 100,
+        }
+    )
+
+
+def korean_font_found() -> bool:
+    """Whether Matplotlib knows the Korean font."""
+    return any(font.name == KOREAN_FONT for font in font_manager.fontManager.ttflist)
+
+
+def plot_streams(streams: Stream | AsyncStream | Mapping[str, Stream | AsyncStream]) -> Figure:
+    """Characters received over time: a staircase for each stream, its first text marked.
+
+    ``streams`` is one stream that was read, or several by name. The horizontal axis is seconds
+    since the call. Raises ``InputError`` if one of them has no text yet.
+    """
+    named = {"": streams} if isinstance(streams, Stream | AsyncStream) else dict(streams)
+    if not named:
+        raise InputError("No stream was given: read one to its end, then hand it over.")
+    figure, axes = plt.subplots()
+    for colour, (name, stream) in zip(COLOURS * len(named), named.items(), strict=False):
+        if not stream.timeline or stream.elapsed_s is None:
+            plt.close(figure)
+            raise InputError(
+                f"The stream {name or stream!r} has no text yet: read it first, "
+                "`for text in stream: ...` or `stream.read()`."
+            )
+        _staircase(axes, name, stream, colour)
+    first, last = named[next(iter(named))], max(s.elapsed_s or 0 for s in named.values())
+    axes.set_title(
+        f"First text after {first.ttft_s or 0:.2f} s, all of it after {first.elapsed_s or 0:.2f} s"
+        if len(named) == 1
+        else "Text received over time"
+    )
+    axes.set_xlabel("seconds since the call")
+    axes.set_ylabel("characters received")
+    axes.set_xlim(0, last * 1.05)
+    axes.set_ylim(0, None)
+    axes.legend(loc="upper left", frameon=True)
+    figure.tight_layout()
+    plt.close(figure)  # the returned figure is shown once, by the cell that has it last
+    return figure
+
+
+def _staircase(axes: plt.Axes, name: str, stream: Stream | AsyncStream, colour: str) -> None:
+    times, counts, total = [0.0], [0], 0
+    for at_s, text in stream.timeline:
+        total += len(text)
+        times.append(at_s)
+        counts.append(total)
+    times.append(stream.elapsed_s or times[-1])
+    counts.append(total)
+    prefix = f"{name}: " if name else ""
+    axes.step(times, counts, where="post", color=colour, linewidth=2, label=f"{prefix}text so far")
+    axes.axvline(
+        stream.ttft_s or 0,
+        color=colour,
+        linestyle="--",
+        linewidth=1.5,
+        label=f"{prefix}first text, {stream.ttft_s or 0:.2f} s",
+    )
+    if not stream.complete:
+        axes.plot(times[-1], total, marker="x", markersize=11, markeredgewidth=3, color=colour)
+        axes.annotate(
+            "ended here, no finish reason",
+            (times[-1], total),
+            xytext=(-8, -16),
+            textcoords="offset points",
+            ha="right",
+        )
+
+
+_use_style()

@@ -1,0 +1,271 @@
+"""``stream()`` and ``astream()``: the text as it comes, and a check that all of it came."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from decimal import Decimal
+from time import perf_counter
+from types import TracebackType
+from typing import Any, Self
+
+import openai
+from openai.types import CompletionUsage
+from openai.types.chat import ChatCompletionChunk
+
+from holysheep_helpers import catalog
+from holysheep_helpers.chat import add_advice, request_arguments
+from holysheep_helpers.cost import cost_or_none
+from holysheep_helpers.errors import IncompleteStreamError, InputError, UnexpectedReplyError
+from holysheep_helpers.gateway import Gateway, async_client, sync_client
+
+
+class _Reading:
+    """What both kinds of stream gather while they are read. All times are seconds.
+
+    ``text`` so far; ``usage``, ``cost``, ``finish_reason``, ``model``, ``request_id`` once they
+    are known; ``ttft_s`` from the call to the first text, as the application sees it;
+    ``elapsed_s`` from the call to the end, or to the moment it was left; ``timeline`` a list of
+    (seconds since the call, text that came); ``chunks`` the count of chunks of any kind.
+    """
+
+    def __init__(self, arguments: dict[str, Any], start_s: float) -> None:
+        self.usage: CompletionUsage | None = None
+        self.finish_reason: str | None = None
+        self.model: str = arguments["model"]
+        self.request_id: str | None = None
+        self.elapsed_s: float | None = None
+        self.timeline: list[tuple[float, str]] = []
+        self.chunks = 0
+        self._start_s = start_s
+        self._begun = False
+
+    @property
+    def text(self) -> str:
+        return "".join(text for _, text in self.timeline)
+
+    @property
+    def ttft_s(self) -> float | None:
+        return self.timeline[0][0] if self.timeline else None
+
+    @property
+    def cost(self) -> Decimal | None:
+        return cost_or_none(self.usage, self.model)
+
+    @property
+    def complete(self) -> bool:
+        """Whether the server itself said that it had finished."""
+        return self.finish_reason is not None
+
+    @property
+    def cut_short(self) -> bool:
+        """Whether ``max_tokens`` cut the answer off."""
+        return self.finish_reason == "length"
+
+    def _begin(self) -> None:
+        if self._begun:
+            raise InputError(
+                "This stream was read already, and can be read once. Its text so far is in .text; "
+                "to ask again, call hs.stream() again (that is a new, paid request)."
+            )
+        self._begun = True
+
+    def _take(self, chunk: ChatCompletionChunk) -> str:
+        self.chunks += 1
+        self.model = chunk.model or self.model
+        self.usage = chunk.usage or self.usage
+        if not chunk.choices:
+            return ""
+        choice = chunk.choices[0]
+        self.finish_reason = choice.finish_reason or self.finish_reason
+        text = choice.delta.content or ""
+        if text:
+            self.timeline.append((perf_counter() - self._start_s, text))
+        return text
+
+    def _stop_clock(self) -> None:
+        if self.elapsed_s is None:
+            self.elapsed_s = perf_counter() - self._start_s
+
+    def _check_whole(self) -> None:
+        if not self.complete:
+            raise IncompleteStreamError(
+                f"The stream ended without a finish reason after {self.chunks} chunks: what came "
+                "is not the whole answer. It is in this error's partial_text; asking again is a "
+                "new, paid request.",
+                self.text,
+            )
+
+    def __repr__(self) -> str:
+        state = self.finish_reason or ("left early" if self.elapsed_s is not None else "open")
+        return f"<{type(self).__name__} {self.model}: {len(self.text)} characters, {state}>"
+
+
+class Stream(_Reading):
+    """An answer that is still coming: iterate for its text, or ``read()`` it to the end.
+
+    The request is sent when the object is made. Leaving the loop early, ``close()`` or the end of
+    a ``with`` block closes the connection, which stops the server. Raises
+    ``IncompleteStreamError`` at the end if the server never said that it had finished.
+    """
+
+    def __init__(self, raw: openai.Stream[ChatCompletionChunk], **known: Any) -> None:
+        super().__init__(**known)
+        self._raw = raw
+        self.request_id = raw.response.headers.get("x-request-id")
+
+    def __iter__(self) -> Iterator[str]:
+        self._begin()
+        return self._texts()
+
+    def _texts(self) -> Iterator[str]:
+        try:
+            for chunk in self._raw:
+                if text := self._take(chunk):
+                    yield text
+            self._stop_clock()
+            self._check_whole()
+        finally:
+            self.close()
+
+    def read(self) -> str:
+        """Read to the end and return the whole text."""
+        for _ in self:
+            pass
+        return self.text
+
+    def close(self) -> None:
+        """Close the connection; what has come stays readable. Closing twice is fine."""
+        self._stop_clock()
+        self._raw.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class AsyncStream(_Reading):
+    """``Stream``'s asynchronous twin: ``async for``, ``await read()``, ``async with``."""
+
+    def __init__(self, raw: openai.AsyncStream[ChatCompletionChunk], **known: Any) -> None:
+        super().__init__(**known)
+        self._raw = raw
+        self.request_id = raw.response.headers.get("x-request-id")
+
+    def __aiter__(self) -> AsyncIterator[str]:
+        self._begin()
+        return self._texts()
+
+    async def _texts(self) -> AsyncIterator[str]:
+        try:
+            async for chunk in self._raw:
+                if text := self._take(chunk):
+                    yield text
+            self._stop_clock()
+            self._check_whole()
+        finally:
+            await self.close()
+
+    async def read(self) -> str:
+        """Read to the end and return the whole text."""
+        async for _ in self:
+            pass
+        return self.text
+
+    async def close(self) -> None:
+        """Close the connection; what has come stays readable. Closing twice is fine."""
+        self._stop_clock()
+        await self._raw.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+
+def stream(
+    gateway_or_client: Gateway | openai.OpenAI,
+    prompt: str,
+    *,
+    system: str | None = None,
+    model: str = catalog.DEFAULT_MODEL,
+    preset: str = "general",
+    **sdk_parameters: Any,
+) -> Stream:
+    """Ask, and hand the answer on as it comes: ``for text in hs.stream(gw, "..."): ...``.
+
+    Takes what ``hs.ask`` takes. The request is sent at once, not at the first iteration, and asks
+    for the usage at the end (``stream_options``) unless you say otherwise. Once the stream has
+    begun nothing is retried. Raises what ``hs.ask`` raises, and while it is read the SDK's errors
+    and ``IncompleteStreamError``.
+    """
+    client = sync_client(gateway_or_client)
+    arguments = _stream_arguments(prompt, system, model, preset, sdk_parameters)
+    start_s = perf_counter()
+    try:
+        raw = client.chat.completions.create(**arguments)
+    except openai.OpenAIError as error:
+        add_advice(error, client, model)
+        raise
+    if not isinstance(raw, openai.Stream) or not _is_event_stream(raw):
+        raise _no_stream(client)
+    return Stream(raw, arguments=arguments, start_s=start_s)
+
+
+async def astream(
+    gateway_or_client: Gateway | openai.AsyncOpenAI,
+    prompt: str,
+    *,
+    system: str | None = None,
+    model: str = catalog.DEFAULT_MODEL,
+    preset: str = "general",
+    **sdk_parameters: Any,
+) -> AsyncStream:
+    """``stream()`` for asynchronous code: ``async for text in await hs.astream(gw, "..."): ...``.
+
+    Leave early inside ``async with await hs.astream(...) as answer:`` so that the connection is
+    closed at once; a bare ``break`` leaves that to the event loop, a moment later.
+    """
+    client = async_client(gateway_or_client)
+    arguments = _stream_arguments(prompt, system, model, preset, sdk_parameters)
+    start_s = perf_counter()
+    try:
+        raw = await client.chat.completions.create(**arguments)
+    except openai.OpenAIError as error:
+        add_advice(error, client, model)
+        raise
+    if not isinstance(raw, openai.AsyncStream) or not _is_event_stream(raw):
+        raise _no_stream(client)
+    return AsyncStream(raw, arguments=arguments, start_s=start_s)
+
+
+def _stream_arguments(
+    prompt: object, system: object, model: object, preset: object, given: dict[str, Any]
+) -> dict[str, Any]:
+    if given.get("n") not in (None, 1):
+        raise InputError(f"n is {given['n']!r}: one answer at a time can be streamed here.")
+    arguments = request_arguments(prompt, system, model, preset, given)
+    return {"stream_options": {"include_usage": True}, **arguments, "stream": True}
+
+
+def _is_event_stream(raw: openai.Stream[Any] | openai.AsyncStream[Any]) -> bool:
+    return "text/event-stream" in raw.response.headers.get("content-type", "")
+
+
+def _no_stream(client: openai.OpenAI | openai.AsyncOpenAI) -> UnexpectedReplyError:
+    return UnexpectedReplyError(
+        f"{client.base_url} answered with status 200, but not with an event stream. A proxy's "
+        "page, or a wrong address? Check it."
+    )

@@ -1,0 +1,278 @@
+"""The lessons' panels: ipywidgets around the helpers, with no arithmetic of their own.
+
+Each panel has a ``send`` button that can be pressed from code (``panel.send.click()``), a
+``wait()`` for the answer and a ``text`` with what it shows, for screen readers, slow lines and
+editors without widgets. What a panel is in a stored notebook is one fixed line of text.
+"""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections.abc import Iterable
+from html import escape
+from typing import Any
+
+import ipywidgets as w
+import openai
+
+from holysheep_helpers import catalog
+from holysheep_helpers.chat import Reply, ask
+from holysheep_helpers.errors import HolySheepError
+from holysheep_helpers.gateway import Gateway
+from holysheep_helpers.streaming import Stream, stream
+
+_WIDE = w.Layout(width="100%", max_width="720px")
+_LABEL = {"description_width": "110px"}
+
+
+class Panel:
+    """What every panel shares: a send button, a place for the answer, one request at a time."""
+
+    title = "Panel"
+
+    def __init__(self, gateway: Gateway, prompt: str) -> None:
+        self.gateway = gateway
+        self.text = ""
+        self.prompt = w.Textarea(
+            value=prompt, description="Prompt", rows=3, layout=_WIDE, style=_LABEL
+        )
+        self.send = w.Button(description="Send", button_style="primary", icon="paper-plane")
+        self.answer = w.HTML(layout=_WIDE)
+        self.answer.add_class("hs-panel-reply")
+        self.status = w.HTML(layout=_WIDE)
+        self.send.on_click(lambda _: self._start())
+        self._thread: threading.Thread | None = None
+        self._view = w.VBox([w.HTML(f"<h4>{escape(self.title)}</h4>"), *self._body()])
+
+    def _body(self) -> Iterable[w.Widget]:
+        raise NotImplementedError
+
+    def _work(self) -> None:
+        raise NotImplementedError
+
+    def _start(self) -> None:
+        if self._thread is not None and self._thread.is_alive():
+            return
+        self.send.disabled = True
+        self.text = ""
+        self._say("Waiting for the answer …")
+        # In a thread, so that the kernel stays free to hear the Stop button.
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            self._work()
+        except (HolySheepError, openai.OpenAIError) as error:
+            notes = " ".join(getattr(error, "__notes__", ()))
+            self._say(f"{type(error).__name__}: {error} {notes}".strip(), alarm=True)
+        finally:
+            self.send.disabled = False
+
+    def wait(self, timeout_s: float = 60) -> None:
+        """Wait until the request that the button sent has been answered, stopped or failed."""
+        if self._thread is not None:
+            self._thread.join(timeout_s)
+
+    def _show(self, text: str) -> None:
+        self.text = text
+        self.answer.value = (
+            '<div style="white-space:pre-wrap;line-height:1.5;padding:.5em;'
+            f'border-left:4px solid #0072B2" aria-live="polite">{escape(text)}</div>'
+        )
+
+    def _say(self, text: str, *, alarm: bool = False) -> None:
+        colour = "#b3261e" if alarm else "inherit"
+        role = "alert" if alarm else "status"
+        self.status.value = f'<div role="{role}" style="color:{colour}">{escape(text)}</div>'
+        if alarm:
+            self.text = text
+
+    def __repr__(self) -> str:
+        return f"[{self.title}: run this cell in JupyterLab to use the panel]"
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+        view: Any = self._view._repr_mimebundle_(**kwargs)
+        bundle = view[0] if isinstance(view, tuple) else view
+        return {**bundle, "text/plain": repr(self), "text/html": f"<em>{escape(repr(self))}</em>"}
+
+
+def _model_choice(value: str = catalog.DEFAULT_MODEL) -> w.Dropdown:
+    known = [(f"{m.name} ({m.id})", m.id) for m in catalog.models(published_only=True)]
+    return w.Dropdown(options=known, value=value, description="Model", layout=_WIDE, style=_LABEL)
+
+
+def _tokens_slider(value: int) -> w.IntSlider:
+    return w.IntSlider(
+        value=value,
+        min=1,
+        max=8192,
+        description="max_tokens",
+        continuous_update=False,
+        layout=_WIDE,
+        style=_LABEL,
+    )
+
+
+class Playground(Panel):
+    """One question with every knob that matters; ``reply`` is the last answer."""
+
+    title = "Playground"
+
+    def _body(self) -> Iterable[w.Widget]:
+        general = catalog.presets()["general"]
+        self.reply: Reply | None = None
+        self.system = w.Text(
+            description="System", placeholder="optional", layout=_WIDE, style=_LABEL
+        )
+        self.model = _model_choice()
+        self.preset = w.Dropdown(
+            options=list(catalog.presets()), description="Preset", layout=_WIDE, style=_LABEL
+        )
+        self.temperature = w.FloatSlider(
+            value=general["temperature"],
+            min=0,
+            max=2,
+            step=0.1,
+            description="temperature",
+            continuous_update=False,
+            layout=_WIDE,
+            style=_LABEL,
+        )
+        self.max_tokens = _tokens_slider(int(general["max_tokens"]))
+        self.preset.observe(lambda _: self._use_preset(), names="value")
+        yield from (self.prompt, self.system, self.model, self.preset)
+        yield from (self.temperature, self.max_tokens, self.send, self.answer, self.status)
+
+    def _use_preset(self) -> None:
+        chosen = catalog.presets()[self.preset.value]
+        self.temperature.value = chosen["temperature"]
+        self.max_tokens.value = chosen["max_tokens"]
+
+    def _work(self) -> None:
+        reply = self.reply = ask(
+            self.gateway,
+            self.prompt.value,
+            system=self.system.value or None,
+            model=self.model.value,
+            preset=self.preset.value,
+            temperature=self.temperature.value,
+            max_tokens=self.max_tokens.value,
+        )
+        self._show(str(reply))
+        self._say(f"{reply.summary()} · spent so far {self.gateway.spend}")
+
+
+class ComparePanel(Panel):
+    """One prompt to several models, one after the other; ``replies`` by model id."""
+
+    title = "One prompt, several models"
+
+    def _body(self) -> Iterable[w.Widget]:
+        self.replies: dict[str, Reply] = {}
+        self.models = w.SelectMultiple(
+            options=[m.id for m in catalog.models(published_only=True)],
+            value=("mistral-small-2603", "gpt-4o-mini", "gemini-2.5-flash"),
+            rows=6,
+            description="Models",
+            layout=_WIDE,
+            style=_LABEL,
+        )
+        yield from (self.prompt, self.models, self.send, self.answer, self.status)
+
+    def _work(self) -> None:
+        self.replies = {}
+        for model in self.models.value:
+            self._say(f"Asking {model} …")
+            self.replies[model] = ask(self.gateway, self.prompt.value, model=model)
+            self._show("\n\n".join(f"{reply!r}" for reply in self.replies.values()))
+        self._say(
+            f"Spent so far {self.gateway.spend}" if self.replies else "Choose a model, or several.",
+            alarm=not self.replies,
+        )
+
+
+class StreamPanel(Panel):
+    """An answer that types itself, with a Stop button; ``stream`` is the last one."""
+
+    title = "Watch it type"
+
+    def _body(self) -> Iterable[w.Widget]:
+        self.stream: Stream | None = None
+        self._stopped = threading.Event()
+        self.model = _model_choice()
+        self.max_tokens = _tokens_slider(512)
+        self.stop = w.Button(description="Stop", icon="stop", disabled=True)
+        self.stop.on_click(lambda _: self._stopped.set())
+        self.figure = w.Image(format="png", layout=w.Layout(width="100%", max_width="720px"))
+        self.figure.layout.display = "none"
+        buttons = w.HBox([self.send, self.stop])
+        yield from (self.prompt, self.model, self.max_tokens, buttons)
+        yield from (self.answer, self.status, self.figure)
+
+    def _work(self) -> None:
+        self._stopped.clear()
+        self.stop.disabled = False
+        self.figure.layout.display = "none"
+        try:
+            self._type()
+        finally:
+            self.stop.disabled = True
+
+    def _type(self) -> None:
+        with stream(
+            self.gateway,
+            self.prompt.value,
+            model=self.model.value,
+            max_tokens=self.max_tokens.value,
+        ) as answer:
+            self.stream = answer
+            for _ in answer:
+                self._show(answer.text)
+                if self._stopped.is_set():
+                    break
+        self._say(stream_facts(answer))
+        self._draw(answer)
+
+    def _draw(self, answer: Stream) -> None:
+        if not answer.timeline:
+            return
+        from holysheep_helpers.plots import plot_streams
+
+        png = io.BytesIO()
+        plot_streams(answer).savefig(png, format="png")
+        self.figure.value = png.getvalue()
+        self.figure.layout.display = ""
+
+
+def stream_facts(answer: Stream) -> str:
+    """A stream's numbers in one line; times in milliseconds, as shown to people."""
+    parts = [
+        f"first text after {(answer.ttft_s or 0) * 1000:,.0f} ms",
+        f"{'all' if answer.complete else 'left'} after {(answer.elapsed_s or 0) * 1000:,.0f} ms",
+        f"{len(answer.text)} characters in {len(answer.timeline)} chunks",
+        f"{answer.usage.completion_tokens} tokens" if answer.usage else "no usage came",
+        f"finish_reason {answer.finish_reason}",
+    ]
+    return " · ".join(parts)
+
+
+def playground(gateway: Gateway, prompt: str = "Name three things to check before you call an API "
+               "in production.") -> Playground:  # fmt: skip
+    """Lesson 2's panel: prompt, system prompt, model, preset, temperature, max_tokens."""
+    return Playground(gateway, prompt)
+
+
+def compare_panel(
+    gateway: Gateway, prompt: str = "Explain what an API gateway is in two sentences."
+) -> ComparePanel:
+    """Lesson 1's panel: the same prompt to the models that you choose."""
+    return ComparePanel(gateway, prompt)
+
+
+def stream_panel(
+    gateway: Gateway, prompt: str = "Explain step by step how streaming works."
+) -> StreamPanel:
+    """Lesson 3's panel: text as it comes, a Stop button, and the figure of text over time."""
+    return StreamPanel(gateway, prompt)

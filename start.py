@@ -1,0 +1,247 @@
+"""Sets everything up in a folder .venv beside this file, then opens JupyterLab or runs the tests.
+
+    python start.py                      open the lessons in JupyterLab
+    python start.py lab --port 9999      the same, with options for JupyterLab
+    python start.py test                 run all tests (with options for pytest)
+    python start.py notebooks            run all notebooks and store their outputs
+    python start.py setup                only install, tests included (before you go offline)
+
+It needs Python 3.11 or newer and, the first time, the network. Nothing outside .venv is installed.
+"""
+# This file must parse on every Python since 3.6, so that an old one can be told that it is.
+
+import hashlib
+import importlib.util
+import os
+import platform
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+OLDEST = (3, 11)
+
+
+def too_old(found, executable):
+    """What to tell this version of Python, or ``None`` if it is new enough."""
+    if tuple(found[:2]) >= OLDEST:
+        return None
+    cure = {
+        "win32": "install it with: winget install Python.Python.3.13, then run: py -3.13 start.py",
+        "darwin": "install it with: brew install python@3.13, then run: python3.13 start.py",
+    }.get(
+        sys.platform,
+        "install it (Debian, Ubuntu: sudo apt install python3 python3-venv), then run start.py "
+        "with it, for example: python3.13 start.py",
+    )
+    return (
+        f"This is Python {found[0]}.{found[1]} ({executable}). "
+        f"Python {OLDEST[0]}.{OLDEST[1]} or newer is needed.\n  What to do: {cure}"
+    )
+
+
+if too_old(sys.version_info, sys.executable):
+    sys.exit(too_old(sys.version_info, sys.executable))
+
+ROOT = Path(__file__).resolve().parent
+FIRST_LESSON = "notebooks/00_start_here.ipynb"
+PARALLEL = ("-n", "auto", "--maxprocesses=4")
+
+
+class SetupError(Exception):
+    """Something went wrong that the reader can cure: what happened, and what to do."""
+
+    def __init__(self, what: str, cure: str) -> None:
+        super().__init__(f"{what}\n  What to do: {cure}")
+
+
+def say(text: str) -> None:
+    print(text, flush=True)
+
+
+def run(command: list[str], env: dict[str, str] | None = None) -> int:
+    """Run a command in the project's folder; a Ctrl-C is its to handle, we wait for its end."""
+    with subprocess.Popen(command, cwd=ROOT, env=env) as process:
+        before = signal.signal(signal.SIGTERM, lambda *_: process.terminate())
+        interrupted = False
+        try:
+            while True:
+                try:
+                    code = process.wait()
+                    break
+                except KeyboardInterrupt:
+                    interrupted = True
+        finally:
+            signal.signal(signal.SIGTERM, before)
+    if interrupted and code:
+        raise KeyboardInterrupt
+    return code
+
+
+class Environment:
+    """The folder .venv, and the stamp in it that tells whether all is installed."""
+
+    def __init__(self, root: Path = ROOT, on: str = sys.platform, run=run) -> None:
+        self.root, self.run = root, run
+        self.folder = root / ".venv"
+        inside = ("Scripts", "python.exe") if on == "win32" else ("bin", "python")
+        self.python = str(self.folder.joinpath(*inside))
+        self.stamp = self.folder / "holysheep-stamp.txt"
+
+    def wanted(self) -> list[str]:
+        """What the stamp must say: this Python, this folder, this list of dependencies."""
+        listed = hashlib.sha256((self.root / "pyproject.toml").read_bytes()).hexdigest()
+        return [f"{platform.python_version()} {platform.machine()}", str(self.root), listed]
+
+    def stored(self) -> list[str]:
+        return self.stamp.read_text("utf-8").splitlines() if self.stamp.is_file() else []
+
+    def works(self) -> bool:
+        """Whether .venv's Python runs and finds the project."""
+        command = [self.python, "-I", "-c", "import holysheep_helpers"]
+        try:
+            return subprocess.run(command, capture_output=True, timeout=60).returncode == 0
+        except (OSError, subprocess.TimeoutExpired):
+            return False
+
+    def ready(self, tests: bool) -> bool:
+        stored = self.stored()
+        complete = stored[3:] == ["tests"] or (stored[3:] == ["lessons"] and not tests)
+        return complete and stored[:3] == self.wanted() and self.works()
+
+    def prepare(self, tests: bool) -> None:
+        """Make or mend .venv and install what is missing; at once if nothing is."""
+        self.check_folder()
+        if self.ready(tests):
+            return
+        say("Setting up: this takes a minute or two the first time, and needs the network.")
+        tests = tests or self.stored()[3:] == ["tests"]
+        if self.stored()[:2] != self.wanted()[:2] or not self.works():
+            self.make()
+        self.stamp.unlink(missing_ok=True)
+        self.install(tests)
+        stamp = [*self.wanted(), "tests" if tests else "lessons"]
+        self.stamp.write_text("\n".join(stamp) + "\n", "utf-8")
+        say("Everything is installed.")
+
+    def check_folder(self) -> None:
+        if not (self.root / "pyproject.toml").is_file():
+            raise SetupError(
+                f"There is no pyproject.toml beside start.py, in {self.root}.",
+                "unpack the whole zip file (or clone the repository), then run the start.py in it.",
+            )
+        try:
+            with tempfile.TemporaryFile(dir=self.root):
+                pass
+        except OSError as error:
+            raise SetupError(
+                f"This folder can't be written: {self.root} ({error.strerror or error}).",
+                "copy the whole folder to a place of your own, such as a new folder in your home "
+                "folder (not in a zip file, Program Files or OneDrive), and run start.py there.",
+            ) from None
+        found = {path.name for path in self.folder.iterdir()} if self.folder.is_dir() else set()
+        signs = {"pyvenv.cfg", "bin", "Scripts", self.stamp.name}
+        if (found and not found & signs) or self.folder.is_file():
+            raise SetupError(
+                f"{self.folder} is there, but is no Python environment.",
+                "move it away or delete it, then run start.py again.",
+            )
+
+    def make(self) -> None:
+        missing = [name for name in ("venv", "ensurepip") if not importlib.util.find_spec(name)]
+        if missing:
+            version = "{}.{}".format(*sys.version_info)
+            raise SetupError(
+                f"This Python came without its module {' and '.join(missing)}.",
+                f"Debian, Ubuntu: sudo apt install python3-venv (or python{version}-venv); "
+                "elsewhere install Python anew, with all its parts. Then run start.py again.",
+            )
+        say(f"Making .venv with Python {platform.python_version()} ...")
+        python = getattr(sys, "_base_executable", "") or sys.executable  # not .venv's own
+        if self.run([python, "-m", "venv", "--clear", str(self.folder)]):
+            raise SetupError(
+                f"Python could not make the folder {self.folder}; its own words are above.",
+                "close JupyterLab and terminals that still use it, see that the disk is not full, "
+                "delete the folder .venv, then run start.py again.",
+            )
+
+    def install(self, tests: bool) -> None:
+        env = {**os.environ, "PIP_USER": "0", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+        say("Installing the packages ...")
+        group = ["--group", "dev"] if tests else []
+        uv = [self.python, "-m", "uv", "pip", "install", "--python", self.python]
+        for what, command in (
+            ("The installer uv", [self.python, "-m", "pip", "install", "--quiet", "uv>=0.9"]),
+            ("The packages", [*uv, "--editable", ".", *group]),
+        ):
+            if self.run(command, env):
+                raise SetupError(
+                    f"{what} could not be installed; the reason is above.",
+                    "if they speak of a connection, a name or a time-out, there was no network: "
+                    "connect, then run start.py again (what has arrived is kept).\n"
+                    "  Behind a company's proxy: set HTTPS_PROXY. A certificate: set SSL_CERT_FILE "
+                    "to your company's.\n  Disk full: free 2 GB. Path too long on Windows: use a "
+                    "shorter folder, such as C:\\holysheep.",
+                )
+        # JupyterLab's question about news would cover the first lesson; your own settings win.
+        settings = self.folder / "share" / "jupyter" / "lab" / "settings" / "overrides.json"
+        settings.parent.mkdir(parents=True, exist_ok=True)
+        settings.write_text(
+            '{"@jupyterlab/apputils-extension:notification": '
+            '{"fetchNews": "false", "checkForUpdates": false}}\n',
+            "utf-8",
+        )
+        say("Looking for fonts ...")  # Matplotlib's list of fonts, once, rather than in a lesson
+        self.run([self.python, "-c", "import matplotlib.font_manager"])
+
+    def command(self, task: str, extra: list[str], as_root: bool) -> list[str]:
+        """The command line of a task, for this environment's Python."""
+        if task == "test":
+            return [self.python, "-m", "pytest", *PARALLEL, *extra]
+        if task == "notebooks":
+            return [self.python, str(self.root / "tests" / "notebooks" / "regenerate.py"), *extra]
+        lab = [self.python, "-m", "jupyterlab", f"--ServerApp.root_dir={self.root}"]
+        lab.append(f"--LabApp.default_url=/lab/tree/{FIRST_LESSON}")
+        return lab + (["--allow-root"] if as_root else []) + extra
+
+
+def loopback_past_proxies(environ: dict[str, str]) -> dict[str, str]:
+    """The same variables, with this computer's own address left out of any proxy."""
+    known = environ.get("NO_PROXY") or environ.get("no_proxy") or ""
+    names = ",".join(filter(None, [known, "127.0.0.1", "localhost"]))
+    return {**environ, "NO_PROXY": names, "no_proxy": names}
+
+
+def main(arguments: list[str]) -> int:
+    task = "lab" if not arguments or arguments[0].startswith("-") else arguments[0]
+    extra = arguments if arguments[:1] != [task] else arguments[1:]
+    if "--help" in arguments[:1] or "-h" in arguments[:1]:
+        say((__doc__ or "").strip())
+        return 0
+    try:
+        if task not in ("lab", "test", "notebooks", "setup"):
+            raise SetupError(
+                f"start.py knows nothing called {task!r}.",
+                "python start.py, or with one of: lab, test, notebooks, setup.",
+            )
+        environment = Environment()
+        environment.prepare(tests=task != "lab")
+        if task == "setup":
+            say("Ready. Next: python start.py")
+            return 0
+        if task == "lab":
+            say("Opening JupyterLab. To stop it, press Ctrl-C here twice.")
+        as_root = hasattr(os, "geteuid") and os.geteuid() == 0
+        command = environment.command(task, extra, as_root)
+        return run(command, loopback_past_proxies(dict(os.environ)))
+    except SetupError as problem:
+        print(f"\n{problem}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nStopped. Run start.py again whenever you like.", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

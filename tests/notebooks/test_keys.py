@@ -1,0 +1,89 @@
+"""No key in any file of the project: sources, notebooks' outputs and metadata, data, settings."""
+
+import os
+import re
+import secrets
+import string
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+# Twenty characters or more after a vendor's beginning. Short names for show (sk-..., hs-mock-demo)
+# pass; the longest are the mock's, hs-mock- and up to 19.
+KEY = re.compile(
+    r"""\b(?: (?:sk|hs)-(?!mock-)[A-Za-z0-9_-]{20,} | hs-mock-[A-Za-z0-9_-]{20,}
+          | AIza[A-Za-z0-9_-]{30,} | gh[pousr]_[A-Za-z0-9]{30,} | AKIA[A-Z0-9]{16}
+          | [Bb]earer\s+(?!hs-mock-)[A-Za-z0-9._~+/-]{20,} )""",
+    re.VERBOSE,
+)
+LEFT_OUT = {".git", ".venv", "__pycache__", ".ruff_cache", ".pytest_cache", ".ipynb_checkpoints"}
+
+
+def project_files() -> list[Path]:
+    """The files that git tracks or would; all but caches where there is no git."""
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    try:
+        listed = subprocess.run(command, cwd=ROOT, capture_output=True, check=True, timeout=60)
+    except (OSError, subprocess.CalledProcessError):
+        found = []
+        for folder, folders, names in os.walk(ROOT):
+            folders[:] = sorted(set(folders) - LEFT_OUT)
+            found += [Path(folder, name) for name in names if name not in (".env", "uv.lock")]
+        return found
+    names = listed.stdout.decode("utf-8").split("\0")
+    return [ROOT / name for name in names if name and (ROOT / name).is_file()]
+
+
+def keys_in(text: str) -> list[str]:
+    """What looks like a key, shortened: a test's report must not spread what it found."""
+    return [f"{found.group()[:6]}...({len(found.group())})" for found in KEY.finditer(text)]
+
+
+def made_up(length: int) -> str:
+    return "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(length))
+
+
+def test_no_file_contains_a_key() -> None:
+    files = project_files()
+    assert len(files) > 30
+    found = {
+        str(file.relative_to(ROOT)): keys
+        for file in files
+        if (keys := keys_in(file.read_bytes().decode("utf-8", "replace")))
+    }
+    assert found == {}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sk-" + made_up(48),
+        "hs-" + made_up(20),
+        "sk-proj-" + made_up(20),
+        "hs-mock-" + made_up(40),
+        '"value": "sk-' + made_up(32) + '"',
+        "Authorization: Bearer " + made_up(32),
+        "AIza" + made_up(35),
+    ],
+    ids=lambda text: re.sub(r"\w{16,}", "...", text),
+)
+def test_the_scan_finds_a_made_up_key_and_does_not_repeat_it(text: str) -> None:
+    (found,) = keys_in(text)
+    assert len(found) < 20
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sk-...",
+        "hs-mock-demo",
+        "YOUR_HOLYSHEEP_API_KEY",
+        "Authorization: Bearer hs-mock-demo",
+        "the class hs-panel-reply",
+        "sk-" + "•" * 30,
+    ],
+)
+def test_names_for_show_pass(text: str) -> None:
+    assert keys_in(text) == []

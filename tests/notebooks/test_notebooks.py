@@ -1,0 +1,139 @@
+"""What every lesson promises, looked up in the stored files (nbval runs them)."""
+
+import copy
+import re
+import statistics
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+
+from tests.notebooks import regenerate as r
+
+FILES = sorted(r.NOTEBOOKS.glob("*.ipynb"))
+SOLUTIONS = r.NOTEBOOKS / "solutions"
+CHECK = re.compile(r"""hs\.check\(\s*["'](\w+)["']""")
+LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+
+every_notebook = pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+
+
+def sources(cells: list[dict]) -> list[str]:
+    return [text for cell in cells if (text := r.text_of(cell["source"]).strip())]
+
+
+def markdown(file: Path) -> list[str]:
+    return sources([cell for cell in r.load(file)["cells"] if cell["cell_type"] == "markdown"])
+
+
+def code(file: Path) -> list[str]:
+    return sources(list(r.code_cells(r.load(file))))
+
+
+def test_lessons_are_numbered_without_a_gap() -> None:
+    numbers = [int(file.stem[:2]) for file in FILES]
+    assert numbers
+    assert numbers == list(range(len(FILES)))
+    assert all(re.fullmatch(r"\d\d(_[a-z0-9]+)+", file.stem) for file in FILES)
+
+
+@every_notebook
+def test_every_code_cell_was_run_in_order_and_none_failed(file: Path) -> None:
+    cells = [cell for cell in r.code_cells(r.load(file)) if r.text_of(cell["source"]).strip()]
+    assert [cell["execution_count"] for cell in cells] == list(range(1, len(cells) + 1))
+    outputs = [output for cell in cells for output in cell["outputs"]]
+    assert outputs
+    assert [output for output in outputs if output["output_type"] == "error"] == []
+    assert [output for output in outputs if output.get("name") == "stderr"] == []
+
+
+@every_notebook
+def test_the_file_is_as_the_script_stores_it(file: Path) -> None:
+    notebook = r.load(file)
+    assert file.read_bytes() == r.dump(notebook).encode("utf-8"), "python start.py notebooks"
+    assert notebook["metadata"] == r.METADATA
+    assert r.WIDGET_VIEW not in r.dump(notebook)
+    ids = [cell["id"] for cell in notebook["cells"]]
+    assert len(ids) == len(set(ids))
+
+
+@every_notebook
+def test_code_cells_are_short(file: Path) -> None:
+    lengths = [len(source.splitlines()) for source in code(file)]
+    assert max(lengths) <= 15
+    assert statistics.median(lengths) <= 8
+
+
+@every_notebook
+def test_each_lesson_stands_alone(file: Path) -> None:
+    first = code(file)[0]
+    assert "import holysheep_helpers as hs" in first
+    if file != FILES[0]:
+        assert "hs.connect(" in first
+
+
+@every_notebook
+def test_it_opens_with_one_title_and_closes_with_the_way_on(file: Path) -> None:
+    texts = markdown(file)
+    assert texts[0].startswith("# ")
+    assert sum(len(re.findall(r"^# ", text, re.MULTILINE)) for text in texts) == 1
+    targets = LINK.findall(texts[-1])
+    on = FILES.index(file) + 1
+    assert (FILES[on].name if on < len(FILES) else FILES[0].name) in targets
+
+
+@every_notebook
+def test_relative_links_lead_somewhere(file: Path) -> None:
+    links = [link for text in markdown(file) for link in LINK.findall(text)]
+    files = [unquote(link.split("#")[0]) for link in links if not re.match(r"[a-z]+:|#", link)]
+    assert [link for link in files if not (file.parent / link).exists()] == []
+
+
+@every_notebook
+def test_most_outputs_are_compared(file: Path) -> None:
+    cells = list(r.code_cells(r.load(file)))
+    ignored = [cell for cell in cells if r.IGNORED in r.tags(cell)]
+    assert len(ignored) <= 0.3 * len(cells)
+
+
+def exercises(file: Path) -> dict[str, dict]:
+    """The code cells that check an exercise, by the exercise's name."""
+    cells = list(r.code_cells(r.load(file)))
+    return {name: cell for cell in cells for name in CHECK.findall(r.text_of(cell["source"]))}
+
+
+def test_each_exercise_has_a_solution_and_each_solution_an_exercise() -> None:
+    asked = [name for file in FILES for name in exercises(file)]
+    assert len(asked) == len(set(asked))
+    assert sorted(asked) == sorted(file.stem for file in SOLUTIONS.glob("*.py"))
+
+
+@every_notebook
+def test_exercises_bear_their_lessons_number(file: Path) -> None:
+    assert {name[:2] for name in exercises(file)} <= {file.stem[:2]}
+
+
+@every_notebook
+def test_an_unsolved_exercise_does_not_pass(file: Path) -> None:
+    for name, cell in exercises(file).items():
+        printed = "".join(r.text_of(output.get("text", "")) for output in cell["outputs"])
+        assert "Not yet" in printed, name
+        assert "Right:" not in printed, name
+
+
+WITH_EXERCISES = [file for file in FILES if exercises(file)]
+
+
+@pytest.mark.parametrize("file", WITH_EXERCISES, ids=lambda file: file.stem)
+def test_each_solution_passes_its_check(file: Path, tmp_path: Path) -> None:
+    notebook = copy.deepcopy(r.load(file))
+    for cell in r.code_cells(notebook):
+        for name in CHECK.findall(r.text_of(cell["source"])):
+            cell["source"] = (SOLUTIONS / f"{name}.py").read_text("utf-8")
+            assert CHECK.findall(cell["source"]) == [name]
+    solved = r.execute(notebook, file.parent, r.clean_environment(tmp_path))
+    for name, cell in (
+        (n, c) for c in r.code_cells(solved) for n in CHECK.findall(r.text_of(c["source"]))
+    ):
+        printed = "".join(r.text_of(output.get("text", "")) for output in cell["outputs"])
+        assert "Right:" in printed, f"{name}: {printed}"
