@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from holysheep_helpers.chat import CutShortWarning as CutShortWarning
     from holysheep_helpers.chat import Reply as Reply
     from holysheep_helpers.chat import ask as ask
+    from holysheep_helpers.checkup import doctor as doctor
+    from holysheep_helpers.connecting import connect as connect
     from holysheep_helpers.cost import cost_of as cost_of
     from holysheep_helpers.cost import to_krw as to_krw
-    from holysheep_helpers.checkup import doctor as doctor
     from holysheep_helpers.errors import ConfigurationError as ConfigurationError
     from holysheep_helpers.errors import HolySheepError as HolySheepError
     from holysheep_helpers.errors import IncompleteStreamError as IncompleteStreamError
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from holysheep_helpers.exercises import hint as hint
     from holysheep_helpers.gateway import BudgetError as BudgetError
     from holysheep_helpers.gateway import Gateway as Gateway
-    from holysheep_helpers.connecting import connect as connect
     from holysheep_helpers.keys import login as login
     from holysheep_helpers.plots import plot_streams as plot_streams
     from holysheep_helpers.streaming import AsyncStream as AsyncStream

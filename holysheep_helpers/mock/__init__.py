@@ -1,0 +1,1 @@
+"""The offline gateway: an ASGI application of its own that knows only the catalogue and tokens."""

@@ -1,0 +1,116 @@
+"""What the mock answers: canned texts for the lessons' prompts, else the prompt's own words."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from holysheep_helpers import catalog, tokens
+from holysheep_helpers.mock.requests import ChatRequest
+
+MARK = {"en": "[canned reply] ", "ko": "[준비된 답변] "}
+OPENINGS = {
+    "GPT": {"en": "Sure. ", "ko": "네. "},
+    "Claude": {"en": "Happily. ", "ko": "기꺼이 답합니다. "},
+    "Gemini": {"en": "Here you go. ", "ko": "답변입니다. "},
+    "Mistral": {"en": "", "ko": ""},
+    "DeepSeek": {"en": "Let me see. ", "ko": "살펴보겠습니다. "},
+}
+ECHOES = {
+    "en": (
+        "You asked about {words}. A mock has no opinion, but a real model would answer here.",
+        "About {words}: with a key, a model would tell you more. This mock only repeats you.",
+        "{words}: that is what you wrote, and all that this mock can say of it.",
+        "A real model would now write about {words}. The mock stands in for it, offline.",
+    ),
+    "ko": (
+        "{words}에 대해 물으셨네요. 모의 서버라 의견은 없지만, 실제 모델이라면 여기에 답합니다.",
+        "{words}라고 하셨습니다. 키가 있으면 실제 모델이 더 자세히 답합니다.",
+        "{words}. 모의 서버는 이 말을 되풀이할 뿐입니다.",
+        "실제 모델이라면 {words}에 대해 설명할 것입니다. 지금은 모의 서버가 대신합니다.",
+    ),
+}
+VARIANTS = 4
+_NAME = re.compile(r"my name is (\w+)|(?:제|내) 이름은 (\w+?)(?:입니다|이에요|예요|야)?[.\s]", re.I)
+_ASKS_NAME = re.compile(r"what is my name|(?:제|내) 이름이 뭐", re.I)
+
+
+@cache
+def _canned() -> list[dict[str, Any]]:
+    text = files(__package__).joinpath("replies.toml").read_text(encoding="utf-8")
+    return tomllib.loads(text)["reply"]
+
+
+def answers(request: ChatRequest, nth: int) -> list[tuple[list[str], str]]:
+    """Each choice's pieces, one a token, and its finish reason ``stop`` or ``length``."""
+    first = variant(request, nth)
+    return [_finish(request, _text(request, first + index)) for index in range(request.n)]
+
+
+def variant(request: ChatRequest, nth: int) -> int:
+    """Which of the four variants: fixed at temperature 0 or by a seed, else spread by it.
+
+    The how-manieth same request moves on to the next variant, once every ``1 / temperature``
+    requests, so that a low temperature repeats itself more often.
+    """
+    if request.seed is not None:
+        return request.seed % VARIANTS
+    return int(nth * min(request.temperature, 1.0))
+
+
+def _text(request: ChatRequest, chosen: int) -> str:
+    system = " ".join(text for role, text in request.messages if role in ("system", "developer"))
+    prompt = next((text for role, text in reversed(request.messages) if role == "user"), "")
+    language = _language(system, prompt)
+    body = _remembered(request, prompt, language) or _body(prompt, language, chosen)
+    if re.search(r"one sentence|한 문장", system, re.I):
+        body = re.split(r"(?<=[.!?다])\s", body, maxsplit=1)[0]
+    known = catalog.find(request.model)
+    opening = OPENINGS[known.family][language] if known else ""
+    style = "Arr! " if re.search("pirate|해적", system, re.I) else ""
+    return MARK[language] + style + opening + body
+
+
+def _language(system: str, prompt: str) -> str:
+    if re.search("korean|한국어", system, re.I):
+        return "ko"
+    hangul, latin = len(re.findall("[가-힣]", prompt)), len(re.findall("[A-Za-z]", prompt))
+    return "ko" if hangul * 2 > latin else "en"
+
+
+def _remembered(request: ChatRequest, prompt: str, language: str) -> str | None:
+    """The name that an earlier message told, if this one asks for it: an API has no memory."""
+    if not _ASKS_NAME.search(prompt):
+        return None
+    for role, text in reversed(request.messages):
+        told = _NAME.search(text + " ") if role == "user" else None
+        if told:
+            name = told[1] or told[2]
+            return f"Your name is {name}." if language == "en" else f"이름은 {name}입니다."
+    return (
+        "I don't know your name: it is in none of the messages that you sent."
+        if language == "en"
+        else "이름을 알 수 없습니다. 보내신 메시지 어디에도 없습니다."
+    )
+
+
+def _body(prompt: str, language: str, chosen: int) -> str:
+    lower = prompt.lower()
+    for entry in _canned():
+        if language in entry and all(word in lower for word in entry["when"]):
+            return entry[language][chosen % len(entry[language])]
+    words = " ".join(prompt.split())
+    if len(words) > 120:
+        words = words[:120].rsplit(" ", 1)[0] + " …"
+    return ECHOES[language][chosen % VARIANTS].format(words=words.rstrip(".?!"))
+
+
+def _finish(request: ChatRequest, text: str) -> tuple[list[str], str]:
+    cut = min((at for stop in request.stop if (at := text.find(stop)) >= 0), default=None)
+    pieces = tokens.split(text if cut is None else text[:cut])
+    if request.max_tokens is not None and len(pieces) > request.max_tokens:
+        return pieces[: request.max_tokens], "length"
+    return pieces, "stop"

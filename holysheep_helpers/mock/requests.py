@@ -1,0 +1,217 @@
+"""Reading a chat request: what is off becomes a 400 that names the parameter."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from holysheep_helpers import catalog, tokens
+from holysheep_helpers.mock.wire import WireError
+
+ROLES = ("system", "developer", "user", "assistant")
+# Sent by clients, without an effect on what a canned reply says.
+HARMLESS = {"user", "metadata", "store", "service_tier", "safety_identifier", "prompt_cache_key"}
+UNSUPPORTED = {
+    "tools", "tool_choice", "functions", "function_call", "parallel_tool_calls", "modalities",
+    "audio", "logprobs", "top_logprobs", "logit_bias", "prediction", "web_search_options",
+    "reasoning_effort", "verbosity",
+}  # fmt: skip
+RANGES = {
+    "temperature": (0, 2),
+    "top_p": (0, 1),
+    "presence_penalty": (-2, 2),
+    "frequency_penalty": (-2, 2),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """A request that is in order. ``canonical`` is the same for the same request everywhere."""
+
+    model: str
+    messages: tuple[tuple[str, str], ...]
+    stream: bool
+    include_usage: bool
+    max_tokens: int | None
+    stop: tuple[str, ...]
+    n: int
+    seed: int | None
+    temperature: float
+    prompt_tokens: int
+    canonical: str
+
+
+def bad(message: str, param: str | None, code: str | None = None) -> WireError:
+    return WireError(400, message, param=param, code=code)
+
+
+def parse(raw: bytes) -> ChatRequest:
+    """The request in these bytes. Raises ``WireError`` (400, or 404 for an unknown model)."""
+    try:
+        body = json.loads(raw)
+    except (ValueError, RecursionError):
+        raise bad("We could not parse the JSON body of your request.", None) from None
+    if not isinstance(body, dict):
+        raise bad("The body of a request is a JSON object.", None)
+    body = {name: value for name, value in body.items() if value is not None}
+    for name in body:
+        if name in UNSUPPORTED:
+            raise bad(f"This mock does not support '{name}'. Leave it out.", name)
+        if name not in KNOWN and name not in HARMLESS:
+            raise bad(f"Unrecognized request argument supplied: {name}", name)
+    for name, (low, high) in RANGES.items():
+        _number(body, name, low, high)
+    model, messages = _model(body), _messages(body)
+    max_tokens = _max_tokens(body)
+    prompt = tokens.count_messages({"content": text} for _, text in messages)
+    known = catalog.find(model)
+    window = known.context_window if known else None
+    if window is not None and prompt + (max_tokens or 0) > window:
+        raise bad(
+            f"This model's maximum context length is {window} tokens. However, you requested "
+            f"{prompt + (max_tokens or 0)} tokens ({prompt} in the messages, {max_tokens or 0} in "
+            "the completion). Please reduce the length of the messages or completion.",
+            "messages",
+            "context_length_exceeded",
+        )
+    _response_format(body)
+    return ChatRequest(
+        model=model,
+        messages=messages,
+        stream=_flag(body, "stream"),
+        include_usage=_include_usage(body),
+        max_tokens=max_tokens,
+        stop=_stop(body),
+        n=_whole(body, "n", 1, 8, default=1) or 1,
+        seed=_whole(body, "seed", -(2**63), 2**63 - 1),
+        temperature=float(body.get("temperature", 1)),
+        prompt_tokens=prompt,
+        canonical=json.dumps(body, sort_keys=True, ensure_ascii=True),
+    )
+
+
+KNOWN = {
+    "model", "messages", "stream", "stream_options", "max_tokens", "max_completion_tokens",
+    "stop", "n", "seed", "response_format", *RANGES,
+}  # fmt: skip
+
+
+def _model(body: dict[str, Any]) -> str:
+    model = body.get("model")
+    if not isinstance(model, str) or not model:
+        raise bad("you must provide a model parameter", "model")
+    if catalog.find(model) is None:
+        raise unknown_model(model)
+    return model
+
+
+def unknown_model(model: str) -> WireError:
+    return WireError(
+        404,
+        f"The model `{model}` does not exist or you do not have access to it.",
+        param="model",
+        code="model_not_found",
+    )
+
+
+def _messages(body: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+    messages = body.get("messages")
+    if not isinstance(messages, list) or not messages:
+        raise bad("'messages' is needed: an array with one message or more.", "messages")
+    read = []
+    for index, message in enumerate(messages):
+        where = f"messages[{index}]"
+        if not isinstance(message, dict):
+            raise bad(f"'{where}' is not an object.", where)
+        if message.get("role") not in ROLES:
+            raise bad(
+                f"Invalid value: {message.get('role')!r}. Supported values are: "
+                + ", ".join(f"'{role}'" for role in ROLES) + ".",
+                f"{where}.role",
+            )  # fmt: skip
+        read.append((message["role"], _content(message.get("content"), f"{where}.content")))
+    return tuple(read)
+
+
+def _content(content: Any, where: str) -> str:
+    if isinstance(content, str):
+        return content
+    if not isinstance(content, list) or not content:
+        raise bad(f"'{where}' is a string, or an array of text parts.", where)
+    texts = []
+    for index, part in enumerate(content):
+        if not isinstance(part, dict) or part.get("type") != "text":
+            raise bad("This mock supports text parts alone.", f"{where}[{index}].type")
+        if not isinstance(part.get("text"), str):
+            raise bad("A text part needs a string.", f"{where}[{index}].text")
+        texts.append(part["text"])
+    return "".join(texts)
+
+
+def _max_tokens(body: dict[str, Any]) -> int | None:
+    if "max_tokens" in body and "max_completion_tokens" in body:
+        raise bad(
+            "Setting 'max_tokens' and 'max_completion_tokens' at the same time is not supported.",
+            "max_tokens",
+        )
+    old = _whole(body, "max_tokens", 1, 2**31)
+    return old if old is not None else _whole(body, "max_completion_tokens", 1, 2**31)
+
+
+def _number(body: dict[str, Any], name: str, low: float, high: float) -> None:
+    value = body.get(name, low)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise bad(f"Invalid type for '{name}': expected a decimal.", name)
+    if not low <= value <= high:
+        raise bad(f"Invalid '{name}': {value} is not between {low} and {high}.", name)
+
+
+def _whole(
+    body: dict[str, Any], name: str, low: int, high: int, default: int | None = None
+) -> int | None:
+    value = body.get(name, default)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise bad(f"Invalid type for '{name}': expected an integer.", name)
+    if not low <= value <= high:
+        raise bad(f"Invalid '{name}': {value} is not between {low} and {high}.", name)
+    return value
+
+
+def _flag(body: dict[str, Any], name: str) -> bool:
+    value = body.get(name, False)
+    if not isinstance(value, bool):
+        raise bad(f"Invalid type for '{name}': expected a boolean.", name)
+    return value
+
+
+def _include_usage(body: dict[str, Any]) -> bool:
+    options = body.get("stream_options")
+    if options is None:
+        return False
+    if not isinstance(options, dict):
+        raise bad("Invalid type for 'stream_options': expected an object.", "stream_options")
+    if not _flag(body, "stream"):
+        raise bad("'stream_options' is only allowed when 'stream' is true.", "stream_options")
+    wanted = options.get("include_usage", False)
+    if not isinstance(wanted, bool):
+        raise bad("'include_usage' is true or false.", "stream_options.include_usage")
+    return wanted
+
+
+def _stop(body: dict[str, Any]) -> tuple[str, ...]:
+    stop = body.get("stop", [])
+    stops = [stop] if isinstance(stop, str) else stop
+    if not isinstance(stops, list) or len(stops) > 4:
+        raise bad("Invalid 'stop': a string, or up to 4 of them.", "stop")
+    if not all(isinstance(text, str) and text for text in stops):
+        raise bad("Invalid 'stop': each one is a string with something in it.", "stop")
+    return tuple(stops)
+
+
+def _response_format(body: dict[str, Any]) -> None:
+    wanted = body.get("response_format", {"type": "text"})
+    if not isinstance(wanted, dict) or wanted.get("type") != "text":
+        raise bad("This mock supports the response_format 'text' alone.", "response_format")

@@ -1,0 +1,42 @@
+"""Counting tokens without a vocabulary: an estimate by rule, calibrated, never downloaded.
+
+The rule cuts text into pieces as a byte-pair vocabulary tends to: words with their leading space,
+Korean in runs of two syllables with the last one apart, digits one by one. Against Mistral's ``tekken`` vocabulary
+(``mistral-common``) it is within 15% on Korean and on English prose, which a test asserts.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+_PIECE = re.compile(
+    r" ?[A-Za-z]{1,9}"  # a word, or nine letters of a long one
+    r"| [가-힣]{1,2}(?![가-힣])"  # a short Korean word whole; of a longer one the
+    r"| ?[가-힣]{1,2}(?=[가-힣])| ?[가-힣]"  # last syllable, mostly a particle, on its own
+    r"|[0-9]"
+    r"| ?[^\sA-Za-z0-9가-힣]{1,2}"  # punctuation, and other scripts, two at a time
+    r"|\n+| +(?= )|\s"
+)
+MESSAGE_FRAME = 3
+REPLY_FRAME = 3
+
+
+def split(text: str) -> list[str]:
+    """The pieces that stand for tokens: joined, they are the text."""
+    return _PIECE.findall(text)
+
+
+def count(text: str) -> int:
+    """How many tokens this text is taken for."""
+    return len(split(text))
+
+
+def count_messages(messages: Iterable[Mapping[str, Any]]) -> int:
+    """Tokens of a prompt: each message's text and 3 for its frame, and 3 to open the reply.
+
+    The frame's size differs between models; 3 is a stated round figure, not a measurement.
+    """
+    frames = (count(str(m.get("content") or "")) + MESSAGE_FRAME for m in messages)
+    return sum(frames) + REPLY_FRAME
