@@ -119,7 +119,9 @@ class _Catalog:
 
 @cache
 def _load() -> _Catalog:
-    raw = tomllib.loads(files(__package__).joinpath("catalog.toml").read_text(encoding="utf-8"))
+    raw = tomllib.loads(
+        files("holysheep_helpers").joinpath("catalog.toml").read_text(encoding="utf-8")
+    )
     sources = {key: Source(**value) for key, value in raw["sources"].items()}
     models = tuple(_model(entry, sources) for entry in raw["models"])
     by_id = {name: model for model in models for name in (model.id, *model.aliases)}
@@ -152,8 +154,10 @@ def _model(entry: dict[str, Any], sources: Mapping[str, Source]) -> Model:
     price = entry.pop("price", None)
     context_source = entry.pop("context_source", source)
     retires_source = entry.pop("retires_source", None)
+    aliases: tuple[str, ...] = tuple(entry.pop("aliases", ()))
     return Model(
-        **entry | {"aliases": tuple(entry.get("aliases", ()))},
+        **entry,
+        aliases=aliases,
         source=sources[source],
         published=source == "article",
         context_source=sources[context_source] if "context_window" in entry else None,

@@ -7,9 +7,10 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Literal
 
 from holysheep_helpers import catalog
+from holysheep_helpers.addresses import checked_url
 from holysheep_helpers.errors import ConfigurationError
 from holysheep_helpers.gateway import Gateway
-from holysheep_helpers.keys import HOW_TO_SET, Secret, checked_url, find_key, settings
+from holysheep_helpers.keys import HOW_TO_SET, Secret, find_key, settings
 from holysheep_helpers.mock.process import MockProcess
 
 DEFAULT_LIVE_BUDGET_USD = Decimal("0.50")
@@ -72,7 +73,7 @@ def connect(
             "mock's address: hs.connect(base_url=...) or HOLYSHEEP_BASE_URL."
         )
     where = "base_url" if base_url is not None else "HOLYSHEEP_BASE_URL"
-    url = checked_url(named or catalog.BASE_URL, where, key)
+    url = checked_url(named or catalog.BASE_URL, where, plain_http=key.from_mock)
     shared = asked == "auto" and key.from_mock
     live_default = budget is None and not shared
     if asked == "auto":

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from holysheep_helpers import catalog
-from holysheep_helpers.keys import is_loopback
+from holysheep_helpers.addresses import is_loopback
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +168,7 @@ EXERCISES: dict[str, Exercise] = {
     "03c": Exercise(
         _decode_speed,
         "decode speed counts tokens, and starts its clock at the first one.",
-        "stream.usage.completion_tokens, stream.timeline[-1][0] and stream.ttft_s are all it takes.",
+        "All it takes: stream.usage.completion_tokens, stream.timeline[-1][0], stream.ttft_s.",
     ),
 }
 
@@ -183,7 +183,7 @@ def verdict(exercise: str, answer: Any) -> tuple[bool, str]:
         return False, f"Not yet: the answer is still empty. Fill it in. {help_line}"
     try:
         problem = known.problem(answer)
-    except Exception as error:  # an answer can be anything at all; a check must not fall over it
+    except Exception as error:  # noqa: BLE001 (an answer can be anything at all)
         problem = f"the check can't read this answer ({type(error).__name__})."
     if problem:
         return False, f"Not yet: {problem} {help_line}"

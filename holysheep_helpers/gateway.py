@@ -15,8 +15,9 @@ import httpx2
 import openai
 
 from holysheep_helpers import catalog
+from holysheep_helpers.addresses import is_loopback
 from holysheep_helpers.errors import HolySheepError, InputError
-from holysheep_helpers.keys import Secret, is_loopback
+from holysheep_helpers.keys import Secret
 from holysheep_helpers.spend import Meter, Spend
 
 if TYPE_CHECKING:

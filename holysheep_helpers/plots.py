@@ -10,8 +10,10 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import matplotlib as mpl
+from cycler import cycler
 from matplotlib import font_manager
 from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from holysheep_helpers.errors import InputError
@@ -32,7 +34,7 @@ def _use_style() -> None:
             "font.family": [KOREAN_FONT, "DejaVu Sans"] if korean_font_found() else ["DejaVu Sans"],
             "font.size": 11,
             "axes.unicode_minus": False,  # NanumGothic has no U+2212
-            "axes.prop_cycle": mpl.cycler(color=COLOURS),
+            "axes.prop_cycle": cycler(color=COLOURS),
             "axes.spines.top": False,
             "axes.spines.right": False,
             "axes.grid": True,
@@ -87,7 +89,7 @@ def plot_streams(streams: Stream | AsyncStream | Mapping[str, Stream | AsyncStre
     return figure
 
 
-def _staircase(axes: plt.Axes, name: str, stream: Stream | AsyncStream, colour: str) -> None:
+def _staircase(axes: Axes, name: str, stream: Stream | AsyncStream, colour: str) -> None:
     times, counts, total = [0.0], [0], 0
     for at_s, text in stream.timeline:
         total += len(text)

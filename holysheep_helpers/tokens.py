@@ -1,8 +1,9 @@
 """Counting tokens without a vocabulary: an estimate by rule, calibrated, never downloaded.
 
 The rule cuts text into pieces as a byte-pair vocabulary tends to: words with their leading space,
-Korean in runs of two syllables with the last one apart, digits one by one. Against Mistral's ``tekken`` vocabulary
-(``mistral-common``) it is within 15% on Korean and on English prose, which a test asserts.
+Korean in runs of two syllables with the last one apart, digits one by one. Against Mistral's
+``tekken`` vocabulary (``mistral-common``) it is within 15% on Korean and on English prose, which
+a test asserts.
 """
 
 from __future__ import annotations

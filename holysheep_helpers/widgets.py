@@ -146,7 +146,7 @@ class Playground(Panel):
         yield from (self.temperature, self.max_tokens, self.send, self.answer, self.status)
 
     def _use_preset(self) -> None:
-        chosen = catalog.presets()[self.preset.value]
+        chosen = catalog.presets()[str(self.preset.value)]
         self.temperature.value = chosen["temperature"]
         self.max_tokens.value = chosen["max_tokens"]
 
@@ -155,8 +155,8 @@ class Playground(Panel):
             self.gateway,
             self.prompt.value,
             system=self.system.value or None,
-            model=self.model.value,
-            preset=self.preset.value,
+            model=str(self.model.value),
+            preset=str(self.preset.value),
             temperature=self.temperature.value,
             max_tokens=self.max_tokens.value,
         )
@@ -224,7 +224,7 @@ class StreamPanel(Panel):
         with stream(
             self.gateway,
             self.prompt.value,
-            model=self.model.value,
+            model=str(self.model.value),
             max_tokens=self.max_tokens.value,
         ) as answer:
             self.stream = answer

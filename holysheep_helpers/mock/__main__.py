@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
+import signal
 import sys
 import threading
 from pathlib import Path
 
 from holysheep_helpers import catalog
-from holysheep_helpers.keys import is_loopback
+from holysheep_helpers.addresses import is_loopback
 from holysheep_helpers.mock.app import App
 from holysheep_helpers.mock.server import base_url, listen, run
 from holysheep_helpers.mock.state import State
@@ -45,10 +47,10 @@ def main(argv: list[str] | None = None) -> int:
     if options.parent is not None:
         _end_with(options.parent)
     print(base_url(sock), flush=True)
-    try:
-        run(App(state), sock, lambda server: None)
-    except KeyboardInterrupt:
-        pass
+    # The server obeys SIGTERM, then raises it again for whoever had it before: a clean end here.
+    signal.signal(signal.SIGTERM, lambda *_: None)
+    with contextlib.suppress(KeyboardInterrupt):
+        run(App(state), sock)
     return 0
 
 

@@ -3,37 +3,28 @@
 from __future__ import annotations
 
 import atexit
-import json
 import os
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
 from pathlib import Path
 from queue import Empty, Queue
-from typing import Any, Self
-from urllib.request import ProxyHandler, Request, build_opener
+from typing import Self
 
-from holysheep_helpers.errors import HolySheepError
+from holysheep_helpers.mock.handle import MockError, MockHandle
 
 START_TIMEOUT_S = 20.0
-LEARNERS_KEY = "hs-mock-learner"
 
 
-class MockError(HolySheepError):
-    """The mock did not start, or does not answer."""
-
-
-class MockProcess:
+class MockProcess(MockHandle):
     """A mock that runs beside this process, on loopback, and ends with it.
 
-    ``base_url`` ends with /v1; ``api_key`` is a key that it accepts; ``pid`` its process.
+    ``pid`` is its process; the rest is as in ``MockHandle``.
     """
 
     def __init__(self, child: subprocess.Popen[bytes], base_url: str) -> None:
+        super().__init__(base_url)
         self._child = child
-        self.base_url = base_url
-        self.api_key = LEARNERS_KEY
         atexit.register(self.stop)
 
     @classmethod
@@ -46,17 +37,17 @@ class MockProcess:
         command += ["--plan", plan, "--port", str(port)]
         source = str(Path(__file__).parents[2])
         path = os.pathsep.join(filter(None, (source, os.environ.get("PYTHONPATH"))))
-        group: dict[str, Any] = {"start_new_session": True}
+        flags = 0
         if sys.platform == "win32":
             flags = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
-            group = {"creationflags": flags}
         child = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             env={**os.environ, "PYTHONPATH": path, "PYTHONUTF8": "1"},
-            **group,
+            start_new_session=os.name == "posix",  # a kernel's Stop button must not end it
+            creationflags=flags,
         )
         line = _first_line(child)
         if not line.startswith("http"):
@@ -79,6 +70,7 @@ class MockProcess:
     def stop(self) -> None:
         """End the mock. Stopping twice is fine."""
         atexit.unregister(self.stop)
+        self.close()
         for pipe in (self._child.stdin, self._child.stdout):
             if pipe is not None and not pipe.closed:
                 pipe.close()
@@ -89,34 +81,6 @@ class MockProcess:
             except subprocess.TimeoutExpired:
                 self._child.kill()
                 self._child.wait()
-
-    def script(self, faults: Sequence[dict[str, Any] | None]) -> None:
-        """What the next requests meet, in order: a fault, or ``None`` for none.
-
-        ``{"kind": "end_early", "after": 8}`` ends a stream after 8 chunks of text without a finish
-        reason; ``{"kind": "disconnect", "after": 8}`` breaks it; ``{"kind": "status", "status":
-        503}`` answers with an error. Raises ``MockError`` for what is no fault.
-        """
-        self._call("POST", "script", list(faults))
-
-    def journal(self) -> list[dict[str, Any]]:
-        """Every chat request so far, oldest first: id, model, attempt, status, tokens, times."""
-        return self._call("GET", "journal")
-
-    def reset(self) -> None:
-        """Forget script, journal and counters."""
-        self._call("DELETE", "journal")
-
-    def _call(self, method: str, what: str, body: Any = None) -> Any:
-        url = self.base_url.removesuffix("/v1") + f"/mock/{what}"
-        data = None if body is None else json.dumps(body).encode("utf-8")
-        headers = {"Authorization": f"Bearer {self.api_key}"}
-        request = Request(url, data=data, method=method, headers=headers)
-        try:
-            with build_opener(ProxyHandler({})).open(request, timeout=10) as answer:
-                return json.load(answer)
-        except OSError as error:
-            raise MockError(f"The mock refused, or does not answer: {error}") from error
 
     def __repr__(self) -> str:
         return f"<MockProcess {self.base_url}, {'running' if self.alive else 'stopped'}>"

@@ -40,7 +40,7 @@ _ASKS_NAME = re.compile(r"what is my name|(?:제|내) 이름이 뭐", re.I)
 
 @cache
 def _canned() -> list[dict[str, Any]]:
-    text = files(__package__).joinpath("replies.toml").read_text(encoding="utf-8")
+    text = files("holysheep_helpers.mock").joinpath("replies.toml").read_text(encoding="utf-8")
     return tomllib.loads(text)["reply"]
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter, deque
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from hashlib import blake2b
 from random import Random
@@ -95,7 +93,7 @@ def _duration(seconds: float) -> str:
 
 
 class State:
-    """All keys of one mock. Time comes in as an argument, so that a test need not wait."""
+    """All keys of one mock."""
 
     def __init__(
         self,
@@ -104,13 +102,11 @@ class State:
         time_scale: float = 1.0,
         plan: Plan,
         keys: frozenset[str] | None = None,
-        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.seed = seed
         self.time_scale = time_scale
         self.plan = plan
         self.keys = keys
-        self.clock = clock
         self._tenants: dict[str, Tenant] = {}
 
     def tenant(self, key: str) -> Tenant:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
+import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from random import Random
 
@@ -69,3 +72,19 @@ def profile(model: str) -> Profile:
     if known is not None and known.id == catalog.DEFAULT_MODEL:
         return PUBLISHED
     return INVENTED[known.family] if known else PUBLISHED
+
+
+@dataclass(frozen=True, slots=True)
+class Pacer:
+    """A clock, and waits to absolute moments of it, so that delays never add up.
+
+    Both are injectable: ``clock`` in seconds, ``sleep`` takes seconds.
+    """
+
+    clock: Callable[[], float] = time.perf_counter
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+    async def until(self, at_s: float) -> None:
+        wait_s = at_s - self.clock()
+        if wait_s > 0:
+            await self.sleep(wait_s)
