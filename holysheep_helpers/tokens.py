@@ -14,7 +14,9 @@ from typing import Any
 
 _PIECE = re.compile(
     r" ?[A-Za-z]{1,9}"  # a word, or nine letters of a long one
-    r"| [가-힣]{1,2}(?![가-힣])"  # a short Korean word whole; of a longer one the
+    r"| ?[까-낗따-띻빠-삫싸-앃짜-찧]"  # a syllable that begins tense: rarely part of a piece
+    r"| [가-힣](?=[은는을를이고지](?![가-힣]))"  # one syllable before its particle
+    r"| [가-힣]{1,2}(?![가-힣])"  # any other short Korean word whole; of a longer one the
     r"| ?[가-힣]{1,2}(?=[가-힣])| ?[가-힣]"  # last syllable, mostly a particle, on its own
     r"|[0-9]"
     r"| ?[^\sA-Za-z0-9가-힣]{1,2}"  # punctuation, and other scripts, two at a time

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections import OrderedDict
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import parse_qs, unquote
 
 from holysheep_helpers import catalog
 from holysheep_helpers.mock import wire
@@ -75,6 +77,8 @@ class App:
             key = self._key(scope)
             if method == "DELETE":
                 self.state.forget(key)
+            else:
+                await self._settled(key, scope)
             await send_json(send, 200, [e.as_dict() for e in self.state.tenant(key).journal])
         else:
             near = " Is /v1 missing from the base URL?" if not path.startswith("/v1/") else ""
@@ -122,7 +126,20 @@ class App:
         new_s = NEW_CONNECTION_S if self._is_new(scope) else 0.0
         entry.due_s = [(at + new_s) * self.state.time_scale for at in due_s]
         turn = Turn(self.pacer, request, entry, replies, arrived_s, send, limits, own)
-        await turn.run(fault, header(scope, b"x-mock-headers") == "early", receive)
+        with tenant.answering():
+            await turn.run(fault, header(scope, b"x-mock-headers") == "early", receive)
+
+    async def _settled(self, key: str, scope: Scope) -> None:
+        """Wait until none of this key's requests is being answered, for so long as was asked."""
+        asked = parse_qs(scope["query_string"].decode("latin-1")).get("settle_s", ["0"])[-1]
+        try:
+            wait_s = float(asked)
+        except ValueError:
+            wait_s = -1.0
+        if not 0 <= wait_s <= 60:
+            raise WireError(400, f"settle_s is {asked!r}: seconds, 0 to 60.", param="settle_s")
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.state.tenant(key).idle.wait(), wait_s)
 
     def _is_new(self, scope: Scope) -> bool:
         client = tuple(scope.get("client") or ())

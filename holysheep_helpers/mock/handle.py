@@ -34,9 +34,12 @@ class MockHandle:
         """
         self._call("POST", "script", list(faults))
 
-    def journal(self) -> list[dict[str, Any]]:
-        """Every chat request so far, oldest first: id, model, attempt, status, tokens, times."""
-        return self._call("GET", "journal")
+    def journal(self, settle_s: float = 1.0) -> list[dict[str, Any]]:
+        """Every chat request so far, oldest first: id, model, attempt, status, tokens, times.
+
+        Waits up to ``settle_s`` seconds until no request is being answered any more.
+        """
+        return self._call("GET", f"journal?settle_s={settle_s}")
 
     def reset(self) -> None:
         """Forget script, journal and counters."""

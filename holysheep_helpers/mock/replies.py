@@ -67,7 +67,7 @@ def _text(request: ChatRequest, chosen: int) -> str:
     language = _language(system, prompt)
     body = _remembered(request, prompt, language) or _body(prompt, language, chosen)
     if re.search(r"one sentence|한 문장", system, re.I):
-        body = re.split(r"(?<=[.!?다])\s", body, maxsplit=1)[0]
+        body = re.split(r"(?<=[.!?])\s", body, maxsplit=1)[0]
     known = catalog.find(request.model)
     opening = OPENINGS[known.family][language] if known else ""
     style = "Arr! " if re.search("pirate|해적", system, re.I) else ""
@@ -100,7 +100,9 @@ def _remembered(request: ChatRequest, prompt: str, language: str) -> str | None:
 def _body(prompt: str, language: str, chosen: int) -> str:
     lower = prompt.lower()
     for entry in _canned():
-        if language in entry and all(word in lower for word in entry["when"]):
+        if language in entry and all(
+            any(word in lower for word in words.split("|")) for words in entry["when"]
+        ):
             return entry[language][chosen % len(entry[language])]
     words = " ".join(prompt.split())
     if len(words) > 120:

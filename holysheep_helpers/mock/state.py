@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter, deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from hashlib import blake2b
 from random import Random
@@ -44,6 +47,21 @@ class Tenant:
         self.script: deque[Fault | None] = deque()
         self.journal: deque[Entry] = deque(maxlen=JOURNAL_LENGTH)
         self.window: deque[float] = deque()
+        self.idle = asyncio.Event()
+        self.idle.set()
+        self._open = 0
+
+    @contextmanager
+    def answering(self) -> Iterator[None]:
+        """Around one chat request: ``idle`` is set while none is being answered."""
+        self._open += 1
+        self.idle.clear()
+        try:
+            yield
+        finally:
+            self._open -= 1
+            if not self._open:
+                self.idle.set()
 
     def admit(self, plan: Plan, now_s: float, scale: float) -> tuple[tuple[str, str], ...]:
         """Count a request against the plan's sliding minute; the headers that tell of it.
