@@ -7,6 +7,7 @@ guessed: a price or a context window that was not published is ``None``.
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,6 +17,9 @@ from functools import cache
 from importlib.resources import files
 from types import MappingProxyType
 from typing import Any
+
+
+_SNAPSHOT = re.compile(r"-(?:\d{4}-\d{2}-\d{2}|\d{8})$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +180,16 @@ def models(*, published_only: bool = False) -> tuple[Model, ...]:
 def find(model_id: str) -> Model | None:
     """The model behind an id or alias, or ``None`` if the catalogue does not know it."""
     return _load().by_id.get(model_id)
+
+
+def published_price(model_id: str) -> Price | None:
+    """The published price of this id or alias, or ``None`` where none was published.
+
+    A server may state a dated snapshot of what was asked for (``gpt-4.1-2025-04-14``): it has the
+    price of the id before the date.
+    """
+    model = find(model_id) or find(_SNAPSHOT.sub("", model_id))
+    return model.price if model else None
 
 
 def nearest(model_id: str, count: int = 3) -> tuple[str, ...]:

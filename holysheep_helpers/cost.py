@@ -23,8 +23,8 @@ def cost_of(usage: CompletionUsage, model: str) -> Decimal:
 
     Raises ``UnknownPriceError`` where no price was published: that is neither zero nor a guess.
     """
-    known = catalog.find(model)
-    if known is None or known.price is None:
+    price = catalog.published_price(model)
+    if price is None:
         priced = ", ".join(m.id for m in catalog.models() if m.price)
         raise UnknownPriceError(
             f"No price was published for {model!r}, so its cost is unknown. "
@@ -37,7 +37,6 @@ def cost_of(usage: CompletionUsage, model: str) -> Decimal:
                 f"usage.{name} is {count!r}: a count of tokens, 0 or more, is needed. "
                 "Pass the `usage` of a reply as it came."
             )
-    price = known.price
     return (
         usage.prompt_tokens * price.input_usd_per_mtok
         + usage.completion_tokens * price.output_usd_per_mtok
@@ -46,8 +45,7 @@ def cost_of(usage: CompletionUsage, model: str) -> Decimal:
 
 def cost_or_none(usage: CompletionUsage | None, model: str) -> Decimal | None:
     """``cost_of``, or ``None`` where the usage or the price is not known."""
-    known = catalog.find(model)
-    if usage is None or known is None or known.price is None:
+    if usage is None or catalog.published_price(model) is None:
         return None
     return cost_of(usage, model)
 

@@ -57,9 +57,9 @@ def _not_cut(answer: Any) -> str | None:
 
 
 def _monthly_won(answer: Any) -> str | None:
-    price = catalog.find(catalog.DEFAULT_MODEL)
-    assert price is not None and price.price is not None
-    per_call = 25 * price.price.input_usd_per_mtok + 100 * price.price.output_usd_per_mtok
+    price = catalog.published_price(catalog.DEFAULT_MODEL)
+    assert price is not None
+    per_call = 25 * price.input_usd_per_mtok + 100 * price.output_usd_per_mtok
     right = 100_000 * per_call / 1_000_000 * catalog.published_rate().krw_per_usd
     if isinstance(answer, float):
         return "a float has crept in: keep money Decimal from the price to the screen."
@@ -147,7 +147,7 @@ EXERCISES: dict[str, Exercise] = {
     "02b": Exercise(
         _monthly_won,
         "exact to the last won, because no float was near it.",
-        "price = hs.catalog.find('mistral-small-2603').price has input_usd_per_mtok and "
+        "hs.catalog.published_price('mistral-small-2603') has input_usd_per_mtok and "
         "output_usd_per_mtok, both per million tokens; hs.to_krw(usd, rate) converts.",
     ),
     "02c": Exercise(

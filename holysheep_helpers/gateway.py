@@ -159,8 +159,7 @@ class Gateway:
                 f"Not sent: {self.spend.usd} USD is spent and the budget is {self.budget_usd} USD. "
                 "To go on, connect again with a larger one: hs.connect(budget_usd=...)."
             )
-        known = catalog.find(model)
-        if known is not None and known.price is not None:
+        if catalog.published_price(model) is not None:
             return
         if not self._budget_is_default:
             raise BudgetError(

@@ -37,7 +37,7 @@ class Panel:
         self.prompt = w.Textarea(
             value=prompt, description="Prompt", rows=3, layout=_WIDE, style=_LABEL
         )
-        self.send = w.Button(description="Send", button_style="primary", icon="paper-plane")
+        self.send = w.Button(description="Send", button_style="primary")
         self.answer = w.HTML(layout=_WIDE)
         self.answer.add_class("hs-panel-reply")
         self.status = w.HTML(layout=_WIDE)
@@ -203,7 +203,7 @@ class StreamPanel(Panel):
         self._stopped = threading.Event()
         self.model = _model_choice()
         self.max_tokens = _tokens_slider(512)
-        self.stop = w.Button(description="Stop", icon="stop", disabled=True)
+        self.stop = w.Button(description="Stop", disabled=True)
         self.stop.on_click(lambda _: self._stopped.set())
         self.figure = w.Image(format="png", layout=w.Layout(width="100%", max_width="720px"))
         self.figure.layout.display = "none"
