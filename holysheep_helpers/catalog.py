@@ -18,7 +18,6 @@ from importlib.resources import files
 from types import MappingProxyType
 from typing import Any
 
-
 _SNAPSHOT = re.compile(r"-(?:\d{4}-\d{2}-\d{2}|\d{8})$")
 
 
