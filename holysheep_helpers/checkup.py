@@ -16,6 +16,7 @@ from holysheep_helpers.errors import HolySheepError
 from holysheep_helpers.keys import find_key, settings
 
 PACKAGE = "holysheep-notebooks"
+_COLOURS = {True: "#1b6e3c", False: "#b3261e"}
 REINSTALL = "In the project's folder run: python start.py"
 
 
@@ -52,13 +53,15 @@ class Report:
 
     def _repr_html_(self) -> str:
         rows = "".join(
-            f"<tr><td>{'✅' if f.ok else '❌'}</td><th scope='row' style='text-align:left'>"
+            f"<tr><td><strong style='color:{_COLOURS[f.ok]}'>{'ok' if f.ok else 'FAIL'}</strong></td><th scope='row' style='text-align:left'>"
             f"{escape(f.name)}</th><td style='text-align:left'>{escape(f.detail)}"
             + ("" if f.ok else f"<br><strong>cure:</strong> <code>{escape(f.cure)}</code>")
             + "</td></tr>"
             for f in self.findings
         )
-        end = "Everything is ready." if self.ok else "Mend what has a ❌, then run this cell again."
+        end = (
+            "Everything is ready." if self.ok else "Mend what says FAIL, then run this cell again."
+        )
         return f"<table>{rows}</table><p><strong>{end}</strong></p>"
 
 

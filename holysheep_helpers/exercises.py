@@ -178,15 +178,15 @@ def verdict(exercise: str, answer: Any) -> tuple[bool, str]:
     known = EXERCISES.get(exercise) if isinstance(exercise, str) else None
     if known is None:
         return False, f"There is no exercise {exercise!r}: there are {', '.join(EXERCISES)}."
-    help_line = f"A hint: hs.hint({exercise!r})"
+    help_line = f"\nA hint: hs.hint({exercise!r})"
     if answer is None or answer is Ellipsis:
-        return False, f"Not yet: the answer is still empty. Fill it in. {help_line}"
+        return False, f"Not yet: the answer is still empty. Fill it in.{help_line}"
     try:
         problem = known.problem(answer)
     except Exception as error:  # noqa: BLE001 (an answer can be anything at all)
         problem = f"the check can't read this answer ({type(error).__name__})."
     if problem:
-        return False, f"Not yet: {problem} {help_line}"
+        return False, f"Not yet: {problem}{help_line}"
     return True, f"Right: {known.praise}"
 
 

@@ -83,7 +83,7 @@ def plot_streams(streams: Stream | AsyncStream | Mapping[str, Stream | AsyncStre
     axes.set_ylabel("characters received")
     axes.set_xlim(0, last * 1.05)
     axes.set_ylim(0, None)
-    axes.legend(loc="upper left", frameon=True)
+    axes.legend(loc="lower right", frameon=True)
     figure.tight_layout()
     plt.close(figure)  # the returned figure is shown once, by the cell that has it last
     return figure

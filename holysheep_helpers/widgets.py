@@ -43,7 +43,7 @@ class Panel:
         self.status = w.HTML(layout=_WIDE)
         self.send.on_click(lambda _: self._start())
         self._thread: threading.Thread | None = None
-        self._view = w.VBox([w.HTML(f"<h4>{escape(self.title)}</h4>"), *self._body()])
+        self._view = w.VBox([w.HTML(f"<strong>{escape(self.title)}</strong>"), *self._body()])
 
     def _body(self) -> Iterable[w.Widget]:
         raise NotImplementedError
@@ -174,7 +174,7 @@ class ComparePanel(Panel):
         self.models = w.SelectMultiple(
             options=[m.id for m in catalog.models(published_only=True)],
             value=("mistral-small-2603", "gpt-4o-mini", "gemini-2.5-flash"),
-            rows=6,
+            rows=len(catalog.models(published_only=True)),
             description="Models",
             layout=_WIDE,
             style=_LABEL,
