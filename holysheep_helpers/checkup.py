@@ -16,7 +16,6 @@ from holysheep_helpers.errors import HolySheepError
 from holysheep_helpers.keys import find_key, settings
 
 PACKAGE = "holysheep-notebooks"
-_COLOURS = {True: "#1b6e3c", False: "#b3261e"}
 REINSTALL = "In the project's folder run: python start.py"
 
 
@@ -28,6 +27,15 @@ class Finding:
     ok: bool
     detail: str
     cure: str = ""
+
+    def html_row(self) -> str:
+        word, colour = ("ok", "#1b6e3c") if self.ok else ("FAIL", "#b3261e")
+        cure = "" if self.ok else f"<br><strong>cure:</strong> <code>{escape(self.cure)}</code>"
+        return (
+            f"<tr><td><strong style='color:{colour}'>{word}</strong></td>"
+            f"<th scope='row' style='text-align:left'>{escape(self.name)}</th>"
+            f"<td style='text-align:left'>{escape(self.detail)}{cure}</td></tr>"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +60,7 @@ class Report:
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        rows = "".join(
-            f"<tr><td><strong style='color:{_COLOURS[f.ok]}'>{'ok' if f.ok else 'FAIL'}</strong></td><th scope='row' style='text-align:left'>"
-            f"{escape(f.name)}</th><td style='text-align:left'>{escape(f.detail)}"
-            + ("" if f.ok else f"<br><strong>cure:</strong> <code>{escape(f.cure)}</code>")
-            + "</td></tr>"
-            for f in self.findings
-        )
+        rows = "".join(finding.html_row() for finding in self.findings)
         end = (
             "Everything is ready." if self.ok else "Mend what says FAIL, then run this cell again."
         )
