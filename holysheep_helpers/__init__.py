@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from holysheep_helpers import catalog as catalog
+    from holysheep_helpers.budget import BudgetError as BudgetError
     from holysheep_helpers.chat import CutShortWarning as CutShortWarning
     from holysheep_helpers.chat import Reply as Reply
     from holysheep_helpers.chat import ask as ask
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from holysheep_helpers.errors import UnknownPriceError as UnknownPriceError
     from holysheep_helpers.exercises import check as check
     from holysheep_helpers.exercises import hint as hint
-    from holysheep_helpers.gateway import BudgetError as BudgetError
     from holysheep_helpers.gateway import Gateway as Gateway
     from holysheep_helpers.keys import login as login
     from holysheep_helpers.plots import plot_streams as plot_streams
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "AsyncStream": "streaming",
-    "BudgetError": "gateway",
+    "BudgetError": "budget",
     "ConfigurationError": "errors",
     "CutShortWarning": "chat",
     "Gateway": "gateway",

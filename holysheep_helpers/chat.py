@@ -179,6 +179,11 @@ def add_advice(
         )
     elif isinstance(error, openai.AuthenticationError):
         error.add_note("The server refused the key. Is it this gateway's, and still valid?")
+    elif isinstance(error, openai.APIStatusError) and error.response.is_redirect:
+        error.add_note(
+            f"{client.base_url} sends its callers on to {error.response.headers['location']!r}, "
+            "and nothing was sent there. If you trust that address, give it to hs.connect()."
+        )
     elif isinstance(error, openai.APITimeoutError):
         error.add_note(f"No answer in time from {client.base_url}: is it up, and reachable?")
     elif isinstance(error, openai.APIConnectionError):

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from holysheep_helpers import catalog
 from holysheep_helpers.addresses import checked_url
+from holysheep_helpers.budget import Budget
 from holysheep_helpers.errors import ConfigurationError
 from holysheep_helpers.gateway import Gateway
 from holysheep_helpers.keys import HOW_TO_SET, Secret, find_key, settings
@@ -83,8 +84,7 @@ def connect(
         base_url=url,
         key=key,
         plan=catalog.plans()[plan] if plan else None,
-        budget_usd=DEFAULT_LIVE_BUDGET_USD if live_default else budget,
-        budget_is_default=live_default,
+        budget=Budget(DEFAULT_LIVE_BUDGET_USD, True) if live_default else Budget(budget),
         why=decided_by,
     )
 
@@ -105,7 +105,7 @@ def _own_mock(
         base_url=mock.base_url,
         key=Secret(mock.api_key),
         plan=played,
-        budget_usd=budget,
+        budget=Budget(budget),
         mock=mock,
         why=decided_by,
     )

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import json
-import warnings
 from asyncio import AbstractEventLoop, get_running_loop
+from collections.abc import AsyncGenerator
+from contextlib import suppress
 from decimal import Decimal
 from html import escape
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, finalize
 
-import httpx2
 import openai
 
 from holysheep_helpers import catalog
 from holysheep_helpers.addresses import is_loopback
-from holysheep_helpers.errors import HolySheepError, InputError
+from holysheep_helpers.budget import Budget
+from holysheep_helpers.errors import InputError
 from holysheep_helpers.keys import Secret
 from holysheep_helpers.spend import Meter, Spend
 
@@ -24,14 +24,6 @@ if TYPE_CHECKING:
     from holysheep_helpers.mock.process import MockProcess
 
 Mode = Literal["mock", "live"]
-
-
-class BudgetError(HolySheepError, openai.OpenAIError):
-    """A call was refused before it was sent, because of the budget."""
-
-
-class UnpricedWarning(UserWarning):
-    """A call went out whose price is unknown: it does not count against the default budget."""
 
 
 class Gateway:
@@ -49,23 +41,19 @@ class Gateway:
         base_url: str,
         key: Secret,
         why: str,
+        budget: Budget,
         plan: catalog.Plan | None = None,
-        budget_usd: Decimal | None = None,
-        budget_is_default: bool = False,
         mock: MockProcess | None = None,
     ) -> None:
         self.mode: Mode = mode
         self.base_url = base_url
         self.plan = plan
-        self.budget_usd = budget_usd
-        self.spend = Spend()
         self.mock = mock
         self.why = why
         self._key = key
-        self._budget_is_default = budget_is_default
-        self._warned_of: set[str] = set()
+        self._budget = budget
         self._client: openai.OpenAI | None = None
-        self._async_clients: WeakKeyDictionary[AbstractEventLoop, openai.AsyncOpenAI] = (
+        self._async_clients: WeakKeyDictionary[AbstractEventLoop, _AsyncClient] = (
             WeakKeyDictionary()
         )
 
@@ -87,7 +75,9 @@ class Gateway:
     def async_client(self, **sdk_options: Any) -> openai.AsyncOpenAI:
         """The SDK's asynchronous client, on its aiohttp transport; otherwise like ``client``.
 
-        In a running event loop, and without options, it is the same client each time.
+        In a running event loop, and without options, it is the same client each time; it closes
+        with the loop (``asyncio.run``'s end) or with this object. One with options is yours to
+        close: ``async with gw.async_client(timeout=5) as client:``.
         """
         if sdk_options:
             return self._new_async_client(sdk_options)
@@ -96,29 +86,33 @@ class Gateway:
         except RuntimeError:
             return self._new_async_client({})
         known = self._async_clients.get(loop)
-        if known is None or known.is_closed():
-            known = self._async_clients[loop] = self._new_async_client({})
-        return known
+        if known is None or known.client.is_closed():
+            known = self._async_clients[loop] = _AsyncClient(self._new_async_client({}))
+        return known.client
 
     def _new_client(self, options: dict[str, Any]) -> openai.OpenAI:
-        meter = Meter(self.spend, self._before_call)
+        meter = Meter(self.spend, self._budget.check)
         http = openai.DefaultHttpxClient(
             event_hooks={"request": [meter.on_request], "response": [meter.on_response]},
             trust_env=not self._on_this_computer,
+            follow_redirects=False,  # neither key nor prompt goes to a host that nobody named
         )
         published = catalog.client_settings()
-        return openai.OpenAI(
+        client = openai.OpenAI(
             **self._options(options, published.timeout_s, published.max_retries), http_client=http
         )
+        finalize(client, http.close)  # as with a client that the SDK made all by itself
+        return client
 
     def _new_async_client(self, options: dict[str, Any]) -> openai.AsyncOpenAI:
-        meter = Meter(self.spend, self._before_call)
+        meter = Meter(self.spend, self._budget.check)
         http = openai.DefaultAioHttpClient(
             event_hooks={
                 "request": [meter.on_request_async],
                 "response": [meter.on_response_async],
             },
             trust_env=not self._on_this_computer,
+            follow_redirects=False,  # neither key nor prompt goes to a host that nobody named
         )
         published = catalog.client_settings()
         return openai.AsyncOpenAI(
@@ -149,41 +143,21 @@ class Gateway:
     def _on_this_computer(self) -> bool:
         return is_loopback(urlsplit(self.base_url).hostname or "")
 
-    def _before_call(self, request: httpx2.Request) -> None:
-        """Raise ``BudgetError`` if this call may not be sent."""
-        if self.budget_usd is None:
-            return
-        model = str(json.loads(request.content).get("model"))
-        if self.spend.usd >= self.budget_usd:
-            raise BudgetError(
-                f"Not sent: {self.spend.usd} USD is spent and the budget is {self.budget_usd} USD. "
-                "To go on, connect again with a larger one: hs.connect(budget_usd=...)."
-            )
-        if catalog.published_price(model) is not None:
-            return
-        if not self._budget_is_default:
-            raise BudgetError(
-                f"Not sent: no price was published for {model!r}, so a budget of "
-                f"{self.budget_usd} USD can't be kept. Use a model with a price "
-                "(hs.catalog.models()), or connect without a budget_usd of your own."
-            )
-        if model not in self._warned_of:
-            self._warned_of.add(model)
-            warnings.warn(
-                f"No price was published for {model!r}: its calls count as unpriced, outside the "
-                f"default budget of {self.budget_usd} USD.",
-                UnpricedWarning,
-                stacklevel=2,
-            )
+    @property
+    def budget_usd(self) -> Decimal | None:
+        return self._budget.limit_usd
+
+    @property
+    def spend(self) -> Spend:
+        return self._budget.spend
 
     def _rows(self) -> list[tuple[str, str]]:
         own = self.mock is not None
-        budget = "none" if self.budget_usd is None else f"{self.budget_usd} USD"
         return [
             ("address", "this computer, a port of its own" if own else self.base_url),
             ("key", f"{self._key!r} (the mock's own)" if own else repr(self._key)),
             ("plan", str(self.plan) if self.plan else "unknown here; the server knows"),
-            ("budget", budget + (" (default)" if self._budget_is_default else "")),
+            ("budget", str(self._budget)),
             ("because", self.why),
         ]
 
@@ -210,6 +184,27 @@ class Gateway:
             f"{self.mode.upper()}</strong> {escape(self._headline().partition(': ')[2])}"
             f"<table>{cells}</table></div>"
         )
+
+
+class _AsyncClient:
+    """An async client that closes by itself, at the latest when its event loop ends.
+
+    A loop finishes the asynchronous generators that were begun in it, so one of them holds the
+    client: without that, aiohttp would complain of an unclosed session.
+    """
+
+    def __init__(self, client: openai.AsyncOpenAI) -> None:
+        self.client = client
+        self._guard = _closed_at_the_end(client)
+        with suppress(StopIteration):  # its first step: begun, and known to the loop
+            self._guard.asend(None).send(None)
+
+
+async def _closed_at_the_end(client: openai.AsyncOpenAI) -> AsyncGenerator[None, None]:
+    try:
+        yield
+    finally:
+        await client.close()
 
 
 def sync_client(target: object) -> openai.OpenAI:

@@ -1,0 +1,69 @@
+"""A budget that is kept before a call is sent, not looked at after it."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+import httpx2
+import openai
+
+from holysheep_helpers import catalog
+from holysheep_helpers.errors import HolySheepError
+from holysheep_helpers.spend import Spend
+
+
+class BudgetError(HolySheepError, openai.OpenAIError):
+    """A call was refused before it was sent, because of the budget."""
+
+
+class UnpricedWarning(UserWarning):
+    """A call went out whose price is unknown: it does not count against the default budget."""
+
+
+@dataclass
+class Budget:
+    """``limit_usd`` is in US dollars, ``None`` for no limit; ``spend`` is what counts against it.
+
+    Calls that are under way are not known yet: the budget ends the calls that begin after it is
+    spent. ``is_default`` lets models without a published price through, with one warning each.
+    """
+
+    limit_usd: Decimal | None
+    is_default: bool = False
+    spend: Spend = field(default_factory=Spend)
+    _warned_of: set[str] = field(default_factory=set, repr=False)
+
+    def check(self, request: httpx2.Request) -> None:
+        """Raise ``BudgetError`` if this chat request may not be sent."""
+        if self.limit_usd is None:
+            return
+        model = str(json.loads(request.content).get("model"))
+        if self.spend.usd >= self.limit_usd:
+            raise BudgetError(
+                f"Not sent: {self.spend.usd} USD is spent and the budget is {self.limit_usd} USD. "
+                "To go on, connect again with a larger one: hs.connect(budget_usd=...)."
+            )
+        if catalog.published_price(model) is not None:
+            return
+        if not self.is_default:
+            raise BudgetError(
+                f"Not sent: no price was published for {model!r}, so a budget of "
+                f"{self.limit_usd} USD can't be kept. Use a model with a price "
+                "(hs.catalog.models()), or connect without a budget_usd of your own."
+            )
+        if model not in self._warned_of:
+            self._warned_of.add(model)
+            warnings.warn(
+                f"No price was published for {model!r}: its calls count as unpriced, outside the "
+                f"default budget of {self.limit_usd} USD.",
+                UnpricedWarning,
+                stacklevel=2,
+            )
+
+    def __str__(self) -> str:
+        if self.limit_usd is None:
+            return "none"
+        return f"{self.limit_usd} USD" + (" (default)" if self.is_default else "")
