@@ -52,7 +52,7 @@ class MockProcess(MockHandle):
         line = _first_line(child)
         if not line.startswith("http"):
             child.kill()
-            child.wait()
+            child.communicate()  # closes its pipes, too
             raise MockError(
                 f"The mock did not start (exit code {child.returncode}). See why with: "
                 f"{sys.executable} -m holysheep_helpers.mock --port {port}"

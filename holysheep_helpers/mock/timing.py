@@ -7,7 +7,9 @@ import math
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import cache
 from random import Random
+from statistics import NormalDist
 
 from holysheep_helpers import catalog
 
@@ -36,15 +38,34 @@ class Profile:
 
 
 def _log_normal(draw: Random, mean: float, sigma: float, low: float, high: float) -> float:
-    """A log-normal value with this mean, drawn again while it is out of bounds.
-
-    Truncation moves the mean by under 1% at the spreads used here, which a test asserts.
-    """
-    mu = math.log(mean) - sigma * sigma / 2
+    """A log-normal value, drawn again while it is out of bounds; ``mean`` is that of what stays."""
+    mu = location(mean, sigma, low, high)
     while True:
         value = math.exp(mu + sigma * _normal(draw))
         if low <= value <= high:
             return value
+
+
+@cache
+def location(mean: float, sigma: float, low: float, high: float) -> float:
+    """The ``mu`` with which a log-normal truncated to ``low`` .. ``high`` has this mean.
+
+    Found by halving an interval, and rounded so that it is the same number on every system. The
+    mean is ``exp(mu + s²/2) (Φ(b - s) - Φ(a - s)) / (Φ(b) - Φ(a))`` with ``a, b`` the bounds as
+    ``(log(bound) - mu) / s`` (Johnson, Kotz and Balakrishnan, Continuous Univariate
+    Distributions 1, 1994, chapter 14).
+    """
+    phi = NormalDist().cdf
+    below, above = math.log(low), math.log(high)
+    while above - below > 1e-10:
+        mu = (below + above) / 2
+        a, b = (math.log(low) - mu) / sigma, (math.log(high) - mu) / sigma
+        share = (phi(b - sigma) - phi(a - sigma)) / (phi(b) - phi(a))
+        if math.exp(mu + sigma * sigma / 2) * share < mean:
+            below = mu
+        else:
+            above = mu
+    return round(below, 9)
 
 
 def _normal(draw: Random) -> float:

@@ -12,7 +12,7 @@ from holysheep_helpers.catalog import Model
 CREATED = 1_767_225_600  # 2026-01-01 00:00:00 UTC: the base of all times that the mock states
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False)  # not frozen: on its way up an exception gets its traceback
 class WireError(Exception):
     """An answer with an error in it: ``{"error": {"message", "type", "param", "code"}}``."""
 

@@ -21,7 +21,7 @@ def server() -> Iterator[MockHandle]:
 @pytest.fixture
 def mock(server: MockHandle) -> Iterator[MockHandle]:
     """The session's mock under a key of this test's own: its script and journal are apart."""
-    handle = MockHandle(server.base_url, f"hs-mock-unit-{next(_numbers)}")
+    handle = MockHandle(server.base_url, f"hs-mock-test-{next(_numbers)}")
     yield handle
     handle.close()
 

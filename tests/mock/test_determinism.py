@@ -1,0 +1,110 @@
+"""The same request gives the same answer: on every system, alone or in a crowd."""
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from holysheep_helpers.mock.handle import MockHandle
+from holysheep_helpers.mock.server import serve
+from tests.mock import raw
+from tests.notebooks.test_keys import ROOT
+
+ASKED: list[dict[str, Any]] = [
+    raw.body(f"Tell me about city number {index % 10}.", stream=index % 3 == 0)
+    for index in range(50)
+]
+
+
+def crowd(workers: int) -> tuple[Counter[tuple[bytes, str]], list[dict[str, Any]]]:
+    """Every answer's bytes and id, and the journal's times, asked by so many at once."""
+    with serve(time_scale=1, pacer=raw.AT_ONCE) as mock, ThreadPoolExecutor(workers) as pool:
+        answers = list(pool.map(lambda payload: raw.send(mock, payload), ASKED))
+        assert {answer.status for answer in answers} == {200}
+        journal = sorted(mock.journal(), key=lambda entry: entry["id"])
+    times = [{"id": entry["id"], "due_s": entry["due_s"]} for entry in journal]
+    return Counter((a.content, a.headers["x-request-id"]) for a in answers), times
+
+
+def test_one_by_one_and_fifty_at_once_get_the_same_answers() -> None:
+    alone, crowded = crowd(1), crowd(50)
+    assert alone == crowded
+    assert len({content for (content, _) in alone[0]}) == len(ASKED)
+
+
+def test_a_fixed_request_has_these_bytes_everywhere() -> None:
+    """Written down once: a change here changes the outputs stored in every notebook."""
+    with serve(time_scale=1, pacer=raw.AT_ONCE) as mock:
+        first = raw.ask(mock, "hello", temperature=0)
+    assert first.text == "[canned reply] Hello! How can I help you?"
+    assert first.json["id"] == "chatcmpl-adabab59f5d3f73d1e702b74"
+    assert first.json["created"] == 1_767_936_954
+
+
+def test_temperature_0_or_a_seed_repeats_and_otherwise_variants_come(mock: MockHandle) -> None:
+    def texts(**fields: Any) -> list[str]:
+        return [raw.ask(mock, "Tell me of the sea.", **fields).text for _ in range(8)]
+
+    assert len(set(texts(temperature=0))) == 1
+    assert len(set(texts(seed=5, temperature=1.5))) == 1
+    hot, warm = texts(temperature=1), texts(temperature=0.25)
+    assert len(set(hot)) == 4
+    assert hot[:4] == hot[4:]
+    assert warm == [hot[0]] * 4 + [hot[1]] * 4
+
+
+def test_different_seeds_of_a_request_differ(mock: MockHandle) -> None:
+    said = [raw.ask(mock, "Tell me of the sea.", seed=seed).text for seed in range(4)]
+    assert len(set(said)) == 4
+
+
+def test_the_order_of_the_fields_does_not_matter() -> None:
+    payload = raw.body("Tell me of the sea.", temperature=0.7, seed=3)
+    backwards = dict(reversed(payload.items()))
+    answers = []
+    for asked in (payload, backwards):
+        with serve(time_scale=1, pacer=raw.AT_ONCE) as mock:
+            answers.append(raw.send(mock, asked).content)
+    assert answers[0] == answers[1]
+
+
+def test_another_key_or_seed_has_times_of_its_own_and_a_reset_begins_anew() -> None:
+    def times(mock: MockHandle) -> list[float]:
+        raw.ask(mock, temperature=0)
+        return mock.journal()[-1]["due_s"]
+
+    with serve(time_scale=1, pacer=raw.AT_ONCE) as mock:
+        first = times(mock)
+        again = times(mock)
+        other = times(MockHandle(mock.base_url, "hs-mock-other"))
+        mock.reset()
+        anew = times(mock)
+    with serve(seed=1, time_scale=1, pacer=raw.AT_ONCE) as mock:
+        seeded = times(mock)
+    assert first == anew
+    assert len({tuple(due) for due in (first, again, other, seeded)}) == 4
+
+
+@pytest.mark.parametrize("hash_seed", ["0", "1"])
+def test_python_s_hash_seed_has_no_part_in_it(hash_seed: str) -> None:
+    program = (
+        "import sys, json\n"
+        "from holysheep_helpers.mock.server import serve\n"
+        "from tests.mock import raw\n"
+        "with serve(time_scale=1, pacer=raw.AT_ONCE) as mock:\n"
+        "    for _ in range(3): answer = raw.ask(mock, 'hello', temperature=1)\n"
+        "    print(json.dumps([answer.json, mock.journal()[-1]['due_s']]))\n"
+    )
+    env = os.environ | {"PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=env, capture_output=True, check=True, timeout=60
+    )
+    with serve(time_scale=1, pacer=raw.AT_ONCE) as mock:
+        answers = [raw.ask(mock, "hello", temperature=1) for _ in range(3)]
+        here = [answers[-1].json, mock.journal()[-1]["due_s"]]
+    assert json.loads(done.stdout) == here

@@ -1,0 +1,185 @@
+"""The mock as a process: ready when it says so, on loopback alone, gone with its parent."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from queue import Queue
+from threading import Thread
+from urllib.parse import urlsplit
+
+import pytest
+
+from holysheep_helpers.mock.handle import MockError, MockHandle
+from holysheep_helpers.mock.process import MockProcess
+from tests.mock import raw
+from tests.notebooks.test_keys import ROOT
+
+COMMAND = [sys.executable, "-m", "holysheep_helpers.mock"]
+ENV = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONUTF8": "1"}
+
+
+@pytest.fixture
+def process() -> Iterator[MockProcess]:
+    with_own = MockProcess.start(time_scale=0)
+    yield with_own
+    with_own.stop()
+
+
+def wait_until_refused(url: str) -> None:
+    """Return when nothing listens there any more; a time-out of the test's own ends it."""
+    address = urlsplit(url)
+    closed: Queue[bool] = Queue()
+
+    def knock() -> None:
+        while True:
+            try:
+                with socket.create_connection((address.hostname, address.port), 1) as sock:
+                    sock.recv(1)  # returns when the process ends
+            except ConnectionRefusedError:
+                return closed.put(True)
+            except OSError:
+                continue
+
+    Thread(target=knock, daemon=True).start()
+    assert closed.get(timeout=20)
+
+
+def test_it_answers_as_soon_as_it_has_started_and_is_gone_after_stop(process: MockProcess) -> None:
+    assert raw.ask(process).status == 200
+    assert repr(process) == f"<MockProcess {process.base_url}, running>"
+    assert urlsplit(process.base_url).hostname == "127.0.0.1"
+    process.stop()
+    process.stop()
+    assert not process.alive
+    wait_until_refused(process.base_url)
+    with pytest.raises(MockError, match="does not answer"):
+        process.journal()
+
+
+PARENT = """
+import sys
+from holysheep_helpers.mock.process import MockProcess
+mock = MockProcess.start(time_scale=0)
+print(mock.base_url, mock.pid, flush=True)
+{then}
+"""
+
+
+@pytest.mark.parametrize(
+    "then",
+    [
+        "import os, signal; os.kill(os.getpid(), signal.SIGTERM if os.name == 'nt' else 9)",
+        "import os; os._exit(1)",
+        "raise SystemExit",
+        "raise RuntimeError",
+    ],
+    ids=["killed hard", "exits at once", "ends", "crashes"],
+)
+def test_it_ends_with_its_parent(then: str) -> None:
+    command = [sys.executable, "-c", PARENT.format(then=then)]
+    done = subprocess.run(command, env=ENV, capture_output=True, encoding="utf-8", timeout=60)
+    assert re.match(r"http://127\.0\.0\.1:\d+/v1 \d+$", done.stdout), done.stderr
+    wait_until_refused(done.stdout.split()[0])
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_it_ends_with_its_parent_though_a_forked_child_holds_the_pipe() -> None:
+    then = (
+        "import os\n"
+        "if os.fork():\n"
+        "    os.kill(os.getpid(), 9)\n"
+        "os.close(1); os.close(2)\n"
+        "import socket\n"
+        "from urllib.parse import urlsplit\n"
+        "a = urlsplit(mock.base_url)\n"
+        "socket.create_connection((a.hostname, a.port)).recv(1)\n"  # until the mock is gone
+    )
+    command = [sys.executable, "-c", PARENT.format(then=then)]
+    done = subprocess.run(command, env=ENV, capture_output=True, encoding="utf-8", timeout=60)
+    wait_until_refused(done.stdout.split()[0])
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows ends a process hard instead")
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_on_its_own_it_ends_cleanly_when_asked_to(sent: signal.Signals) -> None:
+    with subprocess.Popen(
+        [*COMMAND, "--time-scale", "0"],
+        env=ENV,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+    ) as child:
+        assert child.stdout is not None
+        url = child.stdout.readline().strip()
+        assert raw.ask(MockHandle(url)).status == 200
+        child.send_signal(sent)
+        rest, errors = child.communicate(timeout=20)
+    assert (child.returncode, rest, errors) == (0, "", "")
+
+
+def test_a_port_that_is_taken_is_said_in_words(process: MockProcess) -> None:
+    port = str(urlsplit(process.base_url).port)
+    done = subprocess.run(
+        [*COMMAND, "--port", port], env=ENV, capture_output=True, encoding="utf-8", timeout=60
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"Can't listen on 127.0.0.1 port {port}: ")
+    assert "Choose another, or --port 0" in done.stderr
+    assert "Traceback" not in done.stderr
+    with pytest.raises(MockError, match=rf"did not start \(exit code 1\).*--port {port}"):
+        MockProcess.start(port=int(port))
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--host", "0.0.0.0"], "needs --keys FILE"),
+        (["--keys", "no-such-file"], "The keys can't be read from no-such-file"),
+        (["--plan", "platinum"], "invalid choice: 'platinum'"),
+        (["--time-scale", "-1"], "-1 is not between 0 and 1000"),
+        (["--time-scale", "fast"], "invalid _scale value: 'fast'"),
+        (["--port", "many"], "invalid int value"),
+    ],
+)
+def test_bad_options_are_refused(options: list[str], says: str) -> None:
+    done = subprocess.run(
+        [*COMMAND, *options], env=ENV, capture_output=True, encoding="utf-8", timeout=60
+    )
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_only_the_keys_of_a_file_are_let_in(tmp_path: Path) -> None:
+    keys = tmp_path / "keys.txt"
+    keys.write_text("hs-mock-anna\nhs-mock-ben\n", encoding="utf-8")
+    with subprocess.Popen(
+        [*COMMAND, "--keys", str(keys), "--time-scale", "0"],
+        env=ENV,
+        stdout=subprocess.PIPE,
+        encoding="utf-8",
+    ) as child:
+        assert child.stdout is not None
+        url = child.stdout.readline().strip()
+        try:
+            asked = [
+                raw.send(MockHandle(url, f"hs-mock-{name}"), raw.body()).status
+                for name in ("anna", "ben", "eve")
+            ]
+        finally:
+            child.terminate()
+    assert asked == [200, 200, 401]
+
+
+def test_its_address_is_not_reachable_from_outside(process: MockProcess) -> None:
+    port = urlsplit(process.base_url).port
+    hosts = {info[4][0] for info in socket.getaddrinfo(socket.gethostname(), port)}
+    outside = [host for host in hosts if not str(host).startswith(("127.", "::1"))]
+    for host in outside:
+        with pytest.raises(OSError, match="refused"):
+            socket.create_connection((str(host), port), timeout=2)
