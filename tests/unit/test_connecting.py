@@ -1,0 +1,332 @@
+"""``hs.connect`` and ``hs.login``: mock or live, decided once, in the open, and no key shown."""
+
+import getpass
+import logging
+import traceback
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import openai
+import pytest
+
+import holysheep_helpers as hs
+from holysheep_helpers import connecting, keys
+from holysheep_helpers.errors import ConfigurationError
+from holysheep_helpers.mock.handle import MockHandle
+from tests.notebooks.test_keys import made_up
+
+LIVE_KEY = made_up(32)
+
+
+@pytest.fixture(autouse=True)
+def nobody_logged_in() -> Iterator[None]:
+    yield
+    keys._logged_in = None
+
+
+@pytest.fixture
+def env_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
+    def write(text: str) -> Path:
+        file = tmp_path / "settings.env"
+        file.write_text(text, encoding="utf-8")
+        monkeypatch.setenv("HOLYSHEEP_ENV_FILE", str(file))
+        return file
+
+    return write
+
+
+# ---- which gateway -------------------------------------------------------------------------
+
+
+def test_without_anything_it_is_a_mock_that_answers_when_connect_returns() -> None:
+    gateway = hs.connect()
+    assert gateway.mode == "mock"
+    assert gateway.mock is not None
+    assert gateway.mock.alive
+    assert gateway.why == "no HOLYSHEEP_API_KEY is set"
+    assert gateway.budget_usd is None
+    assert len(gateway.client().models.list().data) >= 20
+
+
+def test_the_same_mock_comes_back_until_it_is_gone_or_other_settings_are_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    first = hs.connect().mock
+    assert first is not None
+    assert hs.connect("mock").mock is first
+    assert hs.connect(plan="free").mock is not first
+    monkeypatch.setenv("HOLYSHEEP_MOCK_SEED", "7")
+    assert hs.connect().mock is not first
+    monkeypatch.delenv("HOLYSHEEP_MOCK_SEED")
+    first.stop()
+    again = hs.connect().mock
+    assert again is not first
+    assert again is not None
+    assert again.alive
+
+
+def test_a_key_means_live_and_the_published_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOLYSHEEP_API_KEY", LIVE_KEY)
+    gateway = hs.connect()
+    assert (gateway.mode, gateway.base_url) == ("live", hs.catalog.BASE_URL)
+    assert (gateway.mock, gateway.why) == (None, "a key is set")
+    assert gateway.budget_usd == connecting.DEFAULT_LIVE_BUDGET_USD == Decimal("0.50")
+    assert hs.connect("mock").mode == "mock"
+    monkeypatch.setenv("HOLYSHEEP_MODE", "mock")
+    assert hs.connect().why == "HOLYSHEEP_MODE says so"
+    assert hs.connect("live").mode == "live"
+
+
+def test_live_without_a_key_says_how_to_set_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ConfigurationError, match=r"HOLYSHEEP_API_KEY.*\.env.*hs\.login\(\)"):
+        hs.connect("live")
+    monkeypatch.setenv("HOLYSHEEP_BASE_URL", hs.catalog.BASE_URL)
+    with pytest.raises(ConfigurationError, match="Live needs a key"):
+        hs.connect()
+
+
+def test_a_rooms_shared_mock_is_a_mock(mock: MockHandle, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOLYSHEEP_BASE_URL", mock.base_url)
+    monkeypatch.setenv("HOLYSHEEP_API_KEY", mock.api_key)
+    gateway = hs.connect()
+    assert (gateway.mode, gateway.base_url, gateway.budget_usd) == ("mock", mock.base_url, None)
+    assert hs.ask(gateway, "hello").text
+    assert "MOCK" in repr(gateway)
+
+
+def test_a_mocks_key_is_not_sent_to_the_real_gateway() -> None:
+    with pytest.raises(ConfigurationError, match="issued by a mock"):
+        hs.connect(api_key="hs-mock-learner")
+    elsewhere = hs.connect(base_url="http://192.168.0.7:8000/v1", api_key="hs-mock-learner")
+    assert elsewhere.mode == "mock"
+
+
+def test_a_real_key_goes_over_plain_http_to_this_computer_alone() -> None:
+    with pytest.raises(ConfigurationError, match="plain http"):
+        hs.connect(base_url="http://192.168.0.7:8000/v1", api_key=LIVE_KEY)
+    assert hs.connect(base_url="http://127.0.0.1:8000/v1", api_key=LIVE_KEY).mode == "live"
+
+
+def test_an_argument_wins_over_the_environment_and_that_over_a_file(
+    monkeypatch: pytest.MonkeyPatch, env_file: Callable[[str], Path]
+) -> None:
+    env_file("HOLYSHEEP_BASE_URL=https://file.example/v1\nHOLYSHEEP_API_KEY='from-the-file'\n")
+    assert hs.connect().base_url == "https://file.example/v1"
+    monkeypatch.setenv("HOLYSHEEP_BASE_URL", "https://environment.example/v1")
+    assert hs.connect().base_url == "https://environment.example/v1"
+    assert hs.connect(base_url="https://given.example/v1").base_url == "https://given.example/v1"
+    assert hs.connect().client().api_key == "from-the-file"
+    monkeypatch.setenv("HOLYSHEEP_API_KEY", "from-the-environment")
+    assert hs.connect().client().api_key == "from-the-environment"
+    assert hs.connect(api_key="given").client().api_key == "given"
+
+
+def test_an_empty_variable_is_no_setting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HOLYSHEEP_API_KEY", "")
+    monkeypatch.setenv("HOLYSHEEP_MODE", "")
+    assert hs.connect().mode == "mock"
+
+
+def test_the_file_is_looked_for_up_to_the_projects_top(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("HOLYSHEEP_ENV_FILE")
+    lessons = tmp_path / "outside" / "project" / "notebooks"
+    lessons.mkdir(parents=True)
+    (lessons.parent / "pyproject.toml").touch()
+    (tmp_path / "outside" / ".env").write_text("HOLYSHEEP_API_KEY=outside\n", encoding="utf-8")
+    monkeypatch.chdir(lessons)
+    assert hs.connect().mode == "mock"
+    (lessons.parent / ".env").write_text("HOLYSHEEP_API_KEY=inside$HOME\n", encoding="utf-8")
+    assert hs.connect().client().api_key == "inside$HOME"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ({"mode": "test"}, "'auto', 'mock' and 'live' are allowed"),
+        ({"plan": "platinum"}, "allowed are 'free', 'starter', 'pro', 'enterprise', 'unlimited'"),
+        ({"mode": "mock", "api_key": "x"}, "needs no base_url and no api_key"),
+        ({"mode": "mock", "base_url": "x"}, "needs no base_url and no api_key"),
+        ({"budget_usd": 0.5}, "No float"),
+        ({"budget_usd": "much"}, "US dollars"),
+        ({"budget_usd": -1}, "0 or more"),
+        ({"budget_usd": "nan"}, "US dollars"),
+        ({"budget_usd": "Infinity"}, "US dollars"),
+        ({"budget_usd": True}, "US dollars"),
+        ({"api_key": 5}, "is a int"),
+        ({"api_key": b"key"}, "is a bytes"),
+        ({"api_key": ""}, "is empty"),
+        ({"api_key": "  "}, "is empty"),
+        ({"api_key": "k", "base_url": "https://api.example"}, "Use 'https://api.example/v1'"),
+    ],
+)
+def test_bad_input_is_told_with_its_cure(arguments: dict[str, Any], says: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        hs.connect(**arguments)
+    assert says in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("HOLYSHEEP_MODE", "test"),
+        ("HOLYSHEEP_MOCK_SEED", "1.5"),
+        ("HOLYSHEEP_MOCK_SEED", "-1"),
+        ("HOLYSHEEP_MOCK_TIME_SCALE", "fast"),
+        ("HOLYSHEEP_MOCK_TIME_SCALE", "-1"),
+        ("HOLYSHEEP_MOCK_TIME_SCALE", "inf"),
+        ("HOLYSHEEP_MOCK_TIME_SCALE", "nan"),
+    ],
+)
+def test_a_bad_setting_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigurationError) as caught:
+        hs.connect()
+    assert name in str(caught.value)
+    assert repr(value) in str(caught.value)
+
+
+# ---- keys ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda key: f" {key}", "has a space or a line break"),
+        (lambda key: f"{key}\n", "has a space or a line break"),
+        (lambda key: f"{key[:9]} {key[9:]}", "has a space or a line break"),
+        (lambda key: f'"{key}"', "has quotes around it"),
+        (lambda key: f"'{key}", "has quotes around it"),
+        (lambda key: f"“{key}”", "has quotes around it"),
+        (lambda key: f"{key}키", "characters that no key has"),
+        (lambda key: f"{key}\x00", "characters that no key has"),
+    ],
+)
+@pytest.mark.parametrize("where", ["argument", "variable"])
+def test_a_key_that_was_copied_badly_is_told_and_not_shown(
+    monkeypatch: pytest.MonkeyPatch, change: Callable[[str], str], says: str, where: str
+) -> None:
+    bad = change(LIVE_KEY)
+    given = bad if where == "argument" else None
+    if given is None:
+        monkeypatch.setattr(connecting, "settings", lambda: {"HOLYSHEEP_API_KEY": bad})
+    with pytest.raises(ConfigurationError, match=says) as caught:
+        hs.connect(api_key=given)
+    shown = "".join(traceback.format_exception(caught.value))
+    assert LIVE_KEY[:9] not in shown
+    assert ("HOLYSHEEP_API_KEY" if given is None else "api_key") in str(caught.value)
+
+
+@pytest.mark.parametrize("key", [hs.catalog.PLACEHOLDER_KEY, f'"{hs.catalog.PLACEHOLDER_KEY}"'])
+def test_the_placeholder_is_recognised(key: str) -> None:
+    with pytest.raises(ConfigurationError, match="Create New Key"):
+        hs.connect(api_key=key)
+
+
+def test_no_way_of_showing_a_gateway_shows_its_key(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("HOLYSHEEP_API_KEY", LIVE_KEY)
+    caplog.set_level(logging.DEBUG)
+    gateway = hs.connect(base_url="http://127.0.0.1:9/v1")
+    client = gateway.client(max_retries=0)
+    with pytest.raises(openai.APIConnectionError) as caught:
+        hs.ask(client, "hello")
+    shown = [
+        repr(gateway),
+        str(gateway),
+        f"{gateway}",
+        gateway._repr_html_(),
+        repr(gateway._key),
+        repr(client),
+        "".join(traceback.format_exception(caught.value)),
+        repr(caught.value),
+        caplog.text,
+        repr(hs.doctor()),
+    ]
+    assert [text for text in shown if LIVE_KEY in text] == []
+    assert "sk-" not in str(shown)
+
+
+def test_a_secret_gives_itself_away_to_reveal_alone() -> None:
+    secret = keys.Secret(LIVE_KEY)
+    assert secret.reveal() == LIVE_KEY
+    assert LIVE_KEY not in f"{secret} {secret!r} {secret!s} {[secret]}"
+    assert not hasattr(secret, "__dict__")
+
+
+# ---- the card ------------------------------------------------------------------------------
+
+
+def test_the_cards_text_is_the_same_every_time_and_its_html_tells_all() -> None:
+    gateway = hs.connect("mock")
+    before = repr(gateway)
+    hs.ask(gateway, "hello")
+    assert repr(gateway) == before
+    assert gateway.base_url not in before
+    assert before.splitlines()[0] == (
+        "MOCK gateway: no key, no cost; replies are canned, times are simulated"
+    )
+    shown = gateway._repr_html_()
+    assert gateway.base_url in shown
+    assert "in 1 call" in shown
+
+
+# ---- hs.login ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def typing(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], list[str]]:
+    """Someone who types this into the password field; gives the prompts that were shown."""
+
+    def types(text: str) -> list[str]:
+        prompts: list[str] = []
+
+        def answer(prompt: str) -> str:
+            prompts.append(prompt)
+            return text
+
+        monkeypatch.setattr(getpass, "getpass", answer)
+        return prompts
+
+    return types
+
+
+def test_login_keeps_a_key_in_memory(
+    typing: Callable[[str], list[str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    prompts = typing(LIVE_KEY)
+    hs.login()
+    assert len(prompts) == 1
+    gateway = hs.connect()
+    assert gateway.mode == "live"
+    assert gateway.client().api_key == LIVE_KEY
+    typing("")
+    hs.login()
+    assert hs.connect().mode == "mock"
+    printed = capsys.readouterr()
+    assert LIVE_KEY not in printed.out + printed.err
+    assert "for this kernel alone" in printed.out
+
+
+def test_login_wins_over_the_environment(
+    typing: Callable[[str], list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOLYSHEEP_API_KEY", "from-the-environment")
+    typing(LIVE_KEY)
+    hs.login()
+    assert hs.connect().client().api_key == LIVE_KEY
+
+
+def test_a_bad_key_at_login_keeps_what_was_there(typing: Callable[[str], list[str]]) -> None:
+    typing(LIVE_KEY)
+    hs.login()
+    typing(f"{LIVE_KEY} {LIVE_KEY}")
+    with pytest.raises(ConfigurationError, match=r"The key in hs\.login\(\)"):
+        hs.login()
+    assert hs.connect().client().api_key == LIVE_KEY
