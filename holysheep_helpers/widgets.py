@@ -52,7 +52,7 @@ class Panel:
         raise NotImplementedError
 
     def _start(self) -> None:
-        if self._thread is not None and self._thread.is_alive():
+        if self.send.disabled:  # the answer to the last press is still to come
             return
         self.send.disabled = True
         self.text = ""

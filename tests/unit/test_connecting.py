@@ -1,29 +1,19 @@
-"""``hs.connect`` and ``hs.login``: mock or live, decided once, in the open, and no key shown."""
+"""``hs.connect``: mock or live, decided once and in the open."""
 
-import getpass
-import logging
-import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import openai
 import pytest
 
 import holysheep_helpers as hs
-from holysheep_helpers import connecting, keys
+from holysheep_helpers import connecting
 from holysheep_helpers.errors import ConfigurationError
 from holysheep_helpers.mock.handle import MockHandle
 from tests.notebooks.test_keys import made_up
 
 LIVE_KEY = made_up(32)
-
-
-@pytest.fixture(autouse=True)
-def nobody_logged_in() -> Iterator[None]:
-    yield
-    keys._logged_in = None
 
 
 @pytest.fixture
@@ -35,9 +25,6 @@ def env_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str],
         return file
 
     return write
-
-
-# ---- which gateway -------------------------------------------------------------------------
 
 
 def test_without_anything_it_is_a_mock_that_answers_when_connect_returns() -> None:
@@ -191,78 +178,6 @@ def test_a_bad_setting_is_named(monkeypatch: pytest.MonkeyPatch, name: str, valu
     assert repr(value) in str(caught.value)
 
 
-# ---- keys ----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("change", "says"),
-    [
-        (lambda key: f" {key}", "has a space or a line break"),
-        (lambda key: f"{key}\n", "has a space or a line break"),
-        (lambda key: f"{key[:9]} {key[9:]}", "has a space or a line break"),
-        (lambda key: f'"{key}"', "has quotes around it"),
-        (lambda key: f"'{key}", "has quotes around it"),
-        (lambda key: f"“{key}”", "has quotes around it"),
-        (lambda key: f"{key}키", "characters that no key has"),
-        (lambda key: f"{key}\x00", "characters that no key has"),
-    ],
-)
-@pytest.mark.parametrize("where", ["argument", "variable"])
-def test_a_key_that_was_copied_badly_is_told_and_not_shown(
-    monkeypatch: pytest.MonkeyPatch, change: Callable[[str], str], says: str, where: str
-) -> None:
-    bad = change(LIVE_KEY)
-    given = bad if where == "argument" else None
-    if given is None:
-        monkeypatch.setattr(connecting, "settings", lambda: {"HOLYSHEEP_API_KEY": bad})
-    with pytest.raises(ConfigurationError, match=says) as caught:
-        hs.connect(api_key=given)
-    shown = "".join(traceback.format_exception(caught.value))
-    assert LIVE_KEY[:9] not in shown
-    assert ("HOLYSHEEP_API_KEY" if given is None else "api_key") in str(caught.value)
-
-
-@pytest.mark.parametrize("key", [hs.catalog.PLACEHOLDER_KEY, f'"{hs.catalog.PLACEHOLDER_KEY}"'])
-def test_the_placeholder_is_recognised(key: str) -> None:
-    with pytest.raises(ConfigurationError, match="Create New Key"):
-        hs.connect(api_key=key)
-
-
-def test_no_way_of_showing_a_gateway_shows_its_key(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setenv("HOLYSHEEP_API_KEY", LIVE_KEY)
-    caplog.set_level(logging.DEBUG)
-    gateway = hs.connect(base_url="http://127.0.0.1:9/v1")
-    client = gateway.client(max_retries=0)
-    with pytest.raises(openai.APIConnectionError) as caught:
-        hs.ask(client, "hello")
-    shown = [
-        repr(gateway),
-        str(gateway),
-        f"{gateway}",
-        gateway._repr_html_(),
-        repr(gateway._key),
-        repr(client),
-        "".join(traceback.format_exception(caught.value)),
-        repr(caught.value),
-        caplog.text,
-        repr(hs.doctor()),
-    ]
-    assert [text for text in shown if LIVE_KEY in text] == []
-    assert "sk-" not in str(shown)
-
-
-def test_a_secret_gives_itself_away_to_reveal_alone() -> None:
-    secret = keys.Secret(LIVE_KEY)
-    assert secret.reveal() == LIVE_KEY
-    assert LIVE_KEY not in f"{secret} {secret!r} {secret!s} {[secret]}"
-    assert not hasattr(secret, "__dict__")
-
-
-# ---- the card ------------------------------------------------------------------------------
-
-
 def test_the_cards_text_is_the_same_every_time_and_its_html_tells_all() -> None:
     gateway = hs.connect("mock")
     before = repr(gateway)
@@ -275,58 +190,3 @@ def test_the_cards_text_is_the_same_every_time_and_its_html_tells_all() -> None:
     shown = gateway._repr_html_()
     assert gateway.base_url in shown
     assert "in 1 call" in shown
-
-
-# ---- hs.login ------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def typing(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], list[str]]:
-    """Someone who types this into the password field; gives the prompts that were shown."""
-
-    def types(text: str) -> list[str]:
-        prompts: list[str] = []
-
-        def answer(prompt: str) -> str:
-            prompts.append(prompt)
-            return text
-
-        monkeypatch.setattr(getpass, "getpass", answer)
-        return prompts
-
-    return types
-
-
-def test_login_keeps_a_key_in_memory(
-    typing: Callable[[str], list[str]], capsys: pytest.CaptureFixture[str]
-) -> None:
-    prompts = typing(LIVE_KEY)
-    hs.login()
-    assert len(prompts) == 1
-    gateway = hs.connect()
-    assert gateway.mode == "live"
-    assert gateway.client().api_key == LIVE_KEY
-    typing("")
-    hs.login()
-    assert hs.connect().mode == "mock"
-    printed = capsys.readouterr()
-    assert LIVE_KEY not in printed.out + printed.err
-    assert "for this kernel alone" in printed.out
-
-
-def test_login_wins_over_the_environment(
-    typing: Callable[[str], list[str]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HOLYSHEEP_API_KEY", "from-the-environment")
-    typing(LIVE_KEY)
-    hs.login()
-    assert hs.connect().client().api_key == LIVE_KEY
-
-
-def test_a_bad_key_at_login_keeps_what_was_there(typing: Callable[[str], list[str]]) -> None:
-    typing(LIVE_KEY)
-    hs.login()
-    typing(f"{LIVE_KEY} {LIVE_KEY}")
-    with pytest.raises(ConfigurationError, match=r"The key in hs\.login\(\)"):
-        hs.login()
-    assert hs.connect().client().api_key == LIVE_KEY

@@ -1,0 +1,138 @@
+"""The panels, pressed from code: what they send, show and refuse."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+
+import holysheep_helpers as hs
+from holysheep_helpers.mock.handle import MockHandle
+from holysheep_helpers.mock.server import serve
+from holysheep_helpers.widgets import Panel
+
+
+def press(panel: Panel) -> None:
+    panel.send.click()
+    panel.wait()
+    assert not panel.send.disabled
+
+
+def test_the_playground_sends_what_it_shows(gw: hs.Gateway, mock: MockHandle) -> None:
+    panel = hs.playground(gw, "hello")
+    panel.model.value = "gemini-2.5-flash"
+    panel.temperature.value = 0
+    panel.max_tokens.value = 300
+    panel.system.value = "Answer in Korean."
+    press(panel)
+    assert panel.reply is not None
+    assert panel.reply.model == "gemini-2.5-flash"
+    assert (
+        panel.text
+        == panel.reply.text
+        == "[준비된 답변] 답변입니다. 안녕하세요! 무엇을 도와드릴까요?"
+    )
+    assert panel.reply.summary() in panel.status.value
+    assert str(gw.spend) in panel.status.value
+    panel.prompt.value = "Tell me about the tides."
+    press(panel)
+    assert "Tell me about the tides" in panel.text
+    assert len(mock.journal()) == 2
+
+
+@pytest.mark.parametrize("preset", list(hs.catalog.presets()))
+def test_a_preset_moves_the_sliders(gw: hs.Gateway, preset: str) -> None:
+    panel = hs.playground(gw)
+    panel.preset.value = preset
+    chosen = hs.catalog.presets()[preset]
+    assert panel.temperature.value == chosen["temperature"]
+    assert panel.max_tokens.value == chosen["max_tokens"]
+
+
+def test_a_cut_answer_is_loud_in_the_panel(gw: hs.Gateway) -> None:
+    panel = hs.playground(gw)
+    panel.max_tokens.value = 5
+    with pytest.warns(hs.CutShortWarning):
+        press(panel)
+    assert "CUT SHORT" in panel.text
+
+
+def test_what_goes_wrong_is_shown_and_the_panel_can_be_used_again(
+    gw: hs.Gateway, mock: MockHandle
+) -> None:
+    panel = hs.playground(gw, "")
+    press(panel)
+    assert "InputError: The prompt is empty" in panel.text
+    assert 'role="alert"' in panel.status.value
+    panel.prompt.value = "hello"
+    mock.script([{"kind": "status", "status": 400}])
+    press(panel)
+    assert "BadRequestError" in panel.text
+    press(panel)
+    assert panel.text.startswith("[canned reply]")
+    assert 'role="status"' in panel.status.value
+
+
+def test_the_comparison_asks_every_model_that_is_chosen(gw: hs.Gateway, mock: MockHandle) -> None:
+    panel = hs.compare_panel(gw, "hello")
+    panel.models.value = ("mistral-small-2603", "gpt-4.1")
+    press(panel)
+    assert list(panel.replies) == [entry["model"] for entry in mock.journal()]
+    assert list(panel.replies) == ["mistral-small-2603", "gpt-4.1"]
+    for reply in panel.replies.values():
+        assert reply.summary() in panel.text
+    panel.models.value = ()
+    press(panel)
+    assert "Choose a model" in panel.text
+
+
+def test_the_stream_panel_types_and_draws(gw: hs.Gateway) -> None:
+    panel = hs.stream_panel(gw)
+    press(panel)
+    assert panel.stream is not None
+    assert panel.stream.complete
+    assert panel.text == panel.stream.text
+    assert bytes(panel.figure.value).startswith(b"\x89PNG")
+    assert panel.figure.layout.display == ""
+    facts = rf"all after .* · {len(panel.text)} characters in {len(panel.stream.timeline)} chunks"
+    assert re.search(facts, panel.status.value)
+    assert panel.stop.disabled
+
+
+def test_the_stop_button_leaves_the_stream() -> None:
+    with serve(time_scale=1) as mock:
+        panel = hs.stream_panel(hs.connect("live", mock.base_url, mock.api_key))
+        panel.answer.observe(lambda _: panel.stop.click(), names="value")  # at the first text
+        press(panel)
+        (entry,) = mock.journal(settle_s=10)
+    assert entry["client_left"]
+    assert panel.stream is not None
+    assert not panel.stream.complete
+    assert "left after" in panel.status.value
+    assert panel.text == panel.stream.text != ""
+
+
+def test_a_second_press_while_it_waits_sends_nothing(gw: hs.Gateway, mock: MockHandle) -> None:
+    panel = hs.playground(gw, "hello")
+    pressed = panel.send.click
+    panel.status.observe(lambda _: pressed(), names="value")  # presses again while it works
+    press(panel)
+    assert len(mock.journal()) == 1
+
+
+@pytest.mark.parametrize("make", [hs.playground, hs.compare_panel, hs.stream_panel])
+def test_stored_in_a_notebook_a_panel_is_one_line_that_never_changes(
+    gw: hs.Gateway, make: Callable[[hs.Gateway], Panel]
+) -> None:
+    one, other = make(gw), make(gw)
+    assert repr(one) == repr(other)
+    bundle = one._repr_mimebundle_()
+    assert bundle["text/plain"] == repr(one)
+    assert "run this cell in JupyterLab" in bundle["text/html"]
+    assert "application/vnd.jupyter.widget-view+json" in bundle
+
+
+def test_html_in_an_answer_is_text(gw: hs.Gateway) -> None:
+    panel = hs.playground(gw, "Tell me about <img src=x onerror=alert(1)>")
+    press(panel)
+    assert "<img" in panel.text
+    assert "<img" not in panel.answer.value
