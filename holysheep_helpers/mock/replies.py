@@ -21,16 +21,16 @@ OPENINGS = {
 }
 ECHOES = {
     "en": (
-        "You asked about {words}. A mock has no opinion, but a real model would answer here.",
-        "About {words}: with a key, a model would tell you more. This mock only repeats you.",
-        "{words}: that is what you wrote, and all that this mock can say of it.",
-        "A real model would now write about {words}. The mock stands in for it, offline.",
+        "You asked: “{words}”. A mock has no opinion, but a real model would answer here.",
+        "To “{words}” a model would tell you more, with a key. This mock only repeats you.",
+        "“{words}”: that is what you wrote, and all that this mock can say of it.",
+        "A real model would now answer “{words}”. The mock stands in for it, offline.",
     ),
     "ko": (
-        "{words}에 대해 물으셨네요. 모의 서버라 의견은 없지만, 실제 모델이라면 여기에 답합니다.",
-        "{words}라고 하셨습니다. 키가 있으면 실제 모델이 더 자세히 답합니다.",
-        "{words}. 모의 서버는 이 말을 되풀이할 뿐입니다.",
-        "실제 모델이라면 {words}에 대해 설명할 것입니다. 지금은 모의 서버가 대신합니다.",
+        "“{words}”라고 물으셨네요. 모의 서버라 의견은 없지만, 실제 모델이라면 여기에 답합니다.",
+        "“{words}”라고 하셨습니다. 키가 있으면 실제 모델이 더 자세히 답합니다.",
+        "“{words}”. 모의 서버는 이 말을 되풀이할 뿐입니다.",
+        "실제 모델이라면 “{words}”에 답할 것입니다. 지금은 모의 서버가 대신합니다.",
     ),
 }
 VARIANTS = 4

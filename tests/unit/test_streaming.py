@@ -178,4 +178,4 @@ def test_streams_at_once_do_not_mix(gw: hs.Gateway) -> None:
         return await asyncio.gather(*(read(number) for number in range(20)))
 
     for number, text in enumerate(asyncio.run(all_of_them())):
-        assert f"city number {number}." in text
+        assert f"city number {number}”" in text
