@@ -4,6 +4,7 @@ import ast
 import inspect
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -83,6 +84,41 @@ def test_the_names_that_others_build_on(function: object, signature: str) -> Non
 def test_no_module_has_grown_too_long() -> None:
     lengths = {f.name: len(f.read_text("utf-8").splitlines()) for f in SOURCES}
     assert {name: count for name, count in lengths.items() if count > 300} == {}
+
+
+# Each may import those before it alone; the mock is one room, which knows only what is named.
+FLOORS = (
+    *("errors", "catalog", "addresses", "tokens", "mock", "cost", "keys", "spend", "budget"),
+    *("gateway", "connecting", "chat", "streaming", "plots", "exercises", "checkup", "widgets"),
+)
+THE_MOCK_KNOWS = {"errors", "catalog", "addresses", "tokens", "mock"}
+
+
+def imports_of(file: Path) -> set[str]:
+    """The rooms of this package that a file imports from, at its top or inside a function."""
+    found = set()
+    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        if isinstance(node, ast.ImportFrom) and node.module == "holysheep_helpers":
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [node.module or ""]
+        found |= {name.split(".")[1] for name in names if name.startswith("holysheep_helpers.")}
+    return found
+
+
+def test_imports_point_down_only() -> None:
+    package = ROOT / "holysheep_helpers"
+    rooms = {f.stem: imports_of(f) for f in package.glob("*.py") if f.name != "__init__.py"}
+    rooms["mock"] = set().union(*(imports_of(f) for f in (package / "mock").glob("*.py")))
+    assert set(rooms) == set(FLOORS)
+    assert rooms["mock"] <= THE_MOCK_KNOWS
+    upward = {
+        room: above
+        for room, known in rooms.items()
+        if (above := known - {room} - set(FLOORS[: FLOORS.index(room)]))
+    }
+    assert upward == {}
 
 
 def test_no_sleep_in_a_test() -> None:
