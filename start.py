@@ -167,7 +167,8 @@ class Environment:
             )
 
     def install(self, tests: bool) -> None:
-        env = {**os.environ, "PIP_USER": "0", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+        env = {"UV_SYSTEM_CERTS": "1"}  # a company's certificate is in the system's store, mostly
+        env |= {**os.environ, "PIP_USER": "0", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
         say("Installing the packages ...")
         group = ["--group", "dev"] if tests else []
         uv = [self.python, "-m", "uv", "pip", "install", "--python", self.python]

@@ -197,6 +197,18 @@ def test_pip_installs_into_the_environment_whatever_the_user_has_set(root: Path)
     assert (run.environments[1] or {})["PIP_USER"] == "0"
 
 
+@pytest.mark.parametrize("chosen", [None, "0"])
+def test_the_systems_certificates_are_used_unless_the_user_decided(
+    root: Path, chosen: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("UV_SYSTEM_CERTS", raising=False)
+    if chosen:
+        monkeypatch.setenv("UV_SYSTEM_CERTS", chosen)
+    run = FakeRun()
+    Environment(root, run=run).prepare(tests=False)
+    assert [(e or {})["UV_SYSTEM_CERTS"] for e in run.environments[1:3]] == [chosen or "1"] * 2
+
+
 @pytest.mark.parametrize(
     ("on", "inside"), [("win32", ("Scripts", "python.exe")), ("linux", ("bin", "python"))]
 )
