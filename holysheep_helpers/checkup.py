@@ -154,7 +154,7 @@ def _gateway() -> Finding:
     try:
         gateway = connect()
         count = len(gateway.client(max_retries=0, timeout=10).models.list().data)
-    except (HolySheepError, openai.OpenAIError) as error:
+    except (HolySheepError, openai.OpenAIError, OSError) as error:
         return Finding("gateway", False, f"{type(error).__name__}: {error}", cure)
     return Finding("gateway", True, f"{gateway.mode}, {count} models behind the key")
 

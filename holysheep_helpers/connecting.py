@@ -46,7 +46,7 @@ def connect(
             f"The mode is {asked!r}: 'auto', 'mock' and 'live' are allowed "
             "(argument mode, or HOLYSHEEP_MODE)."
         )
-    if plan is not None and plan not in catalog.plans():
+    if plan is not None and plan not in tuple(catalog.plans()):
         raise ConfigurationError(
             f"The plan is {plan!r}: allowed are {', '.join(map(repr, catalog.plans()))}."
         )

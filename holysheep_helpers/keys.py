@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from io import StringIO
 from pathlib import Path
 
 from holysheep_helpers.catalog import KEY_VARIABLE, PLACEHOLDER_KEY
@@ -65,15 +66,33 @@ def settings() -> Mapping[str, str]:
 
     The file is the first ``.env`` in this folder or the ones above it, up to the project's top
     (where ``pyproject.toml`` or ``.git`` is). ``HOLYSHEEP_ENV_FILE`` names another.
+
+    Raises ``ConfigurationError`` if that file is not there, can't be read, or is no UTF-8.
     """
     path = _env_file()
     found: dict[str, str | None] = {}
     if path is not None:
-        from dotenv import dotenv_values
-
-        found.update(dotenv_values(path, encoding="utf-8", interpolate=False))
+        found.update(_read(path))
     found.update(os.environ)
     return {name: v for name, v in found.items() if name.startswith("HOLYSHEEP_") and v}
+
+
+def _read(path: Path) -> Mapping[str, str | None]:
+    from dotenv import dotenv_values
+
+    try:
+        text = path.read_text("utf-8-sig")
+    except OSError as error:
+        raise ConfigurationError(
+            f"{path} can't be read ({error.strerror}). Mend that, or name another file in "
+            "HOLYSHEEP_ENV_FILE."
+        ) from None
+    except UnicodeDecodeError:  # its own words would quote the file, and the file holds a key
+        raise ConfigurationError(
+            f"{path} is not stored as UTF-8 (Windows PowerShell's > writes UTF-16). Store it again "
+            "as UTF-8: in Notepad with File, Save as, Encoding."
+        ) from None
+    return dotenv_values(stream=StringIO(text), interpolate=False)
 
 
 def _env_file() -> Path | None:

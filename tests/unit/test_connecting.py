@@ -132,11 +132,49 @@ def test_the_file_is_looked_for_up_to_the_projects_top(
     assert hs.connect().client().api_key == "inside$HOME"
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_file_of_any_editor_is_read(
+    env_file: Callable[[str], Path], encoding: str, end: str
+) -> None:
+    lines = ["HOLYSHEEP_API_KEY=from-the-file", "# 키", "HOLYSHEEP_MODE=live", ""]
+    env_file("").write_bytes(end.join(lines).encode(encoding))
+    gateway = hs.connect()
+    assert (gateway.why, gateway.client().api_key) == ("HOLYSHEEP_MODE says so", "from-the-file")
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "cp949"])
+def test_a_file_that_is_not_utf8_is_told_and_not_quoted(
+    env_file: Callable[[str], Path], encoding: str
+) -> None:
+    file = env_file("")
+    file.write_bytes(f"# 비밀번호\nHOLYSHEEP_API_KEY={LIVE_KEY}\n".encode(encoding))
+    with pytest.raises(ConfigurationError, match=r"settings\.env is not stored as UTF-8") as caught:
+        hs.connect()
+    assert caught.value.__suppress_context__
+    found = {finding.name: finding for finding in hs.doctor().findings}
+    assert not found["key"].ok
+    assert "as UTF-8" in found["key"].cure
+    assert not found["gateway"].ok
+
+
+def test_a_named_file_that_is_not_there_is_told(
+    env_file: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    env_file("HOLYSHEEP_MODE=mock").unlink()
+    with pytest.raises(ConfigurationError, match=r"settings\.env can't be read .*HOLYSHEEP_ENV"):
+        hs.connect()
+    monkeypatch.setenv("HOLYSHEEP_ENV_FILE", str(tmp_path))
+    with pytest.raises(ConfigurationError, match="can't be read"):
+        hs.connect()
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
         ({"mode": "test"}, "'auto', 'mock' and 'live' are allowed"),
         ({"plan": "platinum"}, "allowed are 'free', 'starter', 'pro', 'enterprise', 'unlimited'"),
+        ({"plan": ["pro"]}, "The plan is ['pro']: allowed are 'free'"),
         ({"mode": "mock", "api_key": "x"}, "needs no base_url and no api_key"),
         ({"mode": "mock", "base_url": "x"}, "needs no base_url and no api_key"),
         ({"budget_usd": 0.5}, "No float"),
