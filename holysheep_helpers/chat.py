@@ -27,11 +27,11 @@ class CutShortWarning(UserWarning):
 class Reply:
     """One whole reply.
 
-    ``text`` is the answer; ``usage`` the server's count of tokens; ``cost`` exact US dollars as a
-    ``Decimal``, or ``None`` where no price was published; ``finish_reason`` ``"stop"`` or
-    ``"length"`` (cut by ``max_tokens``); ``model`` and ``request_id`` as the server states them;
-    ``elapsed_s`` the seconds that the SDK's call took, its retries included; ``completion`` the
-    SDK's own object.
+    ``text`` is the answer (the first, if ``n`` asked for several); ``usage`` the server's count of
+    tokens; ``cost`` exact US dollars as a ``Decimal``, or ``None`` where no price was published;
+    ``finish_reason`` ``"stop"`` or ``"length"`` (cut by ``max_tokens``); ``model`` and
+    ``request_id`` as the server states them; ``elapsed_s`` the seconds that the SDK's call took,
+    its retries included; ``completion`` the SDK's own object, with all the answers.
     """
 
     text: str
@@ -184,7 +184,20 @@ def add_advice(
             f"{client.base_url} sends its callers on to {error.response.headers['location']!r}, "
             "and nothing was sent there. If you trust that address, give it to hs.connect()."
         )
-    elif isinstance(error, openai.APITimeoutError):
+    elif isinstance(error, openai.APITimeoutError) and not _never_connected(error):
         error.add_note(f"No answer in time from {client.base_url}: is it up, and reachable?")
     elif isinstance(error, openai.APIConnectionError):
         error.add_note(f"No connection to {client.base_url}: is it up, and the address right?")
+
+
+def _never_connected(error: BaseException | None) -> bool:
+    """Whether a refused connection or an unknown host is behind the SDK's time-out.
+
+    With the aiohttp transport both come out as ``APITimeoutError``, at once: an ``OSError`` (of
+    the operating system, with a number) among the causes tells them from a real time-out.
+    """
+    while error is not None:
+        if isinstance(error, OSError) and error.errno is not None:
+            return True
+        error = error.__cause__ or error.__context__
+    return False

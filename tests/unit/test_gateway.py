@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import os
+import socket
 import socketserver
 import threading
 import traceback
@@ -167,6 +168,26 @@ def test_a_gateway_that_is_down_is_a_connection_error_that_names_the_address(
     with pytest.raises(openai.APIConnectionError) as caught:
         hs.ask(gateway.client(max_retries=0), "hello")
     assert any(address in note for note in caught.value.__notes__)
+
+
+@pytest.mark.parametrize("refused", [True, False])
+def test_an_async_call_tells_a_refused_connection_from_silence(
+    mock: MockHandle, refused: bool
+) -> None:
+    """The aiohttp transport reports both as ``APITimeoutError``."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        address = mock.refused_url() if refused else f"http://127.0.0.1:{port}/v1"
+        gateway = hs.connect("live", address, "hs-mock-nobody")
+
+        async def call() -> None:
+            async with gateway.async_client(max_retries=0, timeout=0.2) as client:
+                await hs.astream(client, "hello")
+
+        with pytest.raises(openai.APITimeoutError) as caught:
+            asyncio.run(call())
+    said = "No connection to" if refused else "No answer in time from"
+    assert [note.startswith(f"{said} {address}") for note in caught.value.__notes__] == [True]
 
 
 @pytest.mark.parametrize("target", [None, "a string", object()])
