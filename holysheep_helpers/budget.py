@@ -12,7 +12,7 @@ import openai
 
 from holysheep_helpers import catalog
 from holysheep_helpers.errors import HolySheepError
-from holysheep_helpers.spend import Spend
+from holysheep_helpers.spend import CHAT_PATH, Spend
 
 
 class BudgetError(HolySheepError, openai.OpenAIError):
@@ -28,7 +28,8 @@ class Budget:
     """``limit_usd`` is in US dollars, ``None`` for no limit; ``spend`` is what counts against it.
 
     Calls that are under way are not known yet: the budget ends the calls that begin after it is
-    spent. ``is_default`` lets models without a published price through, with one warning each.
+    spent. ``is_default`` lets what has no published price through, with one warning for each
+    model or path.
     """
 
     limit_usd: Decimal | None
@@ -37,27 +38,27 @@ class Budget:
     _warned_of: set[str] = field(default_factory=set, repr=False)
 
     def check(self, request: httpx2.Request) -> None:
-        """Raise ``BudgetError`` if this chat request may not be sent."""
+        """Raise ``BudgetError`` if this request may not be sent."""
         if self.limit_usd is None:
             return
-        model = str(json.loads(request.content).get("model"))
         if self.spend.usd >= self.limit_usd:
             raise BudgetError(
                 f"Not sent: {self.spend.usd} USD is spent and the budget is {self.limit_usd} USD. "
                 "To go on, connect again with a larger one: hs.connect(budget_usd=...)."
             )
-        if catalog.published_price(model) is not None:
+        what = _without_price(request)
+        if what is None:
             return
         if not self.is_default:
             raise BudgetError(
-                f"Not sent: no price was published for {model!r}, so a budget of "
+                f"Not sent: no price was published for {what}, so a budget of "
                 f"{self.limit_usd} USD can't be kept. Use a model with a price "
                 "(hs.catalog.models()), or connect without a budget_usd of your own."
             )
-        if model not in self._warned_of:
-            self._warned_of.add(model)
+        if what not in self._warned_of:
+            self._warned_of.add(what)
             warnings.warn(
-                f"No price was published for {model!r}: its calls count as unpriced, outside the "
+                f"No price was published for {what}: its calls count as unpriced, outside the "
                 f"default budget of {self.limit_usd} USD.",
                 UnpricedWarning,
                 stacklevel=2,
@@ -67,3 +68,12 @@ class Budget:
         if self.limit_usd is None:
             return "none"
         return f"{self.limit_usd} USD" + (" (default)" if self.is_default else "")
+
+
+def _without_price(request: httpx2.Request) -> str | None:
+    """The model that has no published price, or the path of what is no chat; else ``None``."""
+    path = request.url.path
+    if not path.endswith(CHAT_PATH):
+        return f"a POST to {path}"
+    model = str(json.loads(request.content).get("model"))
+    return repr(model) if catalog.published_price(model) is None else None

@@ -20,7 +20,8 @@ class Spend:
     """What went through one gateway: ``calls`` answered, ``usd`` (exact), tokens, ``by_model``.
 
     ``unpriced`` counts the calls whose cost is unknown: no usage came (a stream without
-    ``include_usage``, or left early), or no price was published. Safe to use from many threads.
+    ``include_usage``, or left early), no price was published, or it was no chat (every answered
+    POST is a call). Safe to use from many threads.
     """
 
     def __init__(self) -> None:
@@ -61,14 +62,14 @@ class Spend:
 
 
 class Meter:
-    """The hooks of one HTTP client: ask before a chat call is sent, read the usage after it."""
+    """The hooks of one HTTP client: ask before a call is sent, read a chat's usage after it."""
 
     def __init__(self, spend: Spend, before_call: Callable[[httpx2.Request], None]) -> None:
         self._spend = spend
         self._before_call = before_call
 
     def on_request(self, request: httpx2.Request) -> None:
-        if request.url.path.endswith(CHAT_PATH):
+        if request.method == "POST":
             self._before_call(request)
 
     def on_response(self, response: httpx2.Response) -> None:
@@ -85,10 +86,10 @@ class Meter:
             response.stream = _AsyncTee(stream, _UsageReader(self._spend, response))
 
     def _counts(self, response: httpx2.Response) -> bool:
-        if response.status_code != 200 or not response.request.url.path.endswith(CHAT_PATH):
+        if response.request.method != "POST" or not response.is_success:
             return False
         self._spend.answered()
-        return True
+        return response.request.url.path.endswith(CHAT_PATH)
 
 
 class _UsageReader:

@@ -7,12 +7,14 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+import httpx2
 import openai
 import pytest
 
 import holysheep_helpers as hs
 from holysheep_helpers.budget import UnpricedWarning
 from holysheep_helpers.mock.handle import MockHandle
+from holysheep_helpers.spend import Meter, Spend
 
 Live = Callable[..., hs.Gateway]
 MODEL = hs.catalog.DEFAULT_MODEL
@@ -115,6 +117,26 @@ def test_with_a_budget_of_ones_own_an_unknown_price_is_refused_before_it_is_sent
     with pytest.raises(hs.BudgetError, match=r"Not sent: no price was published for 'gpt-4o'"):
         hs.ask(gateway, "hello", model="gpt-4o")
     assert mock.journal() == []
+
+
+def test_what_is_no_chat_is_refused_or_warned_of_like_an_unknown_price(
+    live: Live, mock: MockHandle
+) -> None:
+    embed: dict[str, Any] = {"model": MODEL, "input": "hello"}
+    with pytest.raises(hs.BudgetError, match="no price was published for a POST to /v1/embeddings"):
+        live(budget_usd="1.00").client().embeddings.create(**embed)
+    with pytest.warns(UnpricedWarning, match="/v1/embeddings"), pytest.raises(openai.NotFoundError):
+        live().client().embeddings.create(**embed)  # the mock has none, and says so
+
+
+@pytest.mark.parametrize("path", ["/v1/embeddings", "/v1/responses"])
+def test_an_answered_call_that_is_no_chat_counts_as_unpriced(path: str) -> None:
+    spend = Spend()
+    meter = Meter(spend, lambda _: None)
+    request = httpx2.Request("POST", f"http://127.0.0.1{path}", json={"model": MODEL})
+    usage = {"prompt_tokens": 5, "completion_tokens": 0, "total_tokens": 5}
+    meter.on_response(httpx2.Response(200, json={"model": MODEL, "usage": usage}, request=request))
+    assert (spend.calls, spend.unpriced, spend.usd) == (1, 1, 0)
 
 
 def test_an_id_that_the_catalogue_does_not_know_goes_through_to_the_server(live: Live) -> None:
