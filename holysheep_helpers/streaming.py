@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from decimal import Decimal
+from json import JSONDecodeError
 from time import perf_counter
 from types import TracebackType
 from typing import Any, Self
@@ -86,6 +88,20 @@ class _Reading:
         if self.elapsed_s is None:
             self.elapsed_s = perf_counter() - self._start_s
 
+    @contextmanager
+    def _telling_what_came(self) -> Iterator[None]:
+        """Say with an error in mid-stream how much came before it, and where that is."""
+        came = "{} characters had come, in the stream's .text; asking again is a new, paid request."
+        try:
+            yield
+        except JSONDecodeError as error:
+            raise UnexpectedReplyError(
+                "A line of the stream is no JSON. " + came.format(len(self.text))
+            ) from error
+        except openai.OpenAIError as error:
+            error.add_note(came.format(len(self.text)))
+            raise
+
     def _check_whole(self) -> None:
         if not self.complete:
             raise IncompleteStreamError(
@@ -119,9 +135,10 @@ class Stream(_Reading):
 
     def _texts(self) -> Iterator[str]:
         try:
-            for chunk in self._raw:
-                if text := self._take(chunk):
-                    yield text
+            with self._telling_what_came():
+                for chunk in self._raw:
+                    if text := self._take(chunk):
+                        yield text
             self._stop_clock()
             self._check_whole()
         finally:
@@ -164,9 +181,10 @@ class AsyncStream(_Reading):
 
     async def _texts(self) -> AsyncIterator[str]:
         try:
-            async for chunk in self._raw:
-                if text := self._take(chunk):
-                    yield text
+            with self._telling_what_came():
+                async for chunk in self._raw:
+                    if text := self._take(chunk):
+                        yield text
             self._stop_clock()
             self._check_whole()
         finally:
@@ -209,7 +227,8 @@ def stream(
     Takes what ``hs.ask`` takes. The request is sent at once, not at the first iteration, and asks
     for the usage at the end (``stream_options``) unless you say otherwise. Once the stream has
     begun nothing is retried. Raises what ``hs.ask`` raises, and while it is read the SDK's errors
-    and ``IncompleteStreamError``.
+    (with a note on what had come), ``IncompleteStreamError``, and ``UnexpectedReplyError`` for a
+    line that is no JSON.
     """
     client = sync_client(gateway_or_client)
     arguments = _stream_arguments(prompt, system, model, preset, sdk_parameters)

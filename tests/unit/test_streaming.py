@@ -5,10 +5,12 @@ import gc
 from collections.abc import Callable
 from typing import Any
 
+import httpx2
 import openai
 import pytest
 
 import holysheep_helpers as hs
+from holysheep_helpers.errors import UnexpectedReplyError
 from holysheep_helpers.mock.handle import MockHandle
 from holysheep_helpers.mock.server import serve
 
@@ -102,10 +104,37 @@ def test_a_broken_connection_is_the_sdks_error_and_keeps_the_text(
 ) -> None:
     mock.script([{"kind": "disconnect", "after": 8}])
     stream = hs.stream(gw, PROMPT)
-    with pytest.raises(openai.APIConnectionError):
+    with pytest.raises(openai.APIConnectionError) as caught:
         stream.read()
     assert len(stream.timeline) == 8
     assert not stream.complete
+    assert f"{len(stream.text)} characters had come" in caught.value.__notes__[-1]
+
+
+def test_a_broken_async_stream_tells_what_had_come(gw: hs.Gateway, mock: MockHandle) -> None:
+    mock.script([{"kind": "disconnect", "after": 8}])
+
+    async def call() -> None:
+        await (await hs.astream(gw, PROMPT)).read()
+
+    with pytest.raises(openai.APIConnectionError) as caught:
+        asyncio.run(call())
+    assert "characters had come" in caught.value.__notes__[-1]
+
+
+def test_a_line_that_is_no_json_is_an_error_that_says_so() -> None:
+    chunk = (
+        '{"id":"x","object":"chat.completion.chunk","created":0,"model":"m","choices":[{"index":0,'
+    )
+    body = f'data: {chunk}"delta":{{"content":"Hel"}}}}]}}\n\ndata: {{"id":\n\n'
+    headers = {"content-type": "text/event-stream"}
+    transport = httpx2.MockTransport(lambda _: httpx2.Response(200, headers=headers, text=body))
+    with httpx2.Client(transport=transport) as http:
+        client = openai.OpenAI(base_url="http://127.0.0.1/v1", api_key="x", http_client=http)
+        stream = hs.stream(client, PROMPT)
+        with pytest.raises(UnexpectedReplyError, match=r"no JSON\. 3 characters had come"):
+            stream.read()
+    assert stream.text == "Hel"
 
 
 def test_leaving_early_closes_the_connection_so_that_the_server_stops(
