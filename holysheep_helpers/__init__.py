@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from holysheep_helpers.exercises import hint as hint
     from holysheep_helpers.gateway import Gateway as Gateway
     from holysheep_helpers.keys import login as login
+    from holysheep_helpers.plots import plot_bars as plot_bars
     from holysheep_helpers.plots import plot_streams as plot_streams
     from holysheep_helpers.streaming import AsyncStream as AsyncStream
     from holysheep_helpers.streaming import Stream as Stream
@@ -58,6 +59,7 @@ _HOME = {
     "hint": "exercises",
     "login": "keys",
     "playground": "widgets",
+    "plot_bars": "plots",
     "plot_streams": "plots",
     "stream": "streaming",
     "stream_panel": "widgets",

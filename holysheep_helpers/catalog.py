@@ -225,4 +225,5 @@ BASE_URL: str = _load().gateway["base_url"]
 KEY_VARIABLE: str = _load().gateway["key_variable"]
 PLACEHOLDER_KEY: str = _load().gateway["placeholder_key"]
 DEFAULT_MODEL: str = _load().gateway["default_model"]
+SUPPORT: str = _load().gateway["support"]
 FREE_CREDIT_KRW = Decimal(_load().gateway["free_credit_krw"])

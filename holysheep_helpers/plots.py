@@ -6,6 +6,7 @@ Importing this module sets that style for Matplotlib in this kernel, the learner
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -31,7 +32,8 @@ def _use_style() -> None:
             font_manager.fontManager.addfont(file)
     mpl.rcParams.update(
         {
-            "font.family": [KOREAN_FONT, "DejaVu Sans"] if korean_font_found() else ["DejaVu Sans"],
+            # Korean letters alone come from the second: its bold full stop looks like a comma.
+            "font.family": ["DejaVu Sans", KOREAN_FONT] if korean_font_found() else ["DejaVu Sans"],
             "font.size": 11,
             "axes.unicode_minus": False,  # NanumGothic has no U+2212
             "axes.prop_cycle": cycler(color=COLOURS),
@@ -84,6 +86,30 @@ def plot_streams(streams: Stream | AsyncStream | Mapping[str, Stream | AsyncStre
     axes.set_xlim(0, last * 1.05)
     axes.set_ylim(0, None)
     axes.legend(loc="lower right", frameon=True)
+    figure.tight_layout()
+    plt.close(figure)  # the returned figure is shown once, by the cell that has it last
+    return figure
+
+
+def plot_bars(values: Mapping[str, Decimal | float], axis_label: str, title: str) -> Figure:
+    """One horizontal bar for each name, in the order given, with its figure at its end.
+
+    ``axis_label`` names what is compared, and its unit. Raises ``InputError`` if there is nothing
+    to compare, or one of the values is no finite number, 0 or more.
+    """
+    if not values:
+        raise InputError("There is nothing to draw: hand over a dict from names to numbers.")
+    for name, value in values.items():
+        if not isinstance(value, Decimal | int | float) or not 0 <= value < float("inf"):
+            raise InputError(f"{name} is {value!r}: a finite number, 0 or more, is needed.")
+    figure, axes = plt.subplots(figsize=(8, 1.2 + 0.5 * len(values)))
+    bars = axes.barh(list(values), [float(value) for value in values.values()], color=COLOURS[0])
+    axes.bar_label(bars, [f"{value:,.4g}" for value in map(float, values.values())], padding=4)
+    axes.invert_yaxis()  # the first name on top
+    axes.grid(visible=False, axis="y")
+    axes.margins(x=0.12)
+    axes.set_xlabel(axis_label)
+    axes.set_title(title)
     figure.tight_layout()
     plt.close(figure)  # the returned figure is shown once, by the cell that has it last
     return figure

@@ -1,6 +1,7 @@
-"""The figure of lesson 3: what it shows, and what it refuses to show."""
+"""The figures of the lessons: what they show, and what they refuse to show."""
 
 import warnings
+from decimal import Decimal
 from typing import Any
 
 import matplotlib as mpl
@@ -72,9 +73,27 @@ def test_nothing_to_show_is_an_error(gw: hs.Gateway, streams: dict[str, Any]) ->
     assert plt.get_fignums() == []
 
 
+def test_bars_show_each_value_in_the_order_given() -> None:
+    figure = hs.plot_bars({"b": Decimal("0.0392"), "a": 544}, "USD", "a costs more")
+    (axes,) = figure.axes
+    assert [bar.get_bbox().width for bar in axes.containers[0]] == [0.0392, 544]
+    assert [text.get_text() for text in axes.texts] == ["0.0392", "544"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["b", "a"]
+    assert axes.yaxis_inverted()
+    assert (axes.get_xlabel(), axes.get_title(loc="left")) == ("USD", "a costs more")
+    assert plt.get_fignums() == []
+
+
+@pytest.mark.parametrize("values", [{}, {"a": None}, {"a": -1}, {"a": float("nan")}, {"a": "5"}])
+def test_bars_of_what_is_no_number_are_an_error(values: Any) -> None:
+    with pytest.raises(hs.InputError, match=r"nothing to draw|a is .*: a finite number"):
+        hs.plot_bars(values, "USD", "")
+    assert plt.get_fignums() == []
+
+
 def test_korean_can_be_drawn_and_figures_do_not_pile_up(gw: hs.Gateway) -> None:
     assert korean_font_found()
-    assert mpl.rcParams["font.family"][0] == KOREAN_FONT
+    assert mpl.rcParams["font.family"] == ["DejaVu Sans", KOREAN_FONT]
     stream = read(gw)
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # a missing glyph would warn
