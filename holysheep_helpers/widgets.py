@@ -55,7 +55,7 @@ class Panel:
         if self.send.disabled:  # the answer to the last press is still to come
             return
         self.send.disabled = True
-        self.text = ""
+        self.text = self.answer.value = ""  # an old answer must not stand over a new error
         self._say("Waiting for the answer …")
         # In a thread, so that the kernel stays free to hear the Stop button.
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -254,6 +254,7 @@ def stream_facts(answer: Stream) -> str:
         f"{len(answer.text)} characters in {len(answer.timeline)} chunks",
         f"{answer.usage.completion_tokens} tokens" if answer.usage else "no usage came",
         f"finish_reason {answer.finish_reason}",
+        *(["⚠ CUT SHORT by max_tokens"] if answer.cut_short else []),
     ]
     return " · ".join(parts)
 

@@ -70,6 +70,9 @@ def test_what_goes_wrong_is_shown_and_the_panel_can_be_used_again(
     press(panel)
     assert panel.text.startswith("[canned reply]")
     assert 'role="status"' in panel.status.value
+    panel.prompt.value = ""
+    press(panel)
+    assert panel.answer.value == ""  # the old answer does not stand over the error
 
 
 def test_the_comparison_asks_every_model_that_is_chosen(gw: hs.Gateway, mock: MockHandle) -> None:
@@ -98,10 +101,22 @@ def test_the_stream_panel_types_and_draws(gw: hs.Gateway) -> None:
     assert panel.stop.disabled
 
 
+def test_a_stream_that_was_cut_says_so_in_the_panel(gw: hs.Gateway) -> None:
+    panel = hs.stream_panel(gw)
+    panel.max_tokens.value = 12
+    press(panel)
+    assert "finish_reason length · ⚠ CUT SHORT by max_tokens" in panel.status.value
+
+
 def test_the_stop_button_leaves_the_stream() -> None:
     with serve(time_scale=1) as mock:
         panel = hs.stream_panel(hs.connect("live", mock.base_url, mock.api_key))
-        panel.answer.observe(lambda _: panel.stop.click(), names="value")  # at the first text
+
+        def at_the_first_text(change: dict[str, str]) -> None:
+            if change["new"]:
+                panel.stop.click()
+
+        panel.answer.observe(at_the_first_text, names="value")
         press(panel)
         (entry,) = mock.journal(settle_s=10)
     assert entry["client_left"]
