@@ -165,25 +165,32 @@ class Playground(Panel):
 
 
 class ComparePanel(Panel):
-    """One prompt to several models, one after the other; ``replies`` by model id."""
+    """One prompt to several models, one after the other; ``replies`` by model id.
+
+    ``models`` are the boxes to tick, by model id.
+    """
 
     title = "One prompt, several models"
 
     def _body(self) -> Iterable[w.Widget]:
         self.replies: dict[str, Reply] = {}
-        self.models = w.SelectMultiple(
-            options=[m.id for m in catalog.models(published_only=True)],
-            value=("mistral-small-2603", "gpt-4o-mini", "gemini-2.5-flash"),
-            rows=len(catalog.models(published_only=True)),
-            description="Models",
-            layout=_WIDE,
-            style=_LABEL,
-        )
-        yield from (self.prompt, self.models, self.send, self.answer, self.status)
+        # Boxes, not a list: in JupyterLab an arrow key leaves a list for the next cell.
+        self.models = {
+            model.id: w.Checkbox(
+                value=model.id in ("mistral-small-2603", "gpt-4o-mini", "gemini-2.5-flash"),
+                description=model.id,
+                indent=False,
+                layout=w.Layout(width="auto"),
+            )
+            for model in catalog.models(published_only=True)
+        }
+        columns = w.Layout(grid_template_columns="repeat(3, 1fr)", width="100%", max_width="720px")
+        boxes = w.GridBox(list(self.models.values()), layout=columns)
+        yield from (self.prompt, boxes, self.send, self.answer, self.status)
 
     def _work(self) -> None:
         self.replies = {}
-        for model in self.models.value:
+        for model in [model for model, box in self.models.items() if box.value]:
             self._say(f"Asking {model} …")
             self.replies[model] = ask(self.gateway, self.prompt.value, model=model)
             self._show("\n\n".join(f"{reply!r}" for reply in self.replies.values()))

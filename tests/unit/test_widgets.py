@@ -77,13 +77,15 @@ def test_what_goes_wrong_is_shown_and_the_panel_can_be_used_again(
 
 def test_the_comparison_asks_every_model_that_is_chosen(gw: hs.Gateway, mock: MockHandle) -> None:
     panel = hs.compare_panel(gw, "hello")
-    panel.models.value = ("mistral-small-2603", "gpt-4.1")
+    for model, box in panel.models.items():
+        box.value = model in ("mistral-small-2603", "gpt-4.1")
     press(panel)
     assert list(panel.replies) == [entry["model"] for entry in mock.journal()]
-    assert list(panel.replies) == ["mistral-small-2603", "gpt-4.1"]
+    assert list(panel.replies) == ["gpt-4.1", "mistral-small-2603"]
     for reply in panel.replies.values():
         assert reply.summary() in panel.text
-    panel.models.value = ()
+    for box in panel.models.values():
+        box.value = False
     press(panel)
     assert "Choose a model" in panel.text
 
