@@ -99,7 +99,10 @@ class Panel:
 
 
 def _model_choice(value: str = catalog.DEFAULT_MODEL) -> w.Dropdown:
-    known = [(f"{m.name} ({m.id})", m.id) for m in catalog.models(published_only=True)]
+    known = [
+        (f"{m.name} ({m.id}){', on its way out' if m.warning() else ''}", m.id)
+        for m in catalog.models(published_only=True)
+    ]
     return w.Dropdown(options=known, value=value, description="Model", layout=_WIDE, style=_LABEL)
 
 

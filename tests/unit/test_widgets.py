@@ -148,6 +148,11 @@ def test_stored_in_a_notebook_a_panel_is_one_line_that_never_changes(
     assert "application/vnd.jupyter.widget-view+json" in bundle
 
 
+def test_a_model_on_its_way_out_is_marked_in_the_list(gw: hs.Gateway) -> None:
+    marked = {model for label, model in hs.playground(gw).model.options if "way out" in label}
+    assert marked == {"claude-sonnet-4-5", "gemini-2.0-flash", "deepseek-chat"}
+
+
 def test_html_in_an_answer_is_text(gw: hs.Gateway) -> None:
     panel = hs.playground(gw, "Tell me about <img src=x onerror=alert(1)>")
     press(panel)
