@@ -78,12 +78,21 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A plan and its limit; ``requests_per_minute`` is ``None`` where no number was published."""
+    """A plan and its limits; ``None`` where no number was published.
+
+    ``tokens_per_minute`` was published for no plan: the figures are the mock's own, invented.
+    """
 
     name: str
     requests_per_minute: int | None
     note: str = ""
     source: Source | None = None
+    tokens_per_minute: int | None = None
+
+    @property
+    def can_be_played(self) -> bool:
+        """Whether the mock can play it: it has a limit in numbers, or is the mock's own."""
+        return self.requests_per_minute is not None or self.source is None
 
     def __str__(self) -> str:
         limit = self.requests_per_minute
@@ -136,6 +145,7 @@ def _load() -> _Catalog:
             entry.get("requests_per_minute"),
             entry.get("note", ""),
             sources.get(entry.get("source", "")),
+            entry.get("mock_tokens_per_minute"),
         )
         for name, entry in raw["plans"].items()
     }

@@ -96,6 +96,11 @@ def _own_mock(
     scale = _number(found, "HOLYSHEEP_MOCK_TIME_SCALE", float, 1.0)
     played = catalog.plans()[plan or "unlimited"]
     settings_of_it = (seed, scale, played.name)
+    if not played.can_be_played:
+        raise ConfigurationError(
+            f"The plan {played.name!r} has no published limit ({played.note}), so the mock can't "
+            "play it. Choose another plan."
+        )
     mock = _mocks.get(settings_of_it)
     if mock is None or not mock.alive:
         mock = MockProcess.start(seed=seed, time_scale=scale, plan=played.name)

@@ -9,8 +9,7 @@ a test asserts.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 _PIECE = re.compile(
     r" ?[A-Za-z]{1,9}"  # a word, or nine letters of a long one
@@ -36,10 +35,9 @@ def count(text: str) -> int:
     return len(split(text))
 
 
-def count_messages(messages: Iterable[Mapping[str, Any]]) -> int:
-    """Tokens of a prompt: each message's text and 3 for its frame, and 3 to open the reply.
+def count_messages(texts: Iterable[str]) -> int:
+    """Tokens of a prompt of these messages: each text and 3 for its frame, and 3 for the reply's.
 
     The frame's size differs between models; 3 is a stated round figure, not a measurement.
     """
-    frames = (count(str(m.get("content") or "")) + MESSAGE_FRAME for m in messages)
-    return sum(frames) + REPLY_FRAME
+    return sum(count(text) + MESSAGE_FRAME for text in texts) + REPLY_FRAME

@@ -1,29 +1,18 @@
 """Gateways for tests: both answer at once, inside this process."""
 
-from collections.abc import Callable, Iterator
-from itertools import count
+from collections.abc import Callable
 
 import pytest
 
 import holysheep_helpers as hs
 from holysheep_helpers.mock.handle import MockHandle
-from holysheep_helpers.mock.server import serve
 
-_numbers = count()
-
-
-@pytest.fixture(scope="session")
-def server() -> Iterator[MockHandle]:
-    with serve() as handle:
-        yield handle
+pytest_plugins = ["holysheep_helpers.mock.testing"]
 
 
 @pytest.fixture
-def mock(server: MockHandle) -> Iterator[MockHandle]:
-    """The session's mock under a key of this test's own: its script and journal are apart."""
-    handle = MockHandle(server.base_url, f"hs-mock-test-{next(_numbers)}")
-    yield handle
-    handle.close()
+def mock(holysheep_mock: MockHandle) -> MockHandle:
+    return holysheep_mock
 
 
 @pytest.fixture

@@ -5,52 +5,126 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import secrets
 import signal
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 from holysheep_helpers import catalog
 from holysheep_helpers.addresses import is_loopback
-from holysheep_helpers.mock.app import App
-from holysheep_helpers.mock.server import base_url, listen, run
+from holysheep_helpers.mock.app import MOCK_PREFIX, App
+from holysheep_helpers.mock.server import Server, base_url, listen
 from holysheep_helpers.mock.state import State
 
 
 def main(argv: list[str] | None = None) -> int:
     options = _parser().parse_args(argv)
+    try:
+        if options.issue is not None:
+            return issue(options.issue, options.keys)
+        return _serve(options)
+    except _CannotError as problem:
+        # A parent reads the first line, and finds there why no address came.
+        print(problem, file=sys.stderr if options.parent is None else sys.stdout)
+        return problem.code
+
+
+class _CannotError(Exception):
+    """What can't be done, and what to do about it; ``code`` is the exit code."""
+
+    def __init__(self, message: str, code: int = 2) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def _serve(options: argparse.Namespace) -> int:
     if not is_loopback(options.host) and options.keys is None:
-        print(
+        raise _CannotError(
             f"On {options.host}, which others can reach, the mock needs --keys FILE (one key a "
-            "line), so that only those may use it.",
-            file=sys.stderr,
+            "line), so that only those may use it. --issue 30 --keys FILE writes such a file."
         )
-        return 2
-    keys = None
-    if options.keys is not None:
-        try:
-            keys = frozenset(options.keys.read_text(encoding="utf-8").split())
-        except OSError as error:
-            print(f"The keys can't be read from {options.keys}: {error.strerror}.", file=sys.stderr)
-            return 2
+    keys = None if options.keys is None else read_keys(options.keys)
     try:
         sock = listen(options.host, options.port)
     except OSError as error:
-        print(
+        raise _CannotError(
             f"Can't listen on {options.host} port {options.port}: {error.strerror}. Is it taken? "
             "Choose another, or --port 0 for any that is free.",
-            file=sys.stderr,
+            1,
+        ) from None
+    with contextlib.ExitStack() as stack:
+        journal = None
+        if options.journal is not None:
+            try:
+                journal = stack.enter_context(options.journal.open("a", encoding="utf-8"))
+            except OSError as error:
+                reason = f"{options.journal}: {error.strerror}"
+                raise _CannotError(f"The journal can't be written to {reason}.") from None
+        state = State(
+            seed=options.seed,
+            time_scale=options.time_scale,
+            plan=catalog.plans()[options.plan],
+            keys=keys,
+            admin_token=os.environ.get("HOLYSHEEP_MOCK_ADMIN_TOKEN") or None,
+            journal_file=journal,
         )
-        return 1
-    plan = catalog.plans()[options.plan]
-    state = State(seed=options.seed, time_scale=options.time_scale, plan=plan, keys=keys)
-    if options.parent is not None:
-        _end_with(options.parent)
-    print(base_url(sock), flush=True)
-    # The server obeys SIGTERM, then raises it again for whoever had it before: a clean end here.
-    signal.signal(signal.SIGTERM, lambda *_: None)
-    with contextlib.suppress(KeyboardInterrupt):
-        run(App(state), sock)
+        server = Server(App(state))
+        for name in ("SIGINT", "SIGTERM", "SIGBREAK"):  # the last one is Windows'
+            if hasattr(signal, name):
+                signal.signal(getattr(signal, name), server.stop)
+        if options.parent is not None:
+            _end_with(options.parent)
+        print(base_url(sock), flush=True)
+        server.run(sock)
+    return 0
+
+
+def read_keys(file: Path) -> frozenset[str]:
+    """The keys in a file: the first word of each line that does not begin with ``#``."""
+    try:
+        lines = file.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is no text"
+        raise _CannotError(f"The keys can't be read from {file}: {reason}.") from None
+    keys = {line.split()[0] for line in lines if line.strip() and not line.startswith("#")}
+    if not keys:
+        raise _CannotError(f"There is no key in {file}. --issue 30 --keys FILE writes some.")
+    if strange := [number for number, key in enumerate(sorted(keys), 1) if not _good(key)]:
+        raise _CannotError(
+            f"{len(strange)} of the keys in {file} can't be a mock's: each begins with "
+            f"{MOCK_PREFIX} and is plain letters, digits and dashes."
+        )
+    return frozenset(keys)
+
+
+def _good(key: str) -> bool:
+    return key.startswith(MOCK_PREFIX) and key.isascii() and key.replace("-", "").isalnum()
+
+
+def issue(count: int, file: Path | None) -> int:
+    """Write a sheet of new keys, numbered, to a new file or to the terminal."""
+    letters = "abcdefghjkmnpqrstuvwxyz23456789"  # none that looks like another
+    keys = [
+        f"{MOCK_PREFIX}{number:02d}-{''.join(secrets.choice(letters) for _ in range(10))}"
+        for number in range(1, count + 1)
+    ]
+    sheet = "# One key a line, each for one person of the room.\n" + "\n".join(keys) + "\n"
+    if file is None:
+        print(sheet, end="")
+        return 0
+    try:
+        with file.open("x", encoding="utf-8", newline="\n") as new:
+            new.write(sheet)
+    except FileExistsError:
+        raise _CannotError(f"{file} is there already, and was left as it is.", 1) from None
+    except OSError as error:
+        raise _CannotError(f"{file} can't be written: {error.strerror}.", 1) from None
+    print(
+        f"{count} keys are in {file}. Serve the room with:\n"
+        f"  python -m holysheep_helpers.mock --host 0.0.0.0 --port 8765 --keys {file}"
+    )
     return 0
 
 
@@ -59,19 +133,39 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m holysheep_helpers.mock", description="The offline HolySheep gateway."
     )
     parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=0, help="0 takes any free one")
+    parser.add_argument("--port", type=_port, default=0, help="0 takes any free one")
     parser.add_argument("--seed", type=int, default=0, help="another seed, other replies and times")
     parser.add_argument("--time-scale", type=_scale, default=1.0, help="0.05 is 20 times faster")
-    parser.add_argument("--plan", choices=list(catalog.plans()), default="unlimited")
+    played = [name for name, plan in catalog.plans().items() if plan.can_be_played]
+    parser.add_argument("--plan", choices=played, default="unlimited")
     parser.add_argument("--keys", type=Path, help="a file of the keys to accept, one a line")
+    parser.add_argument("--journal", type=Path, help="append each request to this file, as JSON")
+    parser.add_argument(
+        "--issue", type=_count, metavar="N", help="write N new keys (to --keys FILE), then end"
+    )
     parser.add_argument("--parent", type=int, help="end when this process ends, or at end of input")
     return parser
 
 
+def _port(text: str) -> int:
+    return _between(text, int, 0, 65535)
+
+
+def _count(text: str) -> int:
+    return _between(text, int, 1, 1000)
+
+
 def _scale(text: str) -> float:
-    value = float(text)
-    if not 0 <= value <= 1000:
-        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1000")
+    return _between(text, float, 0, 1000)
+
+
+def _between(text: str, kind: type, low: int, high: int) -> Any:
+    try:
+        value = kind(text)
+    except ValueError:
+        value = None
+    if value is None or not low <= value <= high:
+        raise argparse.ArgumentTypeError(f"{text} is not a number from {low} to {high}")
     return value
 
 

@@ -1,91 +1,81 @@
-"""The ASGI application: who may ask, what is answered, and when each byte leaves."""
+"""The application: who may ask, and what is answered."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-from collections import OrderedDict
+from hmac import compare_digest
 from typing import Any
-from urllib.parse import parse_qs, unquote
 
 from holysheep_helpers import catalog
+from holysheep_helpers.addresses import is_loopback
 from holysheep_helpers.mock import wire
-from holysheep_helpers.mock.asgi import (
-    Receive,
-    Scope,
-    Send,
-    header,
-    parse_json,
-    read_body,
-    send_json,
-)
-from holysheep_helpers.mock.faults import parse_script
+from holysheep_helpers.mock.faults import from_header, parse_script
+from holysheep_helpers.mock.http import Exchange, Request
+from holysheep_helpers.mock.journal import Entry, as_dicts
 from holysheep_helpers.mock.replies import answers
-from holysheep_helpers.mock.requests import parse, unknown_model
-from holysheep_helpers.mock.state import Entry, State
-from holysheep_helpers.mock.timing import NEW_CONNECTION_S, Pacer, profile
-from holysheep_helpers.mock.turn import Turn
+from holysheep_helpers.mock.requests import parse, parse_json, unknown_model
+from holysheep_helpers.mock.state import State, Tenant, digest, key_hash, when_settled
+from holysheep_helpers.mock.timeline import Timeline, of_error
+from holysheep_helpers.mock.timing import Pacer
+from holysheep_helpers.mock.turn import Reply, Turn
+from holysheep_helpers.mock.verdict import verdict
 from holysheep_helpers.mock.wire import WireError
 
-CONNECTIONS_KNOWN = 4096
 MOCK_PREFIX = "hs-mock-"
+CHAT = "/v1/chat/completions"
+CORS = [
+    ("access-control-allow-origin", "*"),
+    ("access-control-expose-headers", "*"),
+]
+PREFLIGHT = (
+    ("access-control-allow-methods", "GET, POST, OPTIONS"),
+    ("access-control-max-age", "600"),
+)
 
 
 class App:
-    """The mock as an ASGI application; the ``pacer`` brings the time."""
+    """The mock's answers; the ``pacer`` brings the time."""
 
     def __init__(self, state: State, pacer: Pacer | None = None) -> None:
         self.state = state
         self.pacer = pacer or Pacer()
-        self._connections: OrderedDict[Any, None] = OrderedDict()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            raise RuntimeError(f"The mock speaks HTTP alone, not {scope['type']}.")
-        arrived_s = self.pacer.clock()
+    def handle(self, request: Request, exchange: Exchange) -> None:
+        """Answer one request, now or later."""
+        if request.path.startswith("/v1/") and b"origin" in request.headers:
+            exchange.extra = CORS
         try:
-            await self._route(scope, receive, send, arrived_s)
+            self._route(request, exchange)
         except WireError as error:
-            await send_json(send, error.status, error.body(), error.headers)
+            exchange.send_json(error.status, error.body(), error.headers)
 
-    async def _route(self, scope: Scope, receive: Receive, send: Send, arrived_s: float) -> None:
-        path, method = unquote(scope["path"]), scope["method"]
-        if path == "/v1/chat/completions":
-            _allow(method, "POST")
-            await self._chat(scope, receive, send, arrived_s)
-        elif path == "/v1/models":
-            _allow(method, "GET")
-            self._key(scope)
-            await send_json(send, 200, wire.models_body())
-        elif path.startswith("/v1/models/"):
-            _allow(method, "GET")
-            self._key(scope)
-            name = path.removeprefix("/v1/models/")
-            known = catalog.find(name)
-            if known is None:
-                raise unknown_model(name)
-            await send_json(send, 200, wire.model_body(known, name))
-        elif path == "/mock/script":
-            _allow(method, "POST")
-            tenant = self.state.tenant(self._key(scope))
-            script = parse_script(parse_json(await read_body(receive)))
-            tenant.script.clear()
-            tenant.script.extend(script)
-            await send_json(send, 200, {"queued": len(script)})
-        elif path == "/mock/journal":
-            _allow(method, "GET", "DELETE")
-            key = self._key(scope)
-            if method == "DELETE":
-                self.state.forget(key)
-            else:
-                await self._settled(key, scope)
-            await send_json(send, 200, [e.as_dict() for e in self.state.tenant(key).journal])
+    def refuse(self, status: int, message: str, exchange: Exchange) -> None:
+        """Answer what could not be read as a request."""
+        error = WireError(status, message)
+        exchange.send_json(status, error.body())
+
+    def _route(self, request: Request, exchange: Exchange) -> None:
+        path = request.path
+        if path == CHAT and request.method == "POST":
+            self._chat(request, exchange)
+        elif path.startswith("/v1/") and request.method == "OPTIONS":
+            asked = request.header(b"access-control-request-headers") or "authorization"
+            allowed = ("access-control-allow-headers", asked)
+            exchange.send(204, (allowed, *PREFLIGHT), b"")
+        elif path == CHAT:
+            _allow(request.method, "POST")
+        elif path == "/v1/models" or path.startswith("/v1/models/"):
+            _allow(request.method, "GET")
+            self._key(request)
+            exchange.send_json(200, _models(path.removeprefix("/v1/models").removeprefix("/")))
+        elif path.startswith("/mock/"):
+            self._admin(request, exchange, path.removeprefix("/mock/"))
         else:
-            near = " Is /v1 missing from the base URL?" if not path.startswith("/v1/") else ""
-            raise WireError(404, f"Unknown request URL: {method} {path}.{near}", code="unknown_url")
+            near = "" if path.startswith("/v1/") else " Is /v1 missing from the base URL?"
+            message = f"Unknown request URL: {request.method} {path}.{near}"
+            raise WireError(404, message, code="unknown_url")
 
-    def _key(self, scope: Scope) -> str:
-        given = header(scope, b"authorization")
+    def _key(self, request: Request) -> str:
+        given = request.header(b"authorization")
         if given is None:
             raise WireError(
                 401,
@@ -102,62 +92,160 @@ class App:
             raise WireError(401, message, code="invalid_api_key")
         return key
 
-    async def _chat(self, scope: Scope, receive: Receive, send: Send, arrived_s: float) -> None:
-        key = self._key(scope)
-        tenant = self.state.tenant(key)
-        raw = await read_body(receive)
-        limits = tenant.admit(self.state.plan, arrived_s, self.state.time_scale)
-        request = parse(raw)
-        nth, own, draw = self.state.draw(key, request.canonical)
-        replies = answers(request, nth)
-        entry = Entry(
-            id=f"chatcmpl-{own}",
-            model=request.model,
-            attempt=_attempt(scope),
-            status=200,
-            stream=request.stream,
-            prompt_tokens=request.prompt_tokens,
-        )
-        tenant.journal.append(entry)
-        fault = tenant.script.popleft() if tenant.script else None
-        entry.fault = fault.kind if fault else None
-        pieces = max(1, *(len(texts) for texts, _ in replies)) if replies else 1
-        due_s = profile(request.model).due_s(pieces, draw)
-        new_s = NEW_CONNECTION_S if self._is_new(scope) else 0.0
-        entry.due_s = [(at + new_s) * self.state.time_scale for at in due_s]
-        turn = Turn(self.pacer, request, entry, replies, arrived_s, send, limits, own)
-        with tenant.answering():
-            await turn.run(fault, header(scope, b"x-mock-headers") == "early", receive)
-
-    async def _settled(self, key: str, scope: Scope) -> None:
-        """Wait until none of this key's requests is being answered, for so long as was asked."""
-        asked = parse_qs(scope["query_string"].decode("latin-1")).get("settle_s", ["0"])[-1]
+    def _chat(self, request: Request, exchange: Exchange) -> None:
+        entry = Entry(arrived_s=self.pacer.clock(), attempt=_attempt(request))
+        tenant = self.state.strangers
         try:
-            wait_s = float(asked)
-        except ValueError:
-            wait_s = -1.0
-        if not 0 <= wait_s <= 60:
-            raise WireError(400, f"settle_s is {asked!r}: seconds, 0 to 60.", param="settle_s")
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self.state.tenant(key).idle.wait(), wait_s)
+            tenant = self._tenant(request, entry)
+            line = self._answer(request, tenant, entry)
+        except WireError as error:
+            line = _refused(error, tenant, entry)
+        tenant.journal.begin(entry)
+        Turn(self.pacer, exchange, entry, line, tenant).play()
 
-    def _is_new(self, scope: Scope) -> bool:
-        client = tuple(scope.get("client") or ())
-        if client in self._connections:
-            return False
-        self._connections[client] = None
-        if len(self._connections) > CONNECTIONS_KNOWN:
-            self._connections.popitem(last=False)
-        return True
+    def _tenant(self, request: Request, entry: Entry) -> Tenant:
+        """Whose request this is. Raises ``WireError`` (401) if it is nobody's."""
+        try:
+            tenant = self.state.tenant(self._key(request))
+        except WireError:
+            entry.key = key_hash((request.header(b"authorization") or "").removeprefix("Bearer "))
+            entry.request = _fingerprint(request)
+            raise
+        entry.key = tenant.hash
+        return tenant
+
+    def _answer(self, request: Request, tenant: Tenant, entry: Entry) -> Timeline:
+        """The reply to a request with a right key. Raises ``WireError`` where it is refused."""
+        state = self.state
+        try:
+            asked = parse(request.body)
+        except WireError:
+            entry.request = _fingerprint(request)
+            raise
+        same = digest(str(state.seed), tenant.key, asked.canonical)
+        entry.request, entry.model, entry.stream = same.hex()[:16], asked.model, asked.stream
+        entry.prompt_tokens = asked.prompt_tokens
+        carried = request.header(b"x-mock-fault")
+        fault = from_header(carried) if carried is not None else None
+        limits = tenant.limits.admit(
+            asked.model, asked.counted_tokens, entry.arrived_s, self.pacer.wall
+        )
+        nth = tenant.nth(same)
+        own = digest(same.hex(), str(nth))
+        name = own.hex()  # seed, key, request and how-manieth: nothing else decides on the reply
+        entry.id = f"chatcmpl-{name}"
+        if carried is None:
+            fault = tenant.script.next(name)
+        entry.fault = fault.kind if fault is not None else None
+        reply = Reply(
+            request=asked,
+            answers=answers(asked, nth),
+            id=entry.id,
+            created=wire.CREATED + int(name[:5], 16),
+            headers=(("x-request-id", f"req_{name}"), *limits),
+            scale=state.time_scale,
+            own=own,
+            new_connection=request.nth_on_connection == 0,
+        )
+        line = reply.timeline(fault)
+        if request.header(b"x-mock-headers") == "early" and line.length is None:
+            line.head_at_s = 0.0
+        return line
+
+    # What the mock says of itself, at /mock/...
+
+    def _admin(self, request: Request, exchange: Exchange, what: str) -> None:
+        if what == "script":
+            _allow(request.method, "POST")
+            targets = self._targets(request)
+            if len(targets) != 1:
+                raise WireError(400, "A script is for one key alone.", param="key")
+            targets[0].script = parse_script(parse_json(request.body))
+            exchange.send_json(200, {"queued": len(targets[0].script.faults)})
+        elif what == "journal" and request.method == "DELETE":
+            for tenant in self._targets(request):
+                self.state.forget(tenant)
+            exchange.send_json(200, [])
+        elif what in ("journal", "verdict"):
+            _allow(request.method, *(["GET", "DELETE"] if what == "journal" else ["GET"]))
+            targets = self._targets(request)
+
+            def send() -> None:
+                found = as_dicts(entry for tenant in targets for entry in tenant.journal.entries)
+                exchange.send_json(200, found if what == "journal" else verdict(found))
+
+            when_settled(targets, _settle_s(request), send)
+        else:
+            message = "At /mock/ there are script, journal and verdict."
+            raise WireError(404, message, code="unknown_url")
+
+    def _targets(self, request: Request) -> list[Tenant]:
+        """The keys that this request may see and steer: its own, or those that ``key`` names.
+
+        Raises ``WireError``: 403 from another computer without the admin token.
+        """
+        token, given = self.state.admin_token, request.header(b"x-mock-admin")
+        trusted = is_loopback(request.host)
+        if given is not None and token is not None:
+            trusted = compare_digest(given.encode("latin-1"), token.encode("utf-8"))
+        if not trusted:
+            raise WireError(
+                403,
+                "From another computer this needs the mock's admin token, in the header "
+                "x-mock-admin (the mock takes it from HOLYSHEEP_MOCK_ADMIN_TOKEN).",
+                code="admin_only",
+            )
+        named = request.query.get("key")
+        if named is None:
+            return [self.state.tenant(self._key(request))]
+        every = [*self.state.tenants(), self.state.strangers]
+        found = [tenant for tenant in every if named in ("*", tenant.hash)]
+        if not found:
+            raise WireError(404, f"No key with the hash {named!r} has asked yet.", param="key")
+        return found
+
+
+def _models(name: str) -> dict[str, Any]:
+    if not name:
+        return wire.models_body()
+    known = catalog.find(name)
+    if known is None:
+        raise unknown_model(name)
+    return wire.model_body(known, name)
+
+
+def _refused(error: WireError, tenant: Tenant, entry: Entry) -> Timeline:
+    """An error as a reply that leaves at once, with an id like any other."""
+    nth = tenant.nth(digest("refused", entry.request))
+    name = digest("refused", entry.key, entry.request, str(nth)).hex()
+    entry.id = f"chatcmpl-{name}"
+    error.headers = (("x-request-id", f"req_{name}"), *error.headers)
+    return of_error(error, 0.0)
+
+
+def _fingerprint(request: Request) -> str:
+    """What stands for a request that could not be read: the same bytes have the same one."""
+    return digest(request.body.decode("utf-8", "replace"), size=8).hex()
+
+
+def _settle_s(request: Request) -> float:
+    asked = request.query.get("settle_s", "0")
+    try:
+        wait_s = float(asked)
+    except ValueError:
+        wait_s = -1.0
+    if not 0 <= wait_s <= 60:
+        raise WireError(400, f"settle_s is {asked!r}: seconds, 0 to 60.", param="settle_s")
+    return wait_s
 
 
 def _allow(method: str, *allowed: str) -> None:
     if method not in allowed:
-        raise WireError(
-            405, f"Not allowed: {method}. Use {' or '.join(allowed)}.", code="method_not_allowed"
-        )
+        message = f"Not allowed: {method}. Use {' or '.join(allowed)}."
+        headers = (("allow", ", ".join(allowed)),)
+        raise WireError(405, message, code="method_not_allowed", headers=headers)
 
 
-def _attempt(scope: Scope) -> int:
-    text = header(scope, b"x-stainless-retry-count") or "0"
+def _attempt(request: Request) -> int:
+    text = request.header(b"x-stainless-retry-count") or "0"
     return int(text) if text.isdecimal() and len(text) < 4 else 0

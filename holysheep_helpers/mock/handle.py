@@ -5,16 +5,38 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.error import HTTPError
 from urllib.request import ProxyHandler, Request, build_opener
 
 from holysheep_helpers.errors import HolySheepError
+from holysheep_helpers.mock.journal import Entry
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 LEARNERS_KEY = "hs-mock-learner"
+Fault = int | str | dict[str, Any]
 
 
 class MockError(HolySheepError):
     """The mock did not start, or does not answer."""
+
+
+class Verdict(tuple[dict[str, Any], ...]):
+    """What the client did wrong, as the mock saw it; empty if nothing.
+
+    Each finding is a dict: ``finding`` (its name), ``what`` it means, ``count`` and the ``ids`` of
+    the requests.
+    """
+
+    @property
+    def names(self) -> list[str]:
+        return [finding["finding"] for finding in self]
+
+    def __repr__(self) -> str:
+        lines = [f"{one['count']} x {one['finding']}: {one['what']}" for one in self]
+        return "\n".join(lines) or "Nothing to blame the client for."
 
 
 class MockHandle:
@@ -25,24 +47,53 @@ class MockHandle:
         self.api_key = api_key
         self._refusing: socket.socket | None = None
 
-    def script(self, faults: Sequence[dict[str, Any] | None]) -> None:
-        """What the next requests meet, in order: a fault, or ``None`` for none.
+    def script(
+        self,
+        faults: Fault | Sequence[Fault | None],
+        *,
+        every: int | None = None,
+        probability: float | None = None,
+    ) -> None:
+        """What this key's next requests meet: one fault, or several, ``None`` standing for none.
 
-        ``{"kind": "end_early", "after": 8}`` ends a stream after 8 chunks of text without a finish
-        reason; ``{"kind": "disconnect", "after": 8}`` breaks it; ``{"kind": "status", "status":
-        503}`` answers with an error. Raises ``MockError`` for what is no fault.
+        Without a rule they strike in order, then no more: ``[503, 503]`` lets the third request
+        work. ``every=5``: each fifth request meets one, in turn. ``probability=0.2``: each
+        request meets one with this probability, the same requests each time. A fault is a status,
+        the name of a kind (``"stall"``), or a dict such as ``{"kind": "disconnect", "after": 8}``;
+        ``holysheep_helpers.mock.faults.KINDS`` lists all. A new script replaces the old; ``[]``
+        ends it.
+
+        Raises ``MockError`` for what is no fault or no rule, and leaves the old script then.
         """
-        self._call("POST", "script", list(faults))
+        listed = [faults] if isinstance(faults, str | int | dict) else list(faults)
+        rules = {"every": every, "probability": probability}
+        body: dict[str, Any] = {"faults": listed}
+        self._call("POST", "script", body | {k: v for k, v in rules.items() if v is not None})
 
-    def journal(self, settle_s: float = 1.0) -> list[dict[str, Any]]:
-        """Every chat request so far, oldest first: id, model, attempt, status, tokens, times.
+    def entries(self, settle_s: float = 1.0) -> list[dict[str, Any]]:
+        """Every chat request of this key, oldest first; the last 10,000 are kept.
 
-        Waits up to ``settle_s`` seconds until no request is being answered any more.
+        ``status`` (0 if nothing was sent), ``attempt`` (the SDK's own count of its retries),
+        tokens, ``fault``, ``outcome`` (``delivered``, ``error``, ``truncated``, ``broken``,
+        ``left``, ``open``), ``paid`` (``yes``, ``no``, ``maybe``). ``arrived_s`` and ``ended_s``
+        are seconds on the clock ``time.perf_counter()``; ``due_s`` and ``sent_s`` seconds since
+        the arrival, one for each chunk with text. Waits up to ``settle_s`` seconds until no
+        request is being answered any more. Raises ``MockError`` if the mock does not answer.
         """
         return self._call("GET", f"journal?settle_s={settle_s}")
 
+    def journal(self, settle_s: float = 1.0) -> DataFrame:
+        """``entries`` as a data frame, a row for each request."""
+        from pandas import DataFrame
+
+        return DataFrame(self.entries(settle_s), columns=list(Entry(0.0).as_dict()))
+
+    def verdict(self, settle_s: float = 1.0) -> Verdict:
+        """What the client did wrong: Retry-After ignored, no back-off, a stampede, and so on."""
+        return Verdict(self._call("GET", f"verdict?settle_s={settle_s}"))
+
     def reset(self) -> None:
-        """Forget script, journal and counters."""
+        """Forget script, journal, limits and counters of this key."""
         self._call("DELETE", "journal")
 
     def refused_url(self) -> str:
@@ -58,10 +109,14 @@ class MockHandle:
         headers = {"Authorization": f"Bearer {self.api_key}"}
         request = Request(url, data=data, method=method, headers=headers)
         try:
-            with build_opener(ProxyHandler({})).open(request, timeout=10) as answer:
+            with build_opener(ProxyHandler({})).open(request, timeout=70) as answer:
                 return json.load(answer)
+        except HTTPError as error:
+            with error:
+                said = json.load(error)["error"]["message"]
+            raise MockError(f"The mock refused ({error.code}): {said}") from error
         except OSError as error:
-            raise MockError(f"The mock refused, or does not answer: {error}") from error
+            raise MockError(f"The mock does not answer: {error}") from error
 
     def close(self) -> None:
         """Give back what the handle holds; the mock itself goes on."""

@@ -54,7 +54,9 @@ class MockProcess(MockHandle):
             child.kill()
             child.communicate()  # closes its pipes, too
             raise MockError(
-                f"The mock did not start (exit code {child.returncode}). See why with: "
+                f"The mock did not start. {line}"
+                if line
+                else f"The mock did not start (exit code {child.returncode}). See why with: "
                 f"{sys.executable} -m holysheep_helpers.mock --port {port}"
             )
         return cls(child, line)
@@ -66,6 +68,11 @@ class MockProcess(MockHandle):
     @property
     def alive(self) -> bool:
         return self._child.poll() is None
+
+    @property
+    def exit_code(self) -> int | None:
+        """The child's exit code once it has ended, ``None`` until then."""
+        return self._child.poll()
 
     def stop(self) -> None:
         """End the mock. Stopping twice is fine."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
-from typing import Any
+from typing import NamedTuple
 
 from holysheep_helpers import catalog, tokens
+from holysheep_helpers.mock.json_replies import instance
 from holysheep_helpers.mock.requests import ChatRequest
 
 MARK = {"en": "[canned reply] ", "ko": "[준비된 답변] "}
@@ -35,19 +37,44 @@ ECHOES = {
 }
 VARIANTS = 4
 _NAME = re.compile(r"my name is (\w+)|(?:제|내) 이름은 (\w+?)(?:입니다|이에요|예요|야)?[.\s]", re.I)
+_ONE_SENTENCE = re.compile(r"one sentence|한 문장", re.I)
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s")
+_PIRATE = re.compile(r"pirate|해적", re.I)
+_KOREAN = re.compile(r"korean|한국어", re.I)
+_HANGUL, _LATIN = re.compile("[가-힣]"), re.compile("[A-Za-z]")
 _ASKS_NAME = re.compile(r"what is my name|(?:제|내) 이름이 뭐", re.I)
 
 
 @cache
-def _canned() -> list[dict[str, Any]]:
+def _canned(language: str) -> list[tuple[tuple[tuple[str, ...], ...], list[str]]]:
+    """What must be in a prompt (one word of each group), and the texts to choose from."""
     text = files("holysheep_helpers.mock").joinpath("replies.toml").read_text(encoding="utf-8")
-    return tomllib.loads(text)["reply"]
+    return [
+        (tuple(tuple(words.split("|")) for words in entry["when"]), entry[language])
+        for entry in tomllib.loads(text)["reply"]
+        if language in entry
+    ]
 
 
-def answers(request: ChatRequest, nth: int) -> list[tuple[list[str], str]]:
-    """Each choice's pieces, one a token, and its finish reason ``stop`` or ``length``."""
+class Answer(NamedTuple):
+    """One choice: its pieces, one a token, and its finish reason ``stop`` or ``length``."""
+
+    pieces: tuple[str, ...]
+    finish: str
+
+
+def answers(request: ChatRequest, nth: int) -> list[Answer]:
+    """The answer of each choice that was asked for."""
     first = variant(request, nth)
-    return [_finish(request, _text(request, first + index)) for index in range(request.n)]
+    texts = [_formatted(request, _text(request, first + index)) for index in range(request.n)]
+    return [_finish(text, request.stop, request.max_tokens) for text in texts]
+
+
+def _formatted(request: ChatRequest, text: str) -> str:
+    """The text as JSON, if that was asked for."""
+    if request.json_schema is None:
+        return text
+    return json.dumps(instance(request.json_schema, text), ensure_ascii=False)
 
 
 def variant(request: ChatRequest, nth: int) -> int:
@@ -66,18 +93,20 @@ def _text(request: ChatRequest, chosen: int) -> str:
     prompt = next((text for role, text in reversed(request.messages) if role == "user"), "")
     language = _language(system, prompt)
     body = _remembered(request, prompt, language) or _body(prompt, language, chosen)
-    if re.search(r"one sentence|한 문장", system, re.I):
-        body = re.split(r"(?<=[.!?])\s", body, maxsplit=1)[0]
+    if _ONE_SENTENCE.search(system):
+        body = _SENTENCE_END.split(body, maxsplit=1)[0]
     known = catalog.find(request.model)
     opening = OPENINGS[known.family][language] if known else ""
-    style = "Arr! " if re.search("pirate|해적", system, re.I) else ""
+    style = "Arr! " if _PIRATE.search(system) else ""
     return MARK[language] + style + opening + body
 
 
 def _language(system: str, prompt: str) -> str:
-    if re.search("korean|한국어", system, re.I):
+    if _KOREAN.search(system):
         return "ko"
-    hangul, latin = len(re.findall("[가-힣]", prompt)), len(re.findall("[A-Za-z]", prompt))
+    if prompt.isascii():
+        return "en"
+    hangul, latin = len(_HANGUL.findall(prompt)), len(_LATIN.findall(prompt))
     return "ko" if hangul * 2 > latin else "en"
 
 
@@ -99,20 +128,30 @@ def _remembered(request: ChatRequest, prompt: str, language: str) -> str | None:
 
 def _body(prompt: str, language: str, chosen: int) -> str:
     lower = prompt.lower()
-    for entry in _canned():
-        if language in entry and all(
-            any(word in lower for word in words.split("|")) for words in entry["when"]
-        ):
-            return entry[language][chosen % len(entry[language])]
+    for when, variants in _canned(language):
+        if _all_in(when, lower):
+            return variants[chosen % len(variants)]
     words = " ".join(prompt.split())
     if len(words) > 120:
         words = words[:120].rsplit(" ", 1)[0] + " …"
     return ECHOES[language][chosen % VARIANTS].format(words=words.rstrip(".?!"))
 
 
-def _finish(request: ChatRequest, text: str) -> tuple[list[str], str]:
-    cut = min((at for stop in request.stop if (at := text.find(stop)) >= 0), default=None)
+def _all_in(when: tuple[tuple[str, ...], ...], lower: str) -> bool:
+    """Whether one word of each group is in the text. Plain loops: every request comes by here."""
+    for words in when:
+        for word in words:
+            if word in lower:
+                break
+        else:
+            return False
+    return True
+
+
+@lru_cache(maxsize=1024)
+def _finish(text: str, stops: tuple[str, ...], max_tokens: int | None) -> Answer:
+    cut = min((at for stop in stops if (at := text.find(stop)) >= 0), default=None)
     pieces = tokens.split(text if cut is None else text[:cut])
-    if request.max_tokens is not None and len(pieces) > request.max_tokens:
-        return pieces[: request.max_tokens], "length"
-    return pieces, "stop"
+    if max_tokens is not None and len(pieces) > max_tokens:
+        return Answer(tuple(pieces[:max_tokens]), "length")
+    return Answer(tuple(pieces), "stop")

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib.util
-import logging
 import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 from contextlib import contextmanager
-
-import uvicorn
 
 from holysheep_helpers import catalog
 from holysheep_helpers.mock.app import App
-from holysheep_helpers.mock.asgi import DisconnectError
 from holysheep_helpers.mock.handle import MockHandle
+from holysheep_helpers.mock.http import IDLE_S, Connection
 from holysheep_helpers.mock.state import State
 from holysheep_helpers.mock.timing import Pacer
+
+BACKLOG = 1024
+GRACE_S = 1.0
+"""How long replies under way may still take when the server is told to stop."""
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -32,7 +33,7 @@ def listen(host: str, port: int) -> socket.socket:
         else:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind((host, port))
-        sock.listen(1024)
+        sock.listen(BACKLOG)
     except OSError:
         sock.close()
         raise
@@ -44,29 +45,62 @@ def base_url(sock: socket.socket) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{port}/v1"
 
 
-def run(
-    app: App, sock: socket.socket, ready: Callable[[uvicorn.Server], None] | None = None
-) -> None:
-    """Serve until the server is told to exit; ``ready`` gets it before the first request."""
-    config = uvicorn.Config(
-        app,
-        loop="uvloop" if importlib.util.find_spec("uvloop") else "asyncio",
-        http="httptools",
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        date_header=False,
-        timeout_graceful_shutdown=1,
-    )
-    # A dropped connection is raised through the server on purpose: no traceback for it.
-    logging.getLogger("uvicorn.error").addFilter(_expected)
-    server = uvicorn.Server(config)
-    if ready is not None:
-        ready(server)
-    with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-        runner.run(server.serve(sockets=[sock]))
+class Server:
+    """Serves one application on a socket until it is told to stop, from any thread."""
+
+    def __init__(self, app: App) -> None:
+        self.app = app
+        self._connections: set[Connection] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._told = threading.Event()
+        self._stop: asyncio.Event | None = None
+
+    def stop(self, *_: object) -> None:
+        """End soon: replies under way have a second to come to their end."""
+        self._told.set()
+        loop, stop = self._loop, self._stop
+        if loop is not None and stop is not None:
+            with contextlib.suppress(RuntimeError):  # it has ended by itself
+                loop.call_soon_threadsafe(stop.set)
+
+    def run(self, sock: socket.socket) -> None:
+        """Serve until ``stop`` is called."""
+        factory: Callable[[], asyncio.AbstractEventLoop] | None = None
+        if importlib.util.find_spec("uvloop"):
+            import uvloop
+
+            factory = uvloop.new_event_loop
+        with asyncio.Runner(loop_factory=factory) as runner:
+            runner.run(self._serve(sock))
+
+    async def _serve(self, sock: socket.socket) -> None:
+        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+        if self._told.is_set():
+            return
+        server = await self._loop.create_server(
+            lambda: Connection(self.app, self._connections), sock=sock, backlog=BACKLOG
+        )
+        sweeper = self._loop.create_task(self._sweep())
+        await self._stop.wait()
+        sweeper.cancel()
+        server.close()
+        await self._close_connections()
+
+    async def _sweep(self) -> None:
+        """Close connections that have been quiet for long."""
+        while True:
+            await asyncio.sleep(IDLE_S / 15)
+            for connection in list(self._connections):
+                connection.close_if_quiet(asyncio.get_running_loop().time())
+
+    async def _close_connections(self) -> None:
+        for hard in (False, True):
+            for connection in list(self._connections):
+                connection.stop(hard=hard)
+            for _ in range(20):
+                if not self._connections:
+                    return
+                await asyncio.sleep(GRACE_S / 20)
 
 
 @contextmanager
@@ -80,23 +114,19 @@ def serve(
 ) -> Iterator[MockHandle]:
     """A mock inside this process, in a thread of its own; for tests. Gives its handle.
 
-    ``time_scale`` 0 answers at once. ``pacer`` brings a clock and waits of your own. With ``keys``
+    ``time_scale`` 0 answers at once. ``pacer`` brings a clock and timers of your own. With ``keys``
     the handle's own key must be among them, or its calls are refused like anyone's.
     """
     state = State(seed=seed, time_scale=time_scale, plan=catalog.plans()[plan], keys=keys)
+    server = Server(App(state, pacer))
     sock = listen("127.0.0.1", 0)
-    started: Future[uvicorn.Server] = Future()
-    thread = threading.Thread(target=run, args=(App(state, pacer), sock, started.set_result))
+    thread = threading.Thread(target=server.run, args=(sock,), name="holysheep mock")
     thread.start()
     handle = MockHandle(base_url(sock))
     try:
         yield handle
     finally:
-        started.result().should_exit = True
+        server.stop()
         thread.join()
         handle.close()
         sock.close()
-
-
-def _expected(record: logging.LogRecord) -> bool:
-    return not (record.exc_info and isinstance(record.exc_info[1], DisconnectError))

@@ -1,153 +1,144 @@
-"""What the mock remembers, apart for each key: counters, script, window, journal."""
+"""What the mock remembers, apart for each key: counters, script, limits, journal."""
 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, deque
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
 from hashlib import blake2b
-from random import Random
-from typing import Any
+from typing import IO
 
 from holysheep_helpers.catalog import Plan
-from holysheep_helpers.mock.faults import Fault
-from holysheep_helpers.mock.wire import WireError
+from holysheep_helpers.mock.faults import Script
+from holysheep_helpers.mock.journal import Journal
+from holysheep_helpers.mock.limits import Limits
 
-JOURNAL_LENGTH = 10_000
-WINDOW_S = 60.0
-
-
-@dataclass(slots=True)
-class Entry:
-    """One chat request in the journal; times are seconds since it arrived."""
-
-    id: str
-    model: str = ""
-    attempt: int = 0
-    status: int = 0
-    stream: bool = False
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    fault: str | None = None
-    due_s: list[float] = field(default_factory=list)
-    sent_s: list[float] = field(default_factory=list)
-    client_left: bool = False
-
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
+KEYS_KNOWN = 1000
+REQUESTS_KNOWN = 50_000
+"""Of each key. The oldest are forgotten beyond that: asked again, they count as new."""
 
 
 class Tenant:
-    """Everything about one key."""
+    """Everything about one key. ``hash`` stands for it where the key itself must not show."""
 
-    def __init__(self) -> None:
-        self.asked: Counter[bytes] = Counter()
-        self.script: deque[Fault | None] = deque()
-        self.journal: deque[Entry] = deque(maxlen=JOURNAL_LENGTH)
-        self.window: deque[float] = deque()
-        self.idle = asyncio.Event()
-        self.idle.set()
+    def __init__(self, key: str, plan: Plan, scale: float, file: IO[str] | None) -> None:
+        self.key = key
+        self.hash = key_hash(key)
+        self.script = Script()
+        self.limits = Limits(plan, scale)
+        self.journal = Journal(file)
+        self._asked: dict[bytes, int] = {}
         self._open = 0
+        self._settled: list[Callable[[], None]] = []
 
-    @contextmanager
-    def answering(self) -> Iterator[None]:
-        """Around one chat request: ``idle`` is set while none is being answered."""
+    @property
+    def busy(self) -> bool:
+        """Whether a request of this key is being answered."""
+        return self._open > 0
+
+    def nth(self, same: bytes) -> int:
+        """How often this same request was asked before."""
+        asked = self._asked
+        nth = asked.get(same, 0)
+        asked[same] = nth + 1
+        if len(asked) > REQUESTS_KNOWN:
+            del asked[next(iter(asked))]
+        return nth
+
+    def opened(self) -> None:
         self._open += 1
-        self.idle.clear()
-        try:
-            yield
-        finally:
-            self._open -= 1
-            if not self._open:
-                self.idle.set()
 
-    def admit(self, plan: Plan, now_s: float, scale: float) -> tuple[tuple[str, str], ...]:
-        """Count a request against the plan's sliding minute; the headers that tell of it.
+    def closed(self) -> None:
+        self._open -= 1
+        if not self._open:
+            waiting, self._settled = self._settled, []
+            for call in waiting:
+                call()
 
-        Raises ``WireError`` (429 with Retry-After) if the minute is full.
-        """
-        limit = plan.requests_per_minute
-        if limit is None:
-            return ()
-        span_s = WINDOW_S * scale
-        while self.window and self.window[0] <= now_s - span_s:
-            self.window.popleft()
-        used = len(self.window)
-        reset_s = self.window[-1] + span_s - now_s if self.window else 0.0
-        if used >= limit:
-            wait_s = max(self.window[0] + span_s - now_s, 0.001)
-            headers = (
-                ("retry-after", str(max(1, -int(-wait_s // 1)))),
-                ("retry-after-ms", str(-int(-wait_s * 1000 // 1))),
-                *_limit_headers(limit, 0, reset_s),
-            )
-            raise WireError(
-                429,
-                f"Rate limit reached on requests per min (RPM): Limit {limit}, Used {used}, "
-                f"Requested 1. Please try again in {_duration(wait_s)}.",
-                "requests",
-                code="rate_limit_exceeded",
-                headers=headers,
-            )
-        self.window.append(now_s)
-        return _limit_headers(limit, limit - used - 1, span_s)
-
-
-def _limit_headers(limit: int, remaining: int, reset_s: float) -> tuple[tuple[str, str], ...]:
-    return (
-        ("x-ratelimit-limit-requests", str(limit)),
-        ("x-ratelimit-remaining-requests", str(remaining)),
-        ("x-ratelimit-reset-requests", _duration(reset_s)),
-    )
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 1:
-        return f"{max(1, round(seconds * 1000))}ms"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes}m{rest}s" if minutes else f"{rest}s"
+    def on_settled(self, call: Callable[[], None]) -> None:
+        """Call once none of this key's requests is being answered any more."""
+        self._settled.append(call)
 
 
 class State:
-    """All keys of one mock."""
+    """All keys of one mock. ``strangers`` stands for whoever asks without a right key."""
 
     def __init__(
         self,
         *,
+        plan: Plan,
         seed: int = 0,
         time_scale: float = 1.0,
-        plan: Plan,
         keys: frozenset[str] | None = None,
+        admin_token: str | None = None,
+        journal_file: IO[str] | None = None,
     ) -> None:
         self.seed = seed
         self.time_scale = time_scale
         self.plan = plan
         self.keys = keys
-        self._tenants: dict[str, Tenant] = {}
+        self.admin_token = admin_token
+        self._journal_file = journal_file
+        self._tenants: OrderedDict[str, Tenant] = OrderedDict()
+        self.strangers = self._new("")
+
+    def _new(self, key: str) -> Tenant:
+        return Tenant(key, self.plan, self.time_scale, self._journal_file)
 
     def tenant(self, key: str) -> Tenant:
-        return self._tenants.setdefault(key, Tenant())
+        known = self._tenants.get(key)
+        if known is None:
+            known = self._tenants[key] = self._new(key)
+            if len(self._tenants) > KEYS_KNOWN:
+                self._forget_one()
+        else:
+            self._tenants.move_to_end(key)
+        return known
 
-    def forget(self, key: str) -> None:
-        self._tenants.pop(key, None)
+    def _forget_one(self) -> None:
+        """Forget the key that was quiet for longest; none while all are being answered."""
+        idle = next((tenant for tenant in self._tenants.values() if not tenant.busy), None)
+        if idle is not None:
+            self.forget(idle)
 
-    def draw(self, key: str, canonical: str) -> tuple[int, str, Random]:
-        """How-manieth this same request of this key is, its id, and its own randomness.
+    def forget(self, tenant: Tenant) -> None:
+        """Begin anew with this key, as if it had never been seen."""
+        if tenant is self.strangers:
+            self.strangers = self._new("")
+        else:
+            self._tenants.pop(tenant.key, None)
 
-        All three come from seed, key, request and how-manieth alone, so that neither other
-        requests nor their order nor the clock can change them.
-        """
-        same = _digest(str(self.seed), key, canonical)
-        asked = self.tenant(key).asked
-        if len(asked) > JOURNAL_LENGTH:
-            asked.clear()
-        nth = asked[same]
-        asked[same] += 1
-        own = _digest(same.hex(), str(nth))
-        return nth, own.hex(), Random(int.from_bytes(own, "big"))
+    def tenants(self) -> Iterable[Tenant]:
+        return self._tenants.values()
 
 
-def _digest(*parts: str) -> bytes:
-    return blake2b("\x00".join(parts).encode("utf-8"), digest_size=12).digest()
+def when_settled(tenants: list[Tenant], wait_s: float, call: Callable[[], None]) -> None:
+    """Call once none of them is being answered, after ``wait_s`` real seconds at the latest."""
+    busy = [tenant for tenant in tenants if tenant.busy]
+    if not busy or not wait_s:
+        call()
+        return
+    called = False
+
+    def once() -> None:
+        nonlocal called
+        if not called:
+            called = True
+            timer.cancel()
+            call()
+
+    def settled() -> None:
+        if not any(tenant.busy for tenant in busy):
+            once()
+
+    timer = asyncio.get_running_loop().call_later(wait_s, once)
+    for tenant in busy:
+        tenant.on_settled(settled)
+
+
+def key_hash(key: str) -> str:
+    return blake2b(key.encode("utf-8", "replace"), digest_size=4).hexdigest()
+
+
+def digest(*parts: str, size: int = 12) -> bytes:
+    return blake2b("\x00".join(parts).encode("utf-8"), digest_size=size).digest()

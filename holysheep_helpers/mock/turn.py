@@ -1,132 +1,225 @@
-"""One chat request, from admission to its last byte."""
+"""One chat request: its reply is put together as a timeline, then played to the client."""
 
 from __future__ import annotations
 
-import asyncio
+from contextlib import suppress
+from dataclasses import dataclass
+from random import Random
 
-from holysheep_helpers.mock import wire
-from holysheep_helpers.mock.asgi import (
-    DisconnectError,
-    Headers,
-    Receive,
-    Send,
-    client_left,
-    send_json,
-    send_start,
-)
+from holysheep_helpers import catalog, tokens
+from holysheep_helpers.mock import timeline, wire
 from holysheep_helpers.mock.faults import Fault
+from holysheep_helpers.mock.http import Exchange, dump
+from holysheep_helpers.mock.journal import Entry, Outcome
+from holysheep_helpers.mock.limits import rate_limited
+from holysheep_helpers.mock.replies import Answer
 from holysheep_helpers.mock.requests import ChatRequest
-from holysheep_helpers.mock.state import Entry
-from holysheep_helpers.mock.timing import Pacer
-from holysheep_helpers.mock.wire import WireError
+from holysheep_helpers.mock.state import Tenant
+from holysheep_helpers.mock.timeline import Step, Timeline
+from holysheep_helpers.mock.timing import NEW_CONNECTION_S, Pacer, profile
+
+THOUGHTS = "The prompt asks for something; I think about it first, word by word. "
+
+
+@dataclass(slots=True)
+class Reply:
+    """All that a reply is made of; ``own`` are the bytes from which its times are drawn."""
+
+    request: ChatRequest
+    answers: list[Answer]
+    id: str
+    created: int
+    headers: wire.Headers
+    scale: float
+    own: bytes
+    new_connection: bool
+
+    def timeline(self, fault: Fault | None) -> Timeline:
+        """The reply as it will leave, with the fault in it."""
+        if fault is not None and (refusal := self._refusal(fault)) is not None:
+            return refusal
+        thoughts: tuple[str, ...] = ()
+        if fault is not None and fault.kind == "reasoning":
+            words = tuple(tokens.split(THOUGHTS))
+            thoughts = (words * (fault.tokens // len(words) + 1))[: fault.tokens]
+        due = self._due_s(len(thoughts) + max(1, *(len(a.pieces) for a in self.answers), 1))
+        used = sum(len(answer.pieces) for answer in self.answers) + len(thoughts)
+        usage = wire.usage(self.request.prompt_tokens, used, len(thoughts))
+        frames = None
+        if self.request.stream:
+            frames = wire.Frames(
+                self.id, self.created, self.request.model, self.request.include_usage
+            )
+            bundle = fault.tokens if fault is not None and fault.kind == "bundle" else 1
+            steps = self._steps(frames, due, thoughts, bundle, usage)
+            kind = ("content-type", "text/event-stream; charset=utf-8")
+            line = Timeline(200, [kind, *self.headers], steps, head_at_s=due[0])
+        else:
+            line = self._whole(due[-1], thoughts, used, usage)
+        if fault is not None:
+            timeline.rewrite(line, fault, frames, self.scale)
+        return line
+
+    def _due_s(self, count: int) -> list[float]:
+        """When each of so many tokens is due, in seconds since the arrival."""
+        if not self.scale:
+            return [0.0] * count
+        draw = Random(int.from_bytes(self.own, "big"))
+        due = profile(self.request.model).due_s(count, draw, self.request.prompt_tokens)
+        extra_s = NEW_CONNECTION_S if self.new_connection else 0.0
+        return [(at_s + extra_s) * self.scale for at_s in due]
+
+    def _refusal(self, fault: Fault) -> Timeline | None:
+        """The reply to a request that is refused, ``None`` if this fault refuses nothing."""
+        if fault.kind not in ("status", "html", "rate_limit", "quota"):
+            return None
+        at_s = self._due_s(1)[0]
+        if fault.kind == "status":
+            return timeline.of_status(fault, at_s, self.headers)
+        if fault.kind == "html":
+            page = fault.page.encode("utf-8")
+            return timeline.whole(fault.status or 502, (), page, at_s, "text/html; charset=utf-8")
+        if fault.kind == "quota":
+            message = "You exceeded your current quota: check your plan and your payment."
+            error = wire.WireError(429, message, fault.kind, code="insufficient_quota")
+            error.type, error.headers = "insufficient_quota", self.headers
+            return timeline.of_error(error, at_s)
+        wait_s = (1.0 if fault.delay_s is None else fault.delay_s) * self.scale
+        limit = catalog.plans()["free"].requests_per_minute
+        message = (
+            f"Rate limit reached for {self.request.model} on requests per min (RPM): "
+            f"Limit {limit}, Used {limit}, Requested 1."
+        )
+        return timeline.of_error(rate_limited(message, "requests", wait_s, self.headers), at_s)
+
+    def _whole(self, at_s: float, thoughts: tuple[str, ...], used: int, usage: str) -> Timeline:
+        thought = "".join(thoughts)
+        choices = [
+            wire.choice(index, "".join(answer.pieces), answer.finish, thought)
+            for index, answer in enumerate(self.answers)
+        ]
+        body = wire.completion(self.id, self.created, self.request.model, choices, usage)
+        return timeline.whole(200, self.headers, body, at_s, tokens=max(used, 1))
+
+    def _steps(
+        self,
+        frames: wire.Frames,
+        due: list[float],
+        thoughts: tuple[str, ...],
+        bundle: int,
+        usage: str,
+    ) -> list[Step]:
+        """The events of a stream: roles, texts side by side, finish reasons, usage, [DONE]."""
+        every = range(len(self.answers))
+        steps = [Step(due[0], frames.delta(index, wire.ROLE)) for index in every]
+        for at_s, word in zip(due, thoughts, strict=False):
+            steps.append(Step(at_s, frames.delta(0, dump({"reasoning_content": word})), 1))
+        written: list[Step] = []
+        for index, answer in enumerate(self.answers):
+            written += _texts(frames, index, answer.pieces, due[len(thoughts) :], bundle)
+        if len(self.answers) > 1:
+            written.sort(key=lambda step: step.at_s)  # stable: choice by choice at each moment
+        steps += written
+        last_s = due[-1]
+        for index, answer in enumerate(self.answers):
+            steps.append(Step(last_s, frames.delta(index, b"{}", answer.finish)))
+        if self.request.include_usage:
+            steps.append(Step(last_s, frames.bare(usage)))
+        steps.append(Step(last_s, wire.DONE))
+        return steps
+
+
+def _texts(
+    frames: wire.Frames, index: int, pieces: tuple[str, ...], due: list[float], bundle: int
+) -> list[Step]:
+    """A step for each ``bundle`` tokens of one choice, due with the last of them."""
+    if bundle == 1:
+        ready = zip(due, frames.texts(index, wire.encoded(pieces)), strict=False)
+        return [Step(at_s, data, 1) for at_s, data in ready]
+    groups = [pieces[at : at + bundle] for at in range(0, len(pieces), bundle)]
+    texts = frames.texts(index, wire.encoded(tuple("".join(group) for group in groups)))
+    ends = [min((at + 1) * bundle, len(pieces)) - 1 for at in range(len(groups))]
+    return [
+        Step(due[end], data, len(group))
+        for end, data, group in zip(ends, texts, groups, strict=True)
+    ]
 
 
 class Turn:
-    """One chat request, from admission to its last byte."""
+    """A timeline that is being played: each step leaves at its moment, none before."""
 
     def __init__(
-        self,
-        pacer: Pacer,
-        request: ChatRequest,
-        entry: Entry,
-        replies: list[tuple[list[str], str]],
-        arrived_s: float,
-        send: Send,
-        limits: Headers,
-        own: str,
+        self, pacer: Pacer, exchange: Exchange, entry: Entry, line: Timeline, tenant: Tenant
     ) -> None:
-        self.pacer, self.request, self.entry = pacer, request, entry
-        self.replies, self.arrived_s, self.send = replies, arrived_s, send
-        created = wire.CREATED + int(own[:5], 16)
-        self.frame = wire.Frame(entry.id, created, request.model, request.include_usage)
-        # Stated from the plan, not from the clock, so that the same request says the same.
-        self.headers = (("x-request-id", f"req_{own}"), *limits)
+        self._pacer, self._exchange, self._entry = pacer, exchange, entry
+        self._line, self._tenant = line, tenant
+        self._next = 0
+        self._started = False
+        self._timer: object = None
+        entry.status = line.status if line.steps else 0  # no status where nothing is sent
+        entry.error = line.error
+        if line.status >= 400:
+            entry.retry_after_s = told_to_wait_s(line.headers)
+        entry.due_us.extend(round(step.at_s * 1e6) for step in line.steps if step.tokens)
+        exchange.on_left = self._left
+        tenant.opened()
 
-    async def run(self, fault: Fault | None, early: bool, receive: Receive) -> None:
-        """Reply, but stop as soon as the client leaves."""
-        work = asyncio.ensure_future(self._reply(fault, early))
-        watch = asyncio.ensure_future(client_left(receive))
-        try:
-            await asyncio.wait({work, watch}, return_when=asyncio.FIRST_COMPLETED)
-            if not work.done():
-                self.entry.client_left = True
-                return
-            await work
-        finally:
-            work.cancel()
-            watch.cancel()
-            await asyncio.gather(work, watch, return_exceptions=True)
-
-    async def _reply(self, fault: Fault | None, early: bool) -> None:
-        if fault is not None and fault.kind == "status":
-            await self._due(0)
-            self.entry.status = fault.status
-            raise WireError(
-                fault.status,
-                "A fault that was asked for.",
-                _type_of(fault.status),
-                headers=self._timed(0),
-            )
-        if self.request.stream:
-            await self._stream(fault, early)
+    def play(self) -> None:
+        """Write all that is due, then wait for the next moment, or end."""
+        self._timer = None
+        now_s, arrived_s = self._pacer.clock(), self._entry.arrived_s
+        since_s = now_s - arrived_s
+        line, steps, out = self._line, self._line.steps, []
+        if steps and not self._started and arrived_s + line.head_at_s <= now_s:
+            self._started = True
+            spent = ("openai-processing-ms", str(round(since_s * 1000)))
+            out.append(self._exchange.head(line.status, (*line.headers, spent), line.length))
+        while self._started and self._next < len(steps):
+            if arrived_s + steps[self._next].at_s > now_s:
+                break
+            step = steps[self._next]
+            self._next += 1
+            out.append(self._exchange.framed(step.data))
+            if step.tokens:
+                self._entry.completion_tokens += step.tokens
+                self._entry.sent_us.append(round(since_s * 1e6))
+        if out:
+            self._exchange.write(b"".join(out))
+        if self._next < len(steps):
+            at_s = steps[self._next].at_s if self._started else line.head_at_s
+        elif not steps and now_s < arrived_s + line.head_at_s:
+            at_s = line.head_at_s
         else:
-            await self._whole()
+            self._end()
+            return
+        self._timer = self._pacer.call_at(arrived_s + at_s, self.play)
 
-    async def _whole(self) -> None:
-        await self._due(len(self.entry.due_s) - 1)
-        texts = [("".join(pieces), finish) for pieces, finish in self.replies]
-        used = sum(len(pieces) for pieces, _ in self.replies)
-        self.entry.completion_tokens = used
-        body = wire.completion_body(self.frame, texts, wire.usage(self.entry.prompt_tokens, used))
-        await send_json(self.send, 200, body, self._timed(-1))
-        self._sent()
+    def _end(self) -> None:
+        end = self._line.end
+        if end == "hang":  # until the client leaves
+            return
+        self._close(self._line.outcome)
+        if end == "end":
+            self._exchange.end()
+        elif end == "cut":
+            self._exchange.cut()
+        else:
+            self._exchange.reset()
 
-    async def _stream(self, fault: Fault | None, early: bool) -> None:
-        if not early:
-            await self._due(0)
-        headers = (("content-type", "text/event-stream; charset=utf-8"), *self._timed(0))
-        await send_start(self.send, 200, headers)
-        if early:
-            await self._due(0)
-        first = {"role": "assistant", "content": "", "refusal": None}
-        for index in range(self.request.n):
-            await self._send(self.frame.delta(index, first))
-        await self._texts(fault.after if fault else None)
-        if fault is not None and fault.kind == "disconnect":
-            raise DisconnectError
-        if fault is None:
-            for index, (_, finish) in enumerate(self.replies):
-                await self._send(self.frame.delta(index, {}, finish))
-            if self.request.include_usage:
-                used = wire.usage(self.entry.prompt_tokens, self.entry.completion_tokens)
-                await self._send(self.frame.chunk([], used))
-        if fault is None or fault.done:
-            await self._send(wire.DONE)
-        await self.send({"type": "http.response.body", "body": b"", "more_body": False})
+    def _left(self) -> None:
+        if self._timer is not None:
+            self._pacer.cancel(self._timer)
+        self._close("left")
 
-    async def _texts(self, most: int | None) -> None:
-        for at in range(len(self.entry.due_s)):
-            if most is not None and at >= most:
-                return
-            await self._due(at)
-            for index, (pieces, _) in enumerate(self.replies):
-                if at < len(pieces):
-                    self.entry.completion_tokens += 1
-                    await self._send(self.frame.delta(index, {"content": pieces[at]}))
-            self._sent()
-
-    async def _send(self, data: bytes) -> None:
-        await self.send({"type": "http.response.body", "body": data, "more_body": True})
-
-    async def _due(self, at: int) -> None:
-        await self.pacer.until(self.arrived_s + self.entry.due_s[at])
-
-    def _sent(self) -> None:
-        self.entry.sent_s.append(self.pacer.clock() - self.arrived_s)
-
-    def _timed(self, at: int) -> Headers:
-        return (("openai-processing-ms", str(round(self.entry.due_s[at] * 1000))), *self.headers)
+    def _close(self, outcome: Outcome) -> None:
+        self._tenant.journal.end(self._entry, outcome, self._pacer.clock())
+        self._tenant.closed()
 
 
-def _type_of(status: int) -> str:
-    return "server_error" if status >= 500 else "invalid_request_error"
+def told_to_wait_s(headers: list[tuple[str, str]]) -> float | None:
+    """The seconds that these headers tell a client to wait, ``None`` if they tell none."""
+    said = {name.lower(): value for name, value in headers}
+    for name, unit in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
+        with suppress(KeyError, ValueError):  # a date, or any text that a script asked for
+            return float(said[name]) / unit
+    return None

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
+from functools import lru_cache
+from json.encoder import encode_basestring
 from typing import Any
 
 from holysheep_helpers import catalog
 from holysheep_helpers.catalog import Model
 
 CREATED = 1_767_225_600  # 2026-01-01 00:00:00 UTC: the base of all times that the mock states
+Headers = tuple[tuple[str, str], ...]
 
 
 @dataclass(eq=False)  # not frozen: on its way up an exception gets its traceback
@@ -21,7 +23,7 @@ class WireError(Exception):
     type: str = "invalid_request_error"
     param: str | None = None
     code: str | None = None
-    headers: tuple[tuple[str, str], ...] = ()
+    headers: Headers = ()
 
     def body(self) -> dict[str, Any]:
         return {
@@ -34,10 +36,6 @@ class WireError(Exception):
         }
 
 
-def dump(body: Any) -> bytes:
-    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
-
-
 def model_body(model: Model, name: str) -> dict[str, Any]:
     return {"id": name, "object": "model", "created": CREATED, "owned_by": model.owned_by}
 
@@ -46,74 +44,70 @@ def models_body() -> dict[str, Any]:
     return {"object": "list", "data": [model_body(m, m.id) for m in catalog.models()]}
 
 
-def usage(prompt: int, completion: int) -> dict[str, Any]:
-    return {
-        "prompt_tokens": prompt,
-        "completion_tokens": completion,
-        "total_tokens": prompt + completion,
-        "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0},
-        "completion_tokens_details": {
-            "reasoning_tokens": 0,
-            "audio_tokens": 0,
-            "accepted_prediction_tokens": 0,
-            "rejected_prediction_tokens": 0,
-        },
-    }
+def usage(prompt: int, completion: int, reasoning: int = 0) -> str:
+    """Counts of tokens, as JSON; those of the reasoning are among the completion's."""
+    return (
+        f'{{"prompt_tokens":{prompt},"completion_tokens":{completion},'
+        f'"total_tokens":{prompt + completion},'
+        '"prompt_tokens_details":{"cached_tokens":0,"audio_tokens":0},'
+        f'"completion_tokens_details":{{"reasoning_tokens":{reasoning},"audio_tokens":0,'
+        '"accepted_prediction_tokens":0,"rejected_prediction_tokens":0}}'
+    )
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """What all chunks of one stream share."""
+class Frames:
+    """The events of one stream. What all of them share is put together once."""
 
-    id: str
-    created: int
-    model: str
-    with_usage: bool
+    def __init__(self, name: str, created: int, model: str, with_usage: bool) -> None:
+        self._begin = (
+            f'data: {{"id":"{name}","object":"chat.completion.chunk","created":{created},'
+            f'"model":"{model}","service_tier":"default","choices":['
+        ).encode()
+        self._end = b'],"usage":null}\n\n' if with_usage else b"]}\n\n"
 
-    def chunk(self, choices: list[dict[str, Any]], used: dict[str, Any] | None = None) -> bytes:
-        body: dict[str, Any] = {
-            "id": self.id,
-            "object": "chat.completion.chunk",
-            "created": self.created,
-            "model": self.model,
-            "service_tier": "default",
-            "choices": choices,
-        }
-        if self.with_usage:
-            body["usage"] = used
-        return b"data: " + dump(body) + b"\n\n"
+    def delta(self, index: int, delta: bytes, finish: str | None = None) -> bytes:
+        """One choice's ``delta``, which is JSON already."""
+        reason = b'"%b"' % finish.encode("ascii") if finish else b"null"
+        return (
+            b'%b{"index":%d,"delta":%b,"logprobs":null,"finish_reason":%b}%b'
+            % (self._begin, index, delta, reason, self._end)
+        )  # fmt: skip
 
-    def delta(self, index: int, delta: dict[str, Any], finish: str | None = None) -> bytes:
-        choice = {"index": index, "delta": delta, "logprobs": None, "finish_reason": finish}
-        return self.chunk([choice])
+    def texts(self, index: int, pieces: tuple[bytes, ...]) -> list[bytes]:
+        """A frame for each piece of text, which is a JSON string already."""
+        begin = b'%b{"index":%d,"delta":{"content":' % (self._begin, index)
+        end = b'},"logprobs":null,"finish_reason":null}%b' % self._end
+        return [b"%b%b%b" % (begin, piece, end) for piece in pieces]
+
+    def bare(self, used: str | None = None) -> bytes:
+        """A chunk without choices, with the usage if there is any."""
+        if used is None:
+            return self._begin + self._end
+        return b'%b],"usage":%b}\n\n' % (self._begin, used.encode("ascii"))
 
 
+ROLE = b'{"role":"assistant","content":"","refusal":null}'
 DONE = b"data: [DONE]\n\n"
 
 
-def completion_body(
-    frame: Frame, texts: list[tuple[str, str]], used: dict[str, Any]
-) -> dict[str, Any]:
-    """A whole reply; ``texts`` are (content, finish reason), a pair for each choice."""
-    return {
-        "id": frame.id,
-        "object": "chat.completion",
-        "created": frame.created,
-        "model": frame.model,
-        "choices": [
-            {
-                "index": index,
-                "message": {
-                    "role": "assistant",
-                    "content": text,
-                    "refusal": None,
-                    "annotations": [],
-                },
-                "logprobs": None,
-                "finish_reason": finish,
-            }
-            for index, (text, finish) in enumerate(texts)
-        ],
-        "usage": used,
-        "service_tier": "default",
-    }
+@lru_cache(maxsize=1024)
+def encoded(pieces: tuple[str, ...]) -> tuple[bytes, ...]:
+    """Each piece of text as a JSON string."""
+    return tuple(encode_basestring(piece).encode("utf-8") for piece in pieces)
+
+
+def choice(index: int, text: str, finish: str, reasoning: str = "") -> str:
+    """One choice of a whole reply."""
+    thought = f',"reasoning_content":{encode_basestring(reasoning)}' if reasoning else ""
+    return (
+        f'{{"index":{index},"message":{{"role":"assistant","content":{encode_basestring(text)},'
+        f'"refusal":null,"annotations":[]{thought}}},"logprobs":null,"finish_reason":"{finish}"}}'
+    )
+
+
+def completion(name: str, created: int, model: str, choices: list[str], used: str) -> bytes:
+    """A whole reply. Its parts are JSON already: this is most of what a request costs."""
+    return (
+        f'{{"id":"{name}","object":"chat.completion","created":{created},"model":"{model}",'
+        f'"choices":[{",".join(choices)}],"usage":{used},"service_tier":"default"}}'
+    ).encode()

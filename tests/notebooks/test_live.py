@@ -19,7 +19,7 @@ def test_it_runs_live(file: Path, tmp_path: Path) -> None:
         }
         gateway.api_key = KEY
         done = r.execute(r.load(file), file.parent, env)
-        asked = gateway.journal()
+        asked = gateway.entries()
     assert "LIVE gateway: calls leave this computer and cost money" in r.dump(done)
     assert KEY not in r.dump(done)
     assert gateway.base_url in r.dump(done)  # in the card

@@ -36,7 +36,7 @@ def sent(gw: hs.Gateway) -> Callable[..., dict[str, Any]]:
 
 def test_a_reply_carries_what_the_server_said(gw: hs.Gateway, mock: MockHandle) -> None:
     reply = hs.ask(gw, SAY_HELLO, temperature=0)
-    (entry,) = mock.journal()
+    (entry,) = mock.entries()
     assert reply.text == "[canned reply] In Korean: 안녕하세요! In English: Hello!"
     assert reply.finish_reason == "stop"
     assert not reply.cut_short
@@ -152,7 +152,7 @@ def test_bad_input_is_refused_before_anything_is_sent(
     for call in (hs.ask, hs.stream):
         with pytest.raises(hs.InputError, match=says):
             call(gw, prompt, **arguments)
-    assert mock.journal() == []
+    assert mock.entries() == []
 
 
 def test_an_unknown_model_is_told_the_nearest_ids(live: Callable[..., hs.Gateway]) -> None:

@@ -93,7 +93,7 @@ def test_a_retry_that_succeeds_is_one_paid_call(gw: hs.Gateway, mock: MockHandle
     mock.script([{"kind": "status", "status": 503}])
     client = gw.client(max_retries=1)
     client.chat.completions.create(**CALL)
-    assert len(mock.journal()) == 2
+    assert len(mock.entries()) == 2
     assert gw.spend.calls == gw.spend.priced == 1
 
 
@@ -116,7 +116,7 @@ def test_with_a_budget_of_ones_own_an_unknown_price_is_refused_before_it_is_sent
     gateway = live(budget_usd="1.00")
     with pytest.raises(hs.BudgetError, match=r"Not sent: no price was published for 'gpt-4o'"):
         hs.ask(gateway, "hello", model="gpt-4o")
-    assert mock.journal() == []
+    assert mock.entries() == []
 
 
 def test_what_is_no_chat_is_refused_or_warned_of_like_an_unknown_price(
@@ -153,13 +153,13 @@ def test_a_spent_budget_refuses_before_sending_and_is_not_retried(
     for _ in range(2):
         with pytest.raises(hs.BudgetError, match=r"Not sent: .* the budget is 0\.000001 USD"):
             hs.ask(gateway, "hello")
-    assert len(mock.journal()) == 1
+    assert len(mock.entries()) == 1
 
 
 def test_a_budget_of_nothing_sends_nothing(live: Live, mock: MockHandle) -> None:
     with pytest.raises(hs.BudgetError):
         hs.ask(live(budget_usd=0), "hello")
-    assert mock.journal() == []
+    assert mock.entries() == []
 
 
 def test_an_async_call_over_budget_is_refused_too(live: Live, mock: MockHandle) -> None:
@@ -171,7 +171,7 @@ def test_an_async_call_over_budget_is_refused_too(live: Live, mock: MockHandle) 
 
     with pytest.raises(hs.BudgetError):
         asyncio.run(call())
-    assert mock.journal() == []
+    assert mock.entries() == []
 
 
 def test_many_threads_lose_no_call(gw: hs.Gateway) -> None:

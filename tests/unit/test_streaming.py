@@ -45,7 +45,7 @@ def test_a_stream_brings_the_same_as_a_whole_reply(
 ) -> None:
     whole = hs.ask(gw, PROMPT, temperature=0)
     stream = read(gw, temperature=0)
-    entry = mock.journal()[-1]
+    entry = mock.entries()[-1]
     assert stream.text == whole.text == "".join(text for _, text in stream.timeline)
     assert (stream.usage, stream.cost) == (whole.usage, whole.cost)
     assert (stream.finish_reason, stream.model) == ("stop", whole.model)
@@ -143,7 +143,7 @@ def test_leaving_early_closes_the_connection_so_that_the_server_stops(
     with serve(time_scale=1) as mock:
         gateway = hs.connect("live", mock.base_url, mock.api_key)
         stream = read(gateway, most=1)
-        (entry,) = mock.journal(settle_s=10)
+        (entry,) = mock.entries(settle_s=10)
     assert entry["client_left"]
     assert len(entry["sent_s"]) < len(entry["due_s"])
     assert (stream.complete, stream.usage, stream.cost) == (False, None, None)
@@ -157,7 +157,7 @@ def test_a_bare_break_closes_a_stream_too() -> None:
         for _ in hs.stream(gateway, PROMPT):
             break
         gc.collect()
-        (entry,) = mock.journal(settle_s=10)
+        (entry,) = mock.entries(settle_s=10)
     assert entry["client_left"]
 
 

@@ -90,7 +90,7 @@ def test_the_pieces_are_the_text(text: str) -> None:
 
 
 def test_a_prompt_counts_its_frames() -> None:
-    one = tokens.count_messages([{"role": "user", "content": "hello"}])
+    one = tokens.count_messages(["hello"])
     assert one == tokens.count("hello") + tokens.MESSAGE_FRAME + tokens.REPLY_FRAME
-    assert tokens.count_messages([{"content": None}]) == tokens.MESSAGE_FRAME + tokens.REPLY_FRAME
+    assert tokens.count_messages([""]) == tokens.MESSAGE_FRAME + tokens.REPLY_FRAME
     assert tokens.count_messages([]) == tokens.REPLY_FRAME

@@ -36,7 +36,7 @@ def test_the_playground_sends_what_it_shows(gw: hs.Gateway, mock: MockHandle) ->
     panel.prompt.value = "Tell me about the tides."
     press(panel)
     assert "Tell me about the tides" in panel.text
-    assert len(mock.journal()) == 2
+    assert len(mock.entries()) == 2
 
 
 @pytest.mark.parametrize("preset", list(hs.catalog.presets()))
@@ -80,7 +80,7 @@ def test_the_comparison_asks_every_model_that_is_chosen(gw: hs.Gateway, mock: Mo
     for model, box in panel.models.items():
         box.value = model in ("mistral-small-2603", "gpt-4.1")
     press(panel)
-    assert list(panel.replies) == [entry["model"] for entry in mock.journal()]
+    assert list(panel.replies) == [entry["model"] for entry in mock.entries()]
     assert list(panel.replies) == ["gpt-4.1", "mistral-small-2603"]
     for reply in panel.replies.values():
         assert reply.summary() in panel.text
@@ -120,7 +120,7 @@ def test_the_stop_button_leaves_the_stream() -> None:
 
         panel.answer.observe(at_the_first_text, names="value")
         press(panel)
-        (entry,) = mock.journal(settle_s=10)
+        (entry,) = mock.entries(settle_s=10)
     assert entry["client_left"]
     assert panel.stream is not None
     assert not panel.stream.complete
@@ -133,7 +133,7 @@ def test_a_second_press_while_it_waits_sends_nothing(gw: hs.Gateway, mock: MockH
     pressed = panel.send.click
     panel.status.observe(lambda _: pressed(), names="value")  # presses again while it works
     press(panel)
-    assert len(mock.journal()) == 1
+    assert len(mock.entries()) == 1
 
 
 @pytest.mark.parametrize("make", [hs.playground, hs.compare_panel, hs.stream_panel])
