@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from typing import Any
@@ -14,11 +15,35 @@ from holysheep_helpers.mock.timing import Pacer
 CHAT = "/v1/chat/completions"
 
 
-async def _no_wait(seconds: float) -> None:
-    await asyncio.sleep(0)
+class Clock:
+    """A clock of the test's own: a timer's moment has come as soon as it is set.
+
+    ``late_s`` makes each timer late, as a busy system's would be.
+    """
+
+    def __init__(self, late_s: float = 0.0) -> None:
+        self.now_s = 1000.0
+        self._late_s = late_s
+
+    def pacer(self) -> Pacer:
+        wall = lambda: 1_800_000_000.0 + self.now_s  # noqa: E731
+        return Pacer(lambda: self.now_s, self._call_at, _cancel, wall)
+
+    def _call_at(self, at_s: float, call: Callable[[], None]) -> asyncio.Handle:
+        def strike() -> None:
+            self.now_s = max(self.now_s, at_s + self._late_s)
+            call()
+
+        return asyncio.get_running_loop().call_soon(strike)
 
 
-AT_ONCE = Pacer(clock=lambda: 0.0, sleep=_no_wait)  # real times are drawn, none is waited for
+def _cancel(timer: Any) -> None:
+    timer.cancel()
+
+
+def at_once() -> Pacer:
+    """Real times are drawn, and none is waited for."""
+    return Clock().pacer()
 
 
 def body(prompt: str = "hello", **fields: Any) -> dict[str, Any]:
@@ -55,7 +80,15 @@ class Answer:
         return [json.loads(chunk) for chunk in chunks]
 
 
-def send(
+def connect(mock: MockHandle) -> HTTPConnection:
+    """A connection to the mock, for one request or several."""
+    address = urlsplit(mock.base_url)
+    assert address.hostname
+    return HTTPConnection(address.hostname, address.port, timeout=20)
+
+
+def on(
+    connection: HTTPConnection,
     mock: MockHandle,
     payload: Any = None,
     *,
@@ -63,22 +96,25 @@ def send(
     path: str = CHAT,
     headers: dict[str, str | None] | None = None,
 ) -> Answer:
-    """One request on a connection of its own; a header of ``None`` is left out."""
-    address = urlsplit(mock.base_url)
-    assert address.hostname
+    """One request on this connection; a header of ``None`` is left out."""
     content = payload if isinstance(payload, bytes) else json.dumps(payload).encode("utf-8")
     named = {"Authorization": f"Bearer {mock.api_key}", **(headers or {})}
-    connection = HTTPConnection(address.hostname, address.port, timeout=20)
+    connection.request(
+        method,
+        path,
+        body=None if payload is None else content,
+        headers={name: value for name, value in named.items() if value is not None},
+    )
+    response = connection.getresponse()
+    lowered = {name.lower(): value for name, value in response.getheaders()}
+    return Answer(response.status, lowered, response.read())
+
+
+def send(mock: MockHandle, payload: Any = None, **how: Any) -> Answer:
+    """One request on a connection of its own; the rest as in ``on``."""
+    connection = connect(mock)
     try:
-        connection.request(
-            method,
-            path,
-            body=None if payload is None else content,
-            headers={name: value for name, value in named.items() if value is not None},
-        )
-        response = connection.getresponse()
-        lowered = {name.lower(): value for name, value in response.getheaders()}
-        return Answer(response.status, lowered, response.read())
+        return on(connection, mock, payload, **how)
     finally:
         connection.close()
 

@@ -23,10 +23,10 @@ ASKED: list[dict[str, Any]] = [
 
 def crowd(workers: int) -> tuple[Counter[tuple[bytes, str]], list[dict[str, Any]]]:
     """Every answer's bytes and id, and the journal's times, asked by so many at once."""
-    with serve(time_scale=1, pacer=raw.AT_ONCE) as mock, ThreadPoolExecutor(workers) as pool:
+    with serve(time_scale=1, pacer=raw.at_once()) as mock, ThreadPoolExecutor(workers) as pool:
         answers = list(pool.map(lambda payload: raw.send(mock, payload), ASKED))
         assert {answer.status for answer in answers} == {200}
-        journal = sorted(mock.journal(), key=lambda entry: entry["id"])
+        journal = sorted(mock.entries(), key=lambda entry: entry["id"])
     times = [{"id": entry["id"], "due_s": entry["due_s"]} for entry in journal]
     return Counter((a.content, a.headers["x-request-id"]) for a in answers), times
 
@@ -39,7 +39,7 @@ def test_one_by_one_and_fifty_at_once_get_the_same_answers() -> None:
 
 def test_a_fixed_request_has_these_bytes_everywhere() -> None:
     """Written down once: a change here changes the outputs stored in every notebook."""
-    with serve(time_scale=1, pacer=raw.AT_ONCE) as mock:
+    with serve(time_scale=1, pacer=raw.at_once()) as mock:
         first = raw.ask(mock, "hello", temperature=0)
     assert first.text == "[canned reply] Hello! How can I help you?"
     assert first.json["id"] == "chatcmpl-adabab59f5d3f73d1e702b74"
@@ -68,7 +68,7 @@ def test_the_order_of_the_fields_does_not_matter() -> None:
     backwards = dict(reversed(payload.items()))
     answers = []
     for asked in (payload, backwards):
-        with serve(time_scale=1, pacer=raw.AT_ONCE) as mock:
+        with serve(time_scale=1, pacer=raw.at_once()) as mock:
             answers.append(raw.send(mock, asked).content)
     assert answers[0] == answers[1]
 
@@ -76,15 +76,15 @@ def test_the_order_of_the_fields_does_not_matter() -> None:
 def test_another_key_or_seed_has_times_of_its_own_and_a_reset_begins_anew() -> None:
     def times(mock: MockHandle) -> list[float]:
         raw.ask(mock, temperature=0)
-        return mock.journal()[-1]["due_s"]
+        return mock.entries()[-1]["due_s"]
 
-    with serve(time_scale=1, pacer=raw.AT_ONCE) as mock:
+    with serve(time_scale=1, pacer=raw.at_once()) as mock:
         first = times(mock)
         again = times(mock)
         other = times(MockHandle(mock.base_url, "hs-mock-other"))
         mock.reset()
         anew = times(mock)
-    with serve(seed=1, time_scale=1, pacer=raw.AT_ONCE) as mock:
+    with serve(seed=1, time_scale=1, pacer=raw.at_once()) as mock:
         seeded = times(mock)
     assert first == anew
     assert len({tuple(due) for due in (first, again, other, seeded)}) == 4
@@ -96,15 +96,15 @@ def test_python_s_hash_seed_has_no_part_in_it(hash_seed: str) -> None:
         "import sys, json\n"
         "from holysheep_helpers.mock.server import serve\n"
         "from tests.mock import raw\n"
-        "with serve(time_scale=1, pacer=raw.AT_ONCE) as mock:\n"
+        "with serve(time_scale=1, pacer=raw.at_once()) as mock:\n"
         "    for _ in range(3): answer = raw.ask(mock, 'hello', temperature=1)\n"
-        "    print(json.dumps([answer.json, mock.journal()[-1]['due_s']]))\n"
+        "    print(json.dumps([answer.json, mock.entries()[-1]['due_s']]))\n"
     )
     env = os.environ | {"PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
         [sys.executable, "-c", program], env=env, capture_output=True, check=True, timeout=60
     )
-    with serve(time_scale=1, pacer=raw.AT_ONCE) as mock:
+    with serve(time_scale=1, pacer=raw.at_once()) as mock:
         answers = [raw.ask(mock, "hello", temperature=1) for _ in range(3)]
-        here = [answers[-1].json, mock.journal()[-1]["due_s"]]
+        here = [answers[-1].json, mock.entries()[-1]["due_s"]]
     assert json.loads(done.stdout) == here

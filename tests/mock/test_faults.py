@@ -2,6 +2,7 @@
 
 import time
 from http.client import HTTPConnection, IncompleteRead
+from itertools import pairwise
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,7 +19,7 @@ def test_an_exact_sequence(mock: MockHandle) -> None:
     mock.script([{"kind": "status", "status": 503}, None, {"kind": "status", "status": 429}])
     statuses = [raw.send(mock, raw.body()).status for _ in range(4)]
     assert statuses == [503, 200, 429, 200]
-    journal = mock.journal()
+    journal = mock.entries()
     assert [entry["status"] for entry in journal] == statuses
     assert [entry["fault"] for entry in journal] == ["status", None, "status", None]
 
@@ -58,9 +59,9 @@ def test_faults_and_journals_of_keys_are_apart(mock: MockHandle) -> None:
     mock.script([{"kind": "status", "status": 500}])
     assert raw.send(neighbour, raw.body()).status == 200
     assert raw.send(mock, raw.body()).status == 500
-    assert (len(mock.journal()), len(neighbour.journal())) == (1, 1)
+    assert (len(mock.entries()), len(neighbour.entries())) == (1, 1)
     mock.reset()
-    assert (len(mock.journal()), len(neighbour.journal())) == (0, 1)
+    assert (len(mock.entries()), len(neighbour.entries())) == (0, 1)
 
 
 def test_a_new_script_replaces_the_rest_of_the_old(mock: MockHandle) -> None:
@@ -98,7 +99,7 @@ def test_the_journal_knows_a_request(mock: MockHandle) -> None:
         raw.body(PROMPT, stream=True, max_tokens=4),
         headers={"x-stainless-retry-count": "2"},
     )
-    (entry,) = mock.journal()
+    (entry,) = mock.entries()
     assert entry["id"] == answer.chunks[0]["id"]
     assert (entry["attempt"], entry["stream"], entry["status"]) == (2, True, 200)
     assert entry["completion_tokens"] == len(entry["due_s"]) == len(entry["sent_s"]) == 4
@@ -110,7 +111,7 @@ def test_the_journal_knows_a_request(mock: MockHandle) -> None:
 def test_an_odd_retry_count_is_none(mock: MockHandle, count: str) -> None:
     header = count.encode("utf-8").decode("latin-1")
     raw.send(mock, raw.body(), headers={"x-stainless-retry-count": header})
-    assert mock.journal()[0]["attempt"] == 0
+    assert mock.entries()[0]["attempt"] == 0
 
 
 def test_a_client_that_leaves_stops_the_reply_and_is_noted() -> None:
@@ -124,7 +125,7 @@ def test_a_client_that_leaves_stops_the_reply_and_is_noted() -> None:
         response.readline()
         response.close()
         connection.close()
-        (entry,) = mock.journal(settle_s=10)
+        (entry,) = mock.entries(settle_s=10)
     assert entry["client_left"]
     assert len(entry["sent_s"]) < len(entry["due_s"])
 
@@ -138,5 +139,165 @@ def test_the_journal_waits_for_a_sensible_time_alone(mock: MockHandle, settle: s
 def test_an_idle_journal_does_not_wait(mock: MockHandle) -> None:
     raw.ask(mock)
     start_s = time.perf_counter()
-    mock.journal(settle_s=60)
+    mock.entries(settle_s=60)
     assert time.perf_counter() - start_s < 50
+
+
+def statuses(mock: MockHandle, count: int, **fields: Any) -> list[int]:
+    return [raw.send(mock, raw.body(**fields)).status for _ in range(count)]
+
+
+def test_every_fifth_request_meets_a_fault(mock: MockHandle) -> None:
+    mock.script(503, every=5)
+    assert statuses(mock, 12) == [200] * 4 + [503] + [200] * 4 + [503] + [200] * 2
+
+
+def test_several_faults_take_turns(mock: MockHandle) -> None:
+    mock.script([500, None, 502], every=2)
+    assert statuses(mock, 8) == [200, 500, 200, 200, 200, 502, 200, 500]
+
+
+def test_a_probability_is_kept_and_drawn_from_the_request(mock: MockHandle) -> None:
+    mock.script([500, 503], probability=0.2)
+    prompts = [f"Number {number}" for number in range(1000)]
+    met = [raw.send(mock, raw.body(prompt)).status for prompt in prompts]
+    for status in (500, 503):  # 100 expected, 4 standard deviations of 9.5 allowed
+        assert 62 <= met.count(status) <= 138
+    mock.reset()
+    mock.script([500, 503], probability=0.2)
+    assert [raw.send(mock, raw.body(prompt)).status for prompt in prompts[::-1]] == met[::-1]
+
+
+def test_a_repeat_has_a_draw_of_its_own(mock: MockHandle) -> None:
+    mock.script(500, probability=0.5)
+    assert set(statuses(mock, 20)) == {200, 500}
+
+
+@pytest.mark.parametrize(("probability", "status"), [(0, 200), (1, 500)])
+def test_the_ends_of_probability(mock: MockHandle, probability: int, status: int) -> None:
+    mock.script(500, probability=probability)
+    assert statuses(mock, 20) == [status] * 20
+
+
+def test_a_request_can_carry_its_own_fault_and_leaves_the_script_alone(mock: MockHandle) -> None:
+    mock.script([503])
+    own = {"x-mock-fault": '{"kind": "status", "status": 418, "headers": {"x-tea": "yes"}}'}
+    answer = raw.send(mock, raw.body(), headers=own)
+    assert (answer.status, answer.headers["x-tea"]) == (418, "yes")
+    assert raw.send(mock, raw.body(), headers={"x-mock-fault": "quota"}).status == 429
+    assert statuses(mock, 2) == [503, 200]
+
+
+@pytest.mark.parametrize("text", ["explode", "{", '{"kind": "stall", "after": -1}', '{"a": 1}', ""])
+def test_a_carried_fault_that_is_none_is_a_400(mock: MockHandle, text: str) -> None:
+    answer = raw.send(mock, raw.body(), headers={"x-mock-fault": text})
+    assert answer.status == 400
+    assert answer.json["error"]["param"].startswith("x-mock-fault")
+
+
+@pytest.mark.parametrize(
+    ("rules", "says"),
+    [
+        ({"every": 0}, "script.every: 0 given"),
+        ({"every": True}, "script.every: True given"),
+        ({"probability": 1.5}, "script.probability: 1.5 given"),
+        ({"probability": "half"}, "script.probability: 'half' given"),
+        ({"every": 2, "probability": 0.5}, "exclude each other"),
+    ],
+)
+def test_a_rule_that_is_none_is_refused(mock: MockHandle, rules: Any, says: str) -> None:
+    with pytest.raises(MockError, match="400") as caught:
+        mock.script(500, **rules)
+    assert says in str(caught.value)
+
+
+def test_a_field_that_a_fault_does_not_take_is_named(mock: MockHandle) -> None:
+    with pytest.raises(MockError, match=r"script\[1\]\.factor: 'stall' takes no 'factor'"):
+        mock.script([500, {"kind": "stall", "factor": 2}])
+
+
+def moments(fault: Any, scale: float = 1.0, **fields: Any) -> list[float]:
+    """When each chunk was due, with this fault, on a clock of the test's own."""
+    with serve(time_scale=scale, pacer=raw.at_once()) as mock:
+        headers = {"x-mock-fault": raw.json.dumps(fault)} if fault else None
+        payload = raw.body(PROMPT, **{"stream": True, "max_tokens": 20, **fields})
+        raw.send(mock, payload, headers=headers)
+        (entry,) = mock.entries()
+    assert entry["sent_s"] == pytest.approx(entry["due_s"], abs=2e-6)
+    return entry["due_s"]
+
+
+def differences(fault: Any, scale: float = 1.0) -> list[float]:
+    pairs = zip(moments(None, scale), moments(fault, scale), strict=True)
+    return [late - usual for usual, late in pairs]
+
+
+def test_a_slow_first_token_delays_all_of_them() -> None:
+    fault = {"kind": "slow_first", "delay_s": 5}
+    assert differences(fault) == pytest.approx([5] * 20, abs=3e-6)
+    assert differences(fault, scale=0.1) == pytest.approx([0.5] * 20, abs=3e-6)
+
+
+def test_a_stall_is_a_pause_in_the_middle() -> None:
+    stalled = differences({"kind": "stall", "after": 8, "delay_s": 30})
+    assert stalled == pytest.approx([0] * 8 + [30] * 12, abs=3e-6)
+
+
+def test_a_slow_stream_has_longer_gaps() -> None:
+    usual, slow = moments(None), moments({"kind": "slow", "factor": 3, "after": 5})
+    gaps = [b - a for a, b in pairwise(usual)]
+    slow_gaps = [b - a for a, b in pairwise(slow)]
+    assert slow[:5] == usual[:5]
+    assert slow_gaps[4:] == pytest.approx([gap * 3 for gap in gaps[4:]], abs=6e-6)
+
+
+def test_a_bundle_is_due_with_its_last_token() -> None:
+    usual = moments(None)
+    assert moments({"kind": "bundle", "tokens": 8}) == [usual[7], usual[15], usual[19]]
+
+
+def test_reasoning_comes_first_and_is_counted() -> None:
+    with serve() as mock:
+        mock.script([{"kind": "reasoning", "tokens": 7}] * 2)
+        whole = raw.ask(mock, temperature=0).json
+        chunks = raw.ask(mock, temperature=0, stream=True).chunks
+    assert whole["usage"]["completion_tokens_details"]["reasoning_tokens"] == 7
+    assert whole["usage"]["completion_tokens"] == 7 + 12
+    deltas = [chunk["choices"][0]["delta"] for chunk in chunks]
+    thoughts = [delta["reasoning_content"] for delta in deltas if "reasoning_content" in delta]
+    assert "".join(thoughts) == whole["choices"][0]["message"]["reasoning_content"]
+    assert [bool(delta.get("content")) for delta in deltas[1:9]] == [False] * 7 + [True]
+
+
+def test_a_bare_429_tells_nothing(mock: MockHandle) -> None:
+    mock.script(429)
+    headers = raw.send(mock, raw.body()).headers
+    assert not [name for name in headers if "retry" in name or "ratelimit" in name]
+
+
+def test_a_429_for_quota_is_another_than_one_for_the_rate(mock: MockHandle) -> None:
+    mock.script(["quota", {"kind": "rate_limit", "delay_s": 2}])
+    quota, rate = (raw.send(mock, raw.body()) for _ in range(2))
+    assert quota.json["error"]["type"] == quota.json["error"]["code"] == "insufficient_quota"
+    assert "retry-after" not in quota.headers
+    assert rate.json["error"]["code"] == "rate_limit_exceeded"
+    assert rate.headers["retry-after"] == "1"  # at scale 0 a wait is none; seconds are 1 or more
+
+
+def test_the_journal_is_a_data_frame_with_a_row_for_each_request(mock: MockHandle) -> None:
+    assert len(mock.journal()) == 0
+    mock.script([503])
+    raw.send(mock, raw.body())
+    raw.ask(mock)
+    frame = mock.journal()
+    assert frame["status"].tolist() == [503, 200]
+    assert frame["paid"].tolist() == ["no", "yes"]
+    assert len(set(frame["key"])) == 1
+    assert mock.api_key not in frame.to_csv()
+
+
+def test_a_reset_forgets_limits_too() -> None:
+    with serve(plan="free", time_scale=1, pacer=raw.at_once()) as mock:
+        left = [raw.ask(mock).headers["x-ratelimit-remaining-requests"] for _ in range(2)]
+        mock.reset()
+        assert raw.ask(mock).headers["x-ratelimit-remaining-requests"] == left[0] != left[1]

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from holysheep_helpers import catalog
-from holysheep_helpers.mock.asgi import BODY_LIMIT
 from holysheep_helpers.mock.handle import MockHandle
+from holysheep_helpers.mock.http import BODY_LIMIT
 from tests.mock import raw
 
 USER = {"role": "user", "content": "hello"}
@@ -80,7 +80,11 @@ def test_a_body_that_is_no_json_object(mock: MockHandle, content: bytes) -> None
         (raw.body(stop=["a", "b", "c", "d", "e"]), "stop"),
         (raw.body(tools=[]), "tools"),
         (raw.body(logprobs=True), "logprobs"),
-        (raw.body(response_format={"type": "json_object"}), "response_format"),
+        (raw.body(response_format={"type": "yaml"}), "response_format"),
+        (raw.body(response_format={"type": "json_object"}), "messages"),
+        (raw.body(response_format={"type": "json_schema"}), "response_format.json_schema"),
+        (raw.body(audio={}), "audio"),
+        (raw.body(modalities=["text"]), "modalities"),
         (raw.body(max_token=5), "max_token"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
@@ -91,7 +95,8 @@ def test_the_parameter_that_is_off_is_named(
     answer = raw.send(mock, payload)
     assert (answer.status, answer.json["error"]["param"]) == (400, param)
     assert param.split("[", maxsplit=1)[0].split(".", maxsplit=1)[0] in json.dumps(answer.json)
-    assert mock.journal() == []
+    (entry,) = mock.entries()
+    assert (entry["status"], entry["outcome"], entry["paid"]) == (400, "error", "no")
 
 
 def test_null_is_the_same_as_left_out(mock: MockHandle) -> None:

@@ -1,36 +1,17 @@
 """Times: their distribution, and that they are kept to the moment, with a clock of our own."""
 
-import asyncio
-import json
 import math
 from random import Random
 from statistics import NormalDist, fmean
-from typing import Any
 
 import pytest
 
 from holysheep_helpers import catalog
-from holysheep_helpers.mock.app import App
 from holysheep_helpers.mock.server import serve
-from holysheep_helpers.mock.state import State
-from holysheep_helpers.mock.timing import NEW_CONNECTION_S, PUBLISHED, Pacer, location, profile
+from holysheep_helpers.mock.timing import NEW_CONNECTION_S, PUBLISHED, location, profile
 from tests.mock import raw
 
 DRAWS = 20_000
-
-
-class Clock:
-    """Virtual seconds: each sleep oversleeps by 5 ms, as a busy system's timer would."""
-
-    def __init__(self) -> None:
-        self.now_s = 1000.0
-
-    def read(self) -> float:
-        return self.now_s
-
-    async def sleep(self, seconds: float) -> None:
-        self.now_s += seconds + 0.005
-        await asyncio.sleep(0)
 
 
 def test_the_published_times_come_out() -> None:
@@ -73,84 +54,56 @@ def test_due_moments_rise() -> None:
     assert due == sorted(set(due))
 
 
-def test_oversleeping_does_not_add_up() -> None:
+def test_a_late_timer_does_not_add_up() -> None:
     """Absolute deadlines: after 100 tokens a 5 ms late timer is late by 5 ms, not by 500."""
-    clock = Clock()
-    with serve(time_scale=1, pacer=Pacer(clock.read, clock.sleep)) as mock:
+    with serve(time_scale=1, pacer=raw.Clock(late_s=0.005).pacer()) as mock:
         raw.ask(mock, "Explain step by step how streaming works.", stream=True)
-        (entry,) = mock.journal()
+        (entry,) = mock.entries()
     late = [sent - due for sent, due in zip(entry["sent_s"], entry["due_s"], strict=True)]
     assert len(late) > 50
-    assert min(late) >= 0
-    assert max(late) <= 0.0051
+    assert min(late) >= -1e-6  # both are rounded to microseconds
+    assert max(late) <= 0.005 + 1e-6
+
+
+def test_a_long_prompt_takes_longer_to_read() -> None:
+    """20 ms for each thousand tokens beyond the first 64, which are in the published times."""
+    short, usual, long = (PUBLISHED.due_s(3, Random(1), tokens) for tokens in (0, 64, 1064))
+    assert short == usual
+    assert [b - a for a, b in zip(usual, long, strict=True)] == pytest.approx([0.02] * 3)
 
 
 @pytest.mark.parametrize("scale", [1.0, 0.05, 3.0])
 def test_the_scale_stretches_every_time(scale: float) -> None:
     def due(scale: float) -> list[float]:
-        with serve(time_scale=scale, pacer=raw.AT_ONCE) as mock:
+        with serve(time_scale=scale, pacer=raw.at_once()) as mock:
             raw.ask(mock, temperature=0)
-            return mock.journal()[0]["due_s"]
+            return mock.entries()[0]["due_s"]
 
-    assert due(scale) == pytest.approx([at * scale for at in due(1.0)])
-
-
-def ask_app(app: App, port: int, sent: list[str], *headers: tuple[bytes, bytes]) -> None:
-    """A streamed request straight to the app; ``sent`` gets the kinds of message that it sends."""
-    content = json.dumps(raw.body(stream=True)).encode("utf-8")
-    waiting = [{"type": "http.request", "body": content, "more_body": False}]
-
-    async def receive() -> dict[str, Any]:
-        if not waiting:
-            await asyncio.Event().wait()  # the client stays
-        return waiting.pop()
-
-    async def send(message: Any) -> None:
-        sent.append(message["type"])
-
-    scope = {
-        "type": "http",
-        "method": "POST",
-        "path": raw.CHAT,
-        "client": ("127.0.0.1", port),
-        "headers": [(b"authorization", b"Bearer hs-mock-app"), *headers],
-        "query_string": b"",
-    }
-
-    async def run() -> None:
-        await app(scope, receive, send)
-
-    asyncio.run(run())
+    assert due(scale) == pytest.approx([at * scale for at in due(1.0)], abs=3e-6)
 
 
-def new_app(pacer: Pacer) -> App:
-    return App(State(plan=catalog.plans()["unlimited"]), pacer)
-
-
-def first_due_s(*ports: int) -> list[float]:
-    """When the first token of each request is due, asked one after the other from these ports."""
-    app = new_app(raw.AT_ONCE)
-    for port in ports:
-        ask_app(app, port, [])
-    return [entry.due_s[0] for entry in app.state.tenant("hs-mock-app").journal]
+def first_due_s(*connections: int) -> list[float]:
+    """When the first token of each request is due, the requests spread over connections."""
+    with serve(time_scale=1, pacer=raw.at_once()) as mock:
+        lines = {number: raw.connect(mock) for number in connections}
+        for number in connections:
+            raw.on(lines[number], mock, raw.body(stream=True))
+        for line in lines.values():
+            line.close()
+        return [entry["due_s"][0] for entry in mock.entries()]
 
 
 def test_a_new_connection_costs_extra_and_a_used_one_does_not() -> None:
     used, new = first_due_s(1, 1), first_due_s(1, 2)
     assert used[0] == new[0]
-    assert new[1] - used[1] == pytest.approx(NEW_CONNECTION_S)
+    assert new[1] - used[1] == pytest.approx(NEW_CONNECTION_S, abs=2e-6)
 
 
 @pytest.mark.parametrize("early", [False, True])
 def test_headers_wait_for_the_first_token_unless_asked(early: bool) -> None:
-    sent: list[str] = []
-    sent_before_waiting: list[int] = []
-
-    async def sleep(seconds: float) -> None:
-        sent_before_waiting.append(len(sent))
-        await asyncio.sleep(0)
-
-    headers = [(b"x-mock-headers", b"early")] if early else []
-    ask_app(new_app(Pacer(lambda: 0.0, sleep)), 1, sent, *headers)
-    assert sent[0] == "http.response.start"
-    assert sent_before_waiting[0] == int(early)
+    headers = {"x-mock-headers": "early"} if early else {}
+    with serve(time_scale=1, pacer=raw.at_once()) as mock:
+        answer = raw.send(mock, raw.body(stream=True), headers=headers)
+        (entry,) = mock.entries()
+    spent_s = int(answer.headers["openai-processing-ms"]) / 1000
+    assert spent_s == pytest.approx(0 if early else entry["due_s"][0], abs=0.0006)
