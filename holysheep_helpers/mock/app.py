@@ -8,8 +8,8 @@ from typing import Any
 from holysheep_helpers import catalog
 from holysheep_helpers.addresses import is_loopback
 from holysheep_helpers.mock import wire
+from holysheep_helpers.mock.exchange import Exchange, Request
 from holysheep_helpers.mock.faults import from_header, parse_script
-from holysheep_helpers.mock.http import Exchange, Request
 from holysheep_helpers.mock.journal import Entry, as_dicts
 from holysheep_helpers.mock.replies import answers
 from holysheep_helpers.mock.requests import parse, parse_json, unknown_model

@@ -7,21 +7,14 @@ a reply, resetting it, counting the chunks that left. So the transport is used d
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import json
-import socket
-import struct
-import sys
 from collections import deque
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from http import HTTPStatus
 from typing import Any, Protocol
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import unquote
 
 import httptools
 
-Headers = Iterable[tuple[str, str]]
+from holysheep_helpers.mock.exchange import Exchange, Request
+
 BODY_LIMIT = 8 * 1024 * 1024
 HEAD_LIMIT = 64 * 1024
 IDLE_S = 75.0
@@ -29,35 +22,6 @@ IDLE_S = 75.0
 end, too."""
 LINGER_S = 2.0
 """How long what a refused client still sends is read, so that it comes to read its answer."""
-_REASONS = {status.value: status.phrase for status in HTTPStatus}
-# On, zero seconds: a close sends RST. Windows has two shorts there, others two ints.
-_NO_LINGER = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
-_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
-
-
-def dump(body: Any) -> bytes:
-    return _ENCODER.encode(body).encode("utf-8")
-
-
-@dataclass(slots=True)
-class Request:
-    """``host`` is the client's; ``nth_on_connection`` counts the requests on its connection."""
-
-    method: str
-    path: str
-    query_string: str
-    headers: dict[bytes, bytes]
-    host: str
-    nth_on_connection: int
-    body: bytes
-
-    @property
-    def query(self) -> dict[str, str]:
-        return dict(parse_qsl(self.query_string, keep_blank_values=True))
-
-    def header(self, name: bytes) -> str | None:
-        value = self.headers.get(name)
-        return None if value is None else value.decode("latin-1")
 
 
 class Application(Protocol):
@@ -66,81 +30,6 @@ class Application(Protocol):
     def handle(self, request: Request, exchange: Exchange) -> None: ...
 
     def refuse(self, status: int, message: str, exchange: Exchange) -> None: ...
-
-
-@dataclass(slots=True, eq=False)
-class Exchange:
-    """The reply to one request, byte by byte. Once the client has left, writing does nothing.
-
-    ``on_left`` is called when the client leaves before the reply has ended.
-    """
-
-    connection: Connection
-    keep_alive: bool
-    chunked: bool
-    with_body: bool
-    extra: list[tuple[str, str]] = field(default_factory=list)
-    on_left: Callable[[], None] | None = None
-    ended: bool = False
-    _in_chunks: bool = False
-
-    def head(self, status: int, headers: Headers, length: int | None) -> bytes:
-        """The status line and headers; without a ``length`` the body is sent in chunks."""
-        lines = [f"HTTP/1.1 {status} {_REASONS.get(status, 'Unknown')}"]
-        lines += [f"{name}: {value}" for name, value in (*headers, *self.extra)]
-        if status == 204:  # it has no body, and states no length
-            pass
-        elif length is not None:
-            lines.append(f"content-length: {length}")
-        elif self.chunked:
-            lines.append("transfer-encoding: chunked")
-            self._in_chunks = True
-        else:
-            self.keep_alive = False  # HTTP/1.0: the end of the connection ends the body
-        if not self.keep_alive:
-            lines.append("connection: close")
-        return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
-
-    def framed(self, data: bytes) -> bytes:
-        """``data`` as one chunk of the body, if the body is sent in chunks."""
-        return b"%x\r\n%b\r\n" % (len(data), data) if self._in_chunks else data
-
-    def send(self, status: int, headers: Headers, body: bytes) -> None:
-        """A whole reply at once."""
-        head = self.head(status, headers, len(body))
-        self.write(head + body if self.with_body else head)
-        self.end()
-
-    def send_json(self, status: int, body: Any, headers: Headers = ()) -> None:
-        self.send(status, (("content-type", "application/json"), *headers), dump(body))
-
-    def write(self, data: bytes) -> None:
-        self.connection.write(data)
-
-    def end(self) -> None:
-        """The reply is complete; the last chunk of a chunked body is written here."""
-        if self._in_chunks:
-            self.write(b"0\r\n\r\n")
-        self._finish(keep=self.keep_alive)
-
-    def cut(self) -> None:
-        """Close the connection as if the reply had ended; what was written still arrives."""
-        self._finish(keep=False)
-
-    def reset(self) -> None:
-        """Reset the connection (RST): what was not read yet may be lost, as in real life."""
-        transport = self.connection.transport
-        sock = transport.get_extra_info("socket")
-        if sock is not None:
-            with contextlib.suppress(OSError):  # the other side may be gone already
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
-        self._finish(keep=False, abort=True)
-
-    def _finish(self, *, keep: bool, abort: bool = False) -> None:
-        if not self.ended:
-            self.ended = True
-            self.on_left = None  # it refers to what refers to this object
-            self.connection.finished(keep, abort)
 
 
 class Connection(asyncio.Protocol):

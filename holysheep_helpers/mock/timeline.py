@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from holysheep_helpers.mock import wire
+from holysheep_helpers.mock.exchange import dump
 from holysheep_helpers.mock.faults import Fault
-from holysheep_helpers.mock.http import dump
 from holysheep_helpers.mock.journal import Outcome
 
 End = Literal["end", "cut", "reset", "hang"]

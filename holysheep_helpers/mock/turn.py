@@ -8,8 +8,8 @@ from random import Random
 
 from holysheep_helpers import catalog, tokens
 from holysheep_helpers.mock import timeline, wire
+from holysheep_helpers.mock.exchange import Exchange, dump
 from holysheep_helpers.mock.faults import Fault
-from holysheep_helpers.mock.http import Exchange, dump
 from holysheep_helpers.mock.journal import Entry, Outcome
 from holysheep_helpers.mock.limits import rate_limited
 from holysheep_helpers.mock.replies import Answer
