@@ -75,17 +75,17 @@ class Exchange:
         """The status line and headers; without a ``length`` the body is sent in chunks."""
         lines = [f"HTTP/1.1 {status} {_REASONS.get(status, 'Unknown')}"]
         lines += [f"{name}: {value}" for name, value in (*headers, *self.extra)]
-        if status == 204:  # it has no body, and states no length
-            pass
-        elif length is not None:
-            lines.append(f"content-length: {length}")
-        elif self.chunked:
+        if length is None and self.chunked:
             lines.append("transfer-encoding: chunked")
             self._in_chunks = True
-        else:
+        elif length is None:
             self.keep_alive = False  # HTTP/1.0: the end of the connection ends the body
+        elif status != 204:  # which has no body, and states no length (RFC 9110, 8.6)
+            lines.append(f"content-length: {length}")
         if not self.keep_alive:
             lines.append("connection: close")
+        elif not self.chunked:
+            lines.append("connection: keep-alive")  # HTTP/1.0 closes unless it is told so
         return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
 
     def framed(self, data: bytes) -> bytes:

@@ -55,6 +55,11 @@ class Server:
         self._told = threading.Event()
         self._stop: asyncio.Event | None = None
 
+    @property
+    def open_connections(self) -> int:
+        """How many clients are connected."""
+        return len(self._connections)
+
     def stop(self, *_: object) -> None:
         """End soon: replies under way have a second to come to their end."""
         self._told.set()
