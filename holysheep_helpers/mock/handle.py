@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Sequence
+from html import escape
 from typing import TYPE_CHECKING, Any
 from urllib.error import HTTPError
 from urllib.request import ProxyHandler, Request, build_opener
@@ -35,8 +36,16 @@ class Verdict(tuple[dict[str, Any], ...]):
         return [finding["finding"] for finding in self]
 
     def __repr__(self) -> str:
-        lines = [f"{one['count']} x {one['finding']}: {one['what']}" for one in self]
+        lines = [f"{one['finding']}, {one['count']} x:\n  {one['what']}" for one in self]
         return "\n".join(lines) or "Nothing to blame the client for."
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<li><strong>{escape(one['finding'])}</strong>, {one['count']} ×: "
+            f"{escape(one['what'])}</li>"
+            for one in self
+        )
+        return f"<ul>{rows}</ul>" if rows else f"<p>{escape(repr(self))}</p>"
 
 
 class MockHandle:

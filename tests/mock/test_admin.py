@@ -8,8 +8,8 @@ import pytest
 
 from holysheep_helpers import catalog
 from holysheep_helpers.mock.app import App
-from holysheep_helpers.mock.handle import MockHandle
 from holysheep_helpers.mock.exchange import Request
+from holysheep_helpers.mock.handle import MockHandle
 from holysheep_helpers.mock.state import State, key_hash
 from tests.mock import raw
 

@@ -101,11 +101,13 @@ def test_the_mock_tells_the_verdict_on_a_client(mock: MockHandle) -> None:
     found = mock.verdict()
     assert "ignored_retry_after" in found.names
     assert found[0]["ids"] == [mock.entries()[2]["id"]]
-    assert "1 x ignored_retry_after: asked again before" in repr(found)
+    assert "ignored_retry_after, 1 x:\n  asked again before" in repr(found)
+    assert "<strong>ignored_retry_after</strong>, 1 ×: asked again" in found._repr_html_()
 
 
 def test_a_verdict_without_findings_says_so() -> None:
     assert repr(Verdict()) == "Nothing to blame the client for."
+    assert Verdict()._repr_html_() == "<p>Nothing to blame the client for.</p>"
 
 
 def test_a_stranger_who_comes_again_is_seen(mock: MockHandle) -> None:
