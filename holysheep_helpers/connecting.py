@@ -24,6 +24,8 @@ def connect(
     api_key: str | None = None,
     plan: str | None = None,
     budget_usd: Decimal | str | int | None = None,
+    *,
+    time_scale: float | None = None,
 ) -> Gateway:
     """Connect to the real gateway if there is a key, else to a mock on this computer.
 
@@ -33,7 +35,8 @@ def connect(
     ``HOLYSHEEP_BASE_URL`` names any other OpenAI-compatible address. ``budget_usd`` is in US
     dollars (live: 0.50 unless given). ``plan`` is one of ``hs.catalog.plans()``: what the mock
     plays (``unlimited`` unless given), and what live is taken to be.
-    ``HOLYSHEEP_MOCK_TIME_SCALE=0.05`` plays the mock at 20 times the speed, 0 at once;
+    ``time_scale`` is the mock's alone: 0.05 plays it at 20 times the speed, its limits and
+    Retry-After too, 0 at once (``HOLYSHEEP_MOCK_TIME_SCALE`` unless given, else 1).
     ``HOLYSHEEP_MOCK_SEED`` gives it another seed than 0.
 
     Raises ``ConfigurationError``, each with its cure: an unknown mode or plan, a missing,
@@ -58,12 +61,17 @@ def connect(
                 "mode 'mock' starts a mock of its own, which needs no base_url and no api_key. "
                 "For a mock that runs elsewhere leave the mode out and give both."
             )
-        return _own_mock(found, plan, budget, decided_by)
+        return _own_mock(found, plan, budget, decided_by, time_scale)
 
     key = find_key(api_key, found)
     named = base_url or found.get("HOLYSHEEP_BASE_URL")
     if asked == "auto" and key is None and named is None:
-        return _own_mock(found, plan, budget, f"no {catalog.KEY_VARIABLE} is set")
+        return _own_mock(found, plan, budget, f"no {catalog.KEY_VARIABLE} is set", time_scale)
+    if time_scale is not None:
+        raise ConfigurationError(
+            "time_scale is for a mock of this kernel's own: leave it out, or hs.connect('mock', "
+            "time_scale=...)."
+        )
     if key is None:
         raise ConfigurationError(
             f"Live needs a key, and there is none. {HOW_TO_SET} Without one, hs.connect('mock')."
@@ -90,10 +98,17 @@ def connect(
 
 
 def _own_mock(
-    found: Mapping[str, str], plan: str | None, budget: Decimal | None, decided_by: str
+    found: Mapping[str, str],
+    plan: str | None,
+    budget: Decimal | None,
+    decided_by: str,
+    time_scale: float | None,
 ) -> Gateway:
     seed = _number(found, "HOLYSHEEP_MOCK_SEED", int, 0)
-    scale = _number(found, "HOLYSHEEP_MOCK_TIME_SCALE", float, 1.0)
+    if time_scale is None:
+        scale = _number(found, "HOLYSHEEP_MOCK_TIME_SCALE", float, 1.0)
+    else:
+        scale = _number({"time_scale": str(time_scale)}, "time_scale", float, 1.0)
     played = catalog.plans()[plan or "unlimited"]
     settings_of_it = (seed, scale, played.name)
     if not played.can_be_played:
@@ -112,8 +127,15 @@ def _own_mock(
         plan=played,
         budget=Budget(budget),
         mock=mock,
+        speed=_speed(scale),
         why=decided_by,
     )
+
+
+def _speed(scale: float) -> str:
+    if not scale:
+        return "answers at once"
+    return "" if scale == 1 else f"played at {1 / scale:.3g} times the speed"
 
 
 def _number(

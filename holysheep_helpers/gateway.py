@@ -31,7 +31,8 @@ class Gateway:
 
     ``mode`` is ``"mock"`` or ``"live"``; ``base_url`` the address; ``plan`` a ``catalog.Plan`` or
     ``None`` if unknown; ``budget_usd`` a ``Decimal`` or ``None``; ``spend`` what was spent through
-    this object; ``mock`` the mock's handle, or ``None``; ``why`` how the mode was decided.
+    this object; ``mock`` the mock's handle, or ``None``; ``speed`` says so if the mock is not
+    played at the usual one; ``why`` how the mode was decided.
     """
 
     def __init__(
@@ -44,12 +45,14 @@ class Gateway:
         budget: Budget,
         plan: catalog.Plan | None = None,
         mock: MockProcess | None = None,
+        speed: str = "",
     ) -> None:
         self.mode: Mode = mode
         self.base_url = base_url
         self.plan = plan
         self.mock = mock
         self.why = why
+        self.speed = speed
         self._key = key
         self._budget = budget
         self._client: openai.OpenAI | None = None
@@ -157,6 +160,7 @@ class Gateway:
             ("address", "this computer, a port of its own" if own else self.base_url),
             ("key", f"{self._key!r} (the mock's own)" if own else repr(self._key)),
             ("plan", str(self.plan) if self.plan else "unknown here; the server knows"),
+            *([("speed", self.speed)] if self.speed else []),
             ("budget", str(self._budget)),
             ("because", self.why),
         ]

@@ -177,6 +177,9 @@ def test_a_named_file_that_is_not_there_is_told(
         ({"plan": ["pro"]}, "The plan is ['pro']: allowed are 'free'"),
         ({"mode": "mock", "api_key": "x"}, "needs no base_url and no api_key"),
         ({"mode": "mock", "base_url": "x"}, "needs no base_url and no api_key"),
+        ({"plan": "enterprise"}, "'enterprise' has no published limit (by agreement)"),
+        ({"time_scale": -1}, "time_scale is '-1': a number, 0 or more"),
+        ({"time_scale": "fast"}, "time_scale is 'fast': a number, 0 or more"),
         ({"budget_usd": 0.5}, "No float"),
         ({"budget_usd": "much"}, "US dollars"),
         ({"budget_usd": -1}, "0 or more"),
@@ -228,3 +231,27 @@ def test_the_cards_text_is_the_same_every_time_and_its_html_tells_all() -> None:
     shown = gateway._repr_html_()
     assert gateway.base_url in shown
     assert "in 1 call" in shown
+
+
+@pytest.mark.parametrize(
+    ("scale", "says"),
+    [
+        (0.05, "speed    played at 20 times the speed"),
+        (2, "speed    played at 0.5 times the speed"),
+        (0, "speed    answers at once"),
+    ],
+)
+def test_a_mock_s_other_speed_stands_on_the_card(scale: float, says: str) -> None:
+    gw = hs.connect("mock", time_scale=scale)
+    assert says in repr(gw)
+    assert says.removeprefix("speed    ") in gw._repr_html_()
+
+
+def test_the_usual_speed_is_not_mentioned() -> None:
+    assert "speed" not in repr(hs.connect("mock"))
+    assert hs.connect("mock", time_scale=1).base_url == hs.connect("mock").base_url
+
+
+def test_a_live_gateway_has_no_time_scale(live: Callable[..., hs.Gateway]) -> None:
+    with pytest.raises(ConfigurationError, match="time_scale is for a mock"):
+        live(time_scale=0.5)

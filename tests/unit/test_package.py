@@ -66,7 +66,7 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
 @pytest.mark.parametrize(
     ("function", "signature"),
     [
-        (hs.connect, "mode base_url api_key plan budget_usd"),
+        (hs.connect, "mode base_url api_key plan budget_usd time_scale"),
         (hs.ask, "gateway_or_client prompt system model preset sdk_parameters"),
         (hs.stream, "gateway_or_client prompt system model preset sdk_parameters"),
         (hs.astream, "gateway_or_client prompt system model preset sdk_parameters"),
