@@ -36,6 +36,8 @@ ECHOES = {
     ),
 }
 VARIANTS = 4
+REMEMBERED = 1000
+"""Texts up to so many characters are kept in pieces: most come again and again."""
 _NAME = re.compile(r"my name is (\w+)|(?:제|내) 이름은 (\w+?)(?:입니다|이에요|예요|야)?[.\s]", re.I)
 _ONE_SENTENCE = re.compile(r"one sentence|한 문장", re.I)
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s")
@@ -148,10 +150,18 @@ def _all_in(when: tuple[tuple[str, ...], ...], lower: str) -> bool:
     return True
 
 
-@lru_cache(maxsize=1024)
 def _finish(text: str, stops: tuple[str, ...], max_tokens: int | None) -> Answer:
+    if len(text) > REMEMBERED:  # such as JSON for a large schema
+        return _cut(text, stops, max_tokens)
+    return _cut_again(text, stops, max_tokens)
+
+
+def _cut(text: str, stops: tuple[str, ...], max_tokens: int | None) -> Answer:
     cut = min((at for stop in stops if (at := text.find(stop)) >= 0), default=None)
     pieces = tokens.split(text if cut is None else text[:cut])
     if max_tokens is not None and len(pieces) > max_tokens:
         return Answer(tuple(pieces[:max_tokens]), "length")
     return Answer(tuple(pieces), "stop")
+
+
+_cut_again = lru_cache(maxsize=1024)(_cut)
