@@ -9,8 +9,9 @@ import secrets
 import signal
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from holysheep_helpers import catalog
 from holysheep_helpers.addresses import is_loopback
@@ -58,7 +59,8 @@ def _serve(options: argparse.Namespace) -> int:
         journal = None
         if options.journal is not None:
             try:
-                journal = stack.enter_context(options.journal.open("a", encoding="utf-8"))
+                journal = options.journal.open("a", encoding="utf-8")
+                stack.enter_context(_closing(journal))
             except OSError as error:
                 reason = f"{options.journal}: {error.strerror}"
                 raise _CannotError(f"The journal can't be written to {reason}.") from None
@@ -79,6 +81,15 @@ def _serve(options: argparse.Namespace) -> int:
         print(base_url(sock), flush=True)
         server.run(sock)
     return 0
+
+
+@contextlib.contextmanager
+def _closing(file: IO[str]) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):  # that the disk is full was said when it was found
+            file.close()
 
 
 def read_keys(file: Path) -> frozenset[str]:

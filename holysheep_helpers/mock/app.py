@@ -12,8 +12,9 @@ from holysheep_helpers.mock.exchange import Exchange, Request
 from holysheep_helpers.mock.faults import from_header, parse_script
 from holysheep_helpers.mock.journal import Entry, as_dicts
 from holysheep_helpers.mock.replies import answers
-from holysheep_helpers.mock.requests import parse, parse_json, unknown_model
+from holysheep_helpers.mock.requests import parse, unknown_model
 from holysheep_helpers.mock.state import State, Tenant, digest, key_hash, when_settled
+from holysheep_helpers.mock.strict_json import parse_json
 from holysheep_helpers.mock.timeline import Timeline, of_error
 from holysheep_helpers.mock.timing import Pacer
 from holysheep_helpers.mock.turn import Reply, Turn

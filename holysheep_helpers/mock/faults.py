@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from hashlib import blake2b
 from types import MappingProxyType
 from typing import Any
 
-from holysheep_helpers.mock.wire import WireError
+from holysheep_helpers.mock.strict_json import parse_json
+from holysheep_helpers.mock.wire import WireError, shown
 
 # Each kind, the fields that it takes, and what it does. Times are seconds before scaling.
 KINDS: dict[str, tuple[frozenset[str], str]] = {
@@ -37,6 +36,10 @@ KINDS: dict[str, tuple[frozenset[str], str]] = {
         ("reasoning", "tokens", "so many tokens of reasoning come before the answer"),
     )
 }
+NO_BODY = (204, 205, 304)
+FRAMING = ("connection", "content-length", "transfer-encoding")
+"""Headers that say where a body ends: faults such as ``cut_body`` break that, no header does."""
+LONGEST = 10_000
 _HTML = (
     "<html><head><title>{status}</title></head><body><h1>{status}</h1><p>The proxy could not "
     "reach the server behind it.</p></body></html>"
@@ -73,19 +76,20 @@ def parse_fault(entry: Any, where: str) -> Fault:
         entry = {"kind": "status", "status": entry}
     if isinstance(entry, str):  # a kind alone
         entry = {"kind": entry}
-    if not isinstance(entry, dict) or entry.get("kind") not in KINDS:
-        kind = entry.get("kind") if isinstance(entry, dict) else entry
-        raise _off(where, f"there is no kind {kind!r}; there are {', '.join(KINDS)}")
-    kind = entry["kind"]
+    kind = entry.get("kind") if isinstance(entry, dict) else entry
+    if not isinstance(kind, str) or kind not in KINDS:
+        raise _off(where, f"there is no kind {shown(kind)}; there are {', '.join(KINDS)}")
     takes = KINDS[kind][0]
     for name in entry:
         if name not in takes | {"kind"}:
             allowed = ", ".join(sorted(takes)) or "none"
-            raise _off(f"{where}.{name}", f"{kind!r} takes no {name!r} (it takes {allowed})")
+            raise _off(f"{where}.{name}", f"{kind!r} takes no {shown(name)} (it takes {allowed})")
     for name, value in entry.items():
         wrong = None if value is None else _CHECKS.get(name, lambda _: None)(value)
         if wrong:
-            raise _off(f"{where}.{name}", f"{value!r} given, {wrong} needed")
+            raise _off(f"{where}.{name}", f"{shown(value)} given, {wrong} needed")
+    if kind == "html" and entry.get("status") in NO_BODY:
+        raise _off(f"{where}.status", f"a reply with status {entry['status']} has no page")
     if kind == "status" and entry.get("status") is None:
         raise _off(f"{where}.status", "a status from 400 to 599 needed")
     if kind == "status" and not 400 <= entry["status"] <= 599:
@@ -108,7 +112,7 @@ def _whole(low: int, high: int) -> Any:
 
 def _number(low: float, high: float) -> Any:
     def wrong(value: Any) -> str | None:
-        good = type(value) in (int, float) and math.isfinite(value) and low <= value <= high
+        good = type(value) in (int, float) and low <= value <= high  # nor is NaN
         return None if good else f"a number from {low:g} to {high:g}"
 
     return wrong
@@ -121,10 +125,13 @@ def _text(value: Any) -> str | None:
 
 def _headers(value: Any) -> str | None:
     good = isinstance(value, dict) and all(
-        name.replace("-", "").isalnum() and _text(name) is None and _text(text) is None
+        name.lower() not in FRAMING
+        and name.replace("-", "").isalnum()
+        and _text(name) is None
+        and _text(text) is None
         for name, text in value.items()
     )
-    return None if good else "an object of header names and plain texts"
+    return None if good else f"an object of header names (none of {FRAMING}) and plain texts"
 
 
 _CHECKS: dict[str, Any] = {
@@ -142,9 +149,10 @@ assert {name for takes, _ in KINDS.values() for name in takes} <= {f.name for f 
 
 def from_header(text: str) -> Fault:
     """The fault that a request carries for itself: a kind alone, or a JSON object."""
+    text = text.strip()
     try:
-        entry = json.loads(text) if text.lstrip().startswith("{") else text.strip()
-    except ValueError:
+        entry = parse_json(text.encode("latin-1")) if text.startswith("{") else text
+    except WireError:
         raise _off("x-mock-fault", "no JSON object, and no kind of fault either") from None
     return parse_fault(entry, "x-mock-fault")
 
@@ -189,6 +197,8 @@ def parse_script(body: Any) -> Script:
     asked = {"faults": body} if isinstance(body, list) else body
     if not isinstance(asked, dict) or not isinstance(asked.get("faults"), list):
         raise _off("script", "a list of faults needed, null for none")
+    if len(asked["faults"]) > LONGEST:
+        raise _off("script.faults", f"no more than {LONGEST} faults at a time")
     for name in asked:
         if name not in ("faults", "every", "probability"):
             raise _off(f"script.{name}", "a script has faults, every and probability")
@@ -197,9 +207,9 @@ def parse_script(body: Any) -> Script:
     if every is not None and probability is not None:
         raise _off("script.every", "every and probability exclude each other")
     if every is not None and (type(every) is not int or every < 1):
-        raise _off("script.every", f"{every!r} given, a whole number, 1 or more, needed")
+        raise _off("script.every", f"{shown(every)} given, a whole number, 1 or more, needed")
     if probability is not None and _number(0, 1)(probability):
-        raise _off("script.probability", f"{probability!r} given, a number from 0 to 1 needed")
+        raise _off("script.probability", f"{shown(probability)} given, a number from 0 to 1 needed")
     faults = tuple(
         None if entry is None else parse_fault(entry, f"script[{index}]")
         for index, entry in enumerate(asked["faults"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from array import array
 from collections import deque
 from collections.abc import Iterable
@@ -13,9 +14,10 @@ JOURNAL_LENGTH = 10_000
 Outcome = Literal["open", "delivered", "error", "truncated", "broken", "left"]
 
 
-def moments() -> array[int]:
-    """Moments in whole microseconds: four bytes each, for there are many."""
-    return array("I")
+def moments(values: Iterable[int] = ()) -> array[int]:
+    """Moments in whole microseconds: four bytes each, for there are many; eight beyond an hour."""
+    listed = list(values)
+    return array("I" if max(listed, default=0) < 2**32 else "Q", listed)
 
 
 @dataclass(slots=True)
@@ -45,6 +47,13 @@ class Entry:
     ended_s: float | None = None
     due_us: array[int] = field(default_factory=moments)
     sent_us: array[int] = field(default_factory=moments)
+
+    def sent(self, at_us: int) -> None:
+        """A chunk has left, so long after the arrival."""
+        try:
+            self.sent_us.append(at_us)
+        except OverflowError:
+            self.sent_us = moments((*self.sent_us, at_us))
 
     @property
     def paid(self) -> str:
@@ -94,8 +103,12 @@ class Journal:
             return
         entry.outcome, entry.ended_s = outcome, now_s
         if self._file is not None:
-            self._file.write(json.dumps(entry.as_dict(), ensure_ascii=False) + "\n")
-            self._file.flush()
+            try:
+                self._file.write(json.dumps(entry.as_dict(), ensure_ascii=False) + "\n")
+                self._file.flush()
+            except OSError as error:  # a full disk: the replies go on
+                print(f"The journal's file can't be written any more: {error}", file=sys.stderr)
+                self._file = None
 
 
 def as_dicts(entries: Iterable[Entry]) -> list[dict[str, Any]]:

@@ -9,12 +9,20 @@ from typing import Any
 
 from holysheep_helpers import catalog, tokens
 from holysheep_helpers.mock import json_replies
-from holysheep_helpers.mock.wire import WireError
+from holysheep_helpers.mock.strict_json import parse_json
+from holysheep_helpers.mock.wire import WireError, shown
 
 SMALL = 4096
 ROLES = ("system", "developer", "user", "assistant")
 # Sent by clients, without an effect on what a canned reply says.
-HARMLESS = {"user", "metadata", "store", "service_tier", "safety_identifier", "prompt_cache_key"}
+HARMLESS: dict[str, tuple[type, str]] = {
+    "user": (str, "a string"),
+    "safety_identifier": (str, "a string"),
+    "prompt_cache_key": (str, "a string"),
+    "service_tier": (str, "a string"),
+    "store": (bool, "a boolean"),
+    "metadata": (dict, "an object"),
+}
 UNSUPPORTED = {
     "tools", "tool_choice", "functions", "function_call", "parallel_tool_calls", "modalities",
     "audio", "logprobs", "top_logprobs", "logit_bias", "prediction", "web_search_options",
@@ -54,18 +62,6 @@ class ChatRequest:
 _CANONICAL = json.JSONEncoder(sort_keys=True)
 
 
-def parse_json(raw: bytes) -> Any:
-    """The JSON in these bytes. Raises ``WireError`` (400) if there is none, or half a letter."""
-    try:
-        text = raw.decode("utf-8")
-        body = json.loads(text)
-        if "\\u" in text:  # half of a surrogate pair is no text, and could not be sent back
-            json.dumps(body, ensure_ascii=False).encode("utf-8")
-    except (ValueError, RecursionError):
-        raise bad("We could not parse the JSON body of your request.", None) from None
-    return body
-
-
 def bad(message: str, param: str | None, code: str | None = None) -> WireError:
     return WireError(400, message, param=param, code=code)
 
@@ -91,6 +87,10 @@ def _parse(raw: bytes) -> ChatRequest:
         raise _strange(next(name for name in body if name not in ALLOWED))
     for name in RANGES.keys() & body.keys():
         _number(body[name], name, *RANGES[name])
+    for name in HARMLESS.keys() & body.keys():
+        kind, called = HARMLESS[name]
+        if not isinstance(body[name], kind):
+            raise bad(f"Invalid type for '{name}': expected {called}.", name)
     model, messages = _model(body), _messages(body)
     max_tokens = _max_tokens(body)
     prompt = tokens.count_messages(text for _, text in messages)
@@ -126,9 +126,9 @@ def _strange(name: str) -> WireError:
     return bad(f"Unrecognized request argument supplied: {name}", name)
 
 
-ALLOWED = HARMLESS | {
+ALLOWED = {
     "model", "messages", "stream", "stream_options", "max_tokens", "max_completion_tokens",
-    "stop", "n", "seed", "response_format", *RANGES,
+    "stop", "n", "seed", "response_format", *HARMLESS, *RANGES,
 }  # fmt: skip
 
 
@@ -161,7 +161,7 @@ def _messages(body: dict[str, Any]) -> tuple[tuple[str, str], ...]:
             raise bad(f"'{where}' is not an object.", where)
         if message.get("role") not in ROLES:
             raise bad(
-                f"Invalid value: {message.get('role')!r}. Supported values are: "
+                f"Invalid value: {shown(message.get('role'))}. Supported values are: "
                 + ", ".join(f"'{role}'" for role in ROLES) + ".",
                 f"{where}.role",
             )  # fmt: skip
@@ -198,7 +198,7 @@ def _number(value: Any, name: str, low: float, high: float) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise bad(f"Invalid type for '{name}': expected a decimal.", name)
     if not low <= value <= high:
-        raise bad(f"Invalid '{name}': {value} is not between {low} and {high}.", name)
+        raise bad(f"Invalid '{name}': {shown(value)} is not between {low} and {high}.", name)
 
 
 def _whole(
@@ -210,7 +210,7 @@ def _whole(
     if isinstance(value, bool) or not isinstance(value, int):
         raise bad(f"Invalid type for '{name}': expected an integer.", name)
     if not low <= value <= high:
-        raise bad(f"Invalid '{name}': {value} is not between {low} and {high}.", name)
+        raise bad(f"Invalid '{name}': {shown(value)} is not between {low} and {high}.", name)
     return value
 
 

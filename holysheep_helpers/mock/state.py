@@ -59,6 +59,11 @@ class Tenant:
         """Call once none of this key's requests is being answered any more."""
         self._settled.append(call)
 
+    def off_settled(self, call: Callable[[], None]) -> None:
+        """Do not call it any more."""
+        if call in self._settled:
+            self._settled.remove(call)
+
 
 class State:
     """All keys of one mock. ``strangers`` stands for whoever asks without a right key."""
@@ -125,6 +130,8 @@ def when_settled(tenants: list[Tenant], wait_s: float, call: Callable[[], None])
         if not called:
             called = True
             timer.cancel()
+            for tenant in busy:
+                tenant.off_settled(settled)
             call()
 
     def settled() -> None:

@@ -41,16 +41,18 @@ class Timeline:
     end: End = "end"
     outcome: Outcome = "delivered"
     error: str | None = None
+    texts_end: int | None = None
+    """The place behind the last step with text, ``None`` for a reply that is no stream."""
 
     def after(self, count: int | None) -> int:
-        """The place in ``steps`` behind ``count`` steps with text, before the next one."""
+        """The place in ``steps`` behind ``count`` steps with text, or behind all that there are."""
         wanted = count or 0
         for at, step in enumerate(self.steps):
             if step.tokens:
                 if not wanted:
                     return at
                 wanted -= 1
-        return len(self.steps)
+        return len(self.steps) if self.texts_end is None else self.texts_end
 
     def end_at(self, place: int, end: End, outcome: Outcome = "broken") -> None:
         del self.steps[place:]
@@ -73,10 +75,10 @@ def whole(
     at_s: float,
     kind: str = "application/json",
     tokens: int = 0,
+    outcome: Outcome = "error",
 ) -> Timeline:
     """A reply that leaves in one piece; ``kind`` is its content type."""
     steps = [Step(at_s, body, tokens)]
-    outcome = "delivered" if tokens else "error"
     return Timeline(
         status, [("content-type", kind), *headers], steps, len(body), at_s, outcome=outcome
     )
@@ -94,16 +96,21 @@ def of_status(fault: Fault, at_s: float, usual: wire.Headers) -> Timeline:
     The request's id comes without being asked for; a 429's wait does not, so that it is bare.
     """
     status = fault.status or 500
-    headers = (*usual[:1], *fault.headers.items())
-    if isinstance(fault.body, str):
-        return whole(status, headers, fault.body.encode("utf-8"), at_s, "text/plain")
-    if fault.body is not None:
-        return whole(status, headers, dump(fault.body), at_s)
-    kind = "server_error" if status >= 500 else _TYPES.get(status, "invalid_request_error")
-    error = wire.WireError(status, "A fault that was asked for.", kind, headers=headers)
-    if status == 429:
-        error.code = "rate_limit_exceeded"
-    return of_error(error, at_s)
+    body = fault.body
+    if body is None:
+        kind = "server_error" if status >= 500 else _TYPES.get(status, "invalid_request_error")
+        error = wire.WireError(status, "A fault that was asked for.", kind, headers=usual[:1])
+        if status == 429:
+            error.code = "rate_limit_exceeded"
+        line = of_error(error, at_s)
+    elif isinstance(body, str):
+        line = whole(status, usual[:1], body.encode("utf-8"), at_s, "text/plain")
+    else:
+        line = whole(status, usual[:1], dump(body), at_s)
+    named = {name.lower() for name in fault.headers}
+    line.headers = [row for row in line.headers if row[0] not in named]
+    line.headers += fault.headers.items()
+    return line
 
 
 _TYPES = {408: "timeout", 429: "requests"}

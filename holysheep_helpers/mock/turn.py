@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
+from math import isfinite
 from random import Random
 
 from holysheep_helpers import catalog, tokens
 from holysheep_helpers.mock import timeline, wire
 from holysheep_helpers.mock.exchange import Exchange, dump
 from holysheep_helpers.mock.faults import Fault
-from holysheep_helpers.mock.journal import Entry, Outcome
+from holysheep_helpers.mock.journal import Entry, Outcome, moments
 from holysheep_helpers.mock.limits import rate_limited
 from holysheep_helpers.mock.replies import Answer
 from holysheep_helpers.mock.requests import ChatRequest
@@ -54,6 +55,7 @@ class Reply:
             steps = self._steps(frames, due, thoughts, bundle, usage)
             kind = ("content-type", "text/event-stream; charset=utf-8")
             line = Timeline(200, [kind, *self.headers], steps, head_at_s=due[0])
+            line.texts_end = len(steps) - len(self.answers) - self.request.include_usage - 1
         else:
             line = self._whole(due[-1], thoughts, used, usage)
         if fault is not None:
@@ -99,7 +101,7 @@ class Reply:
             for index, answer in enumerate(self.answers)
         ]
         body = wire.completion(self.id, self.created, self.request.model, choices, usage)
-        return timeline.whole(200, self.headers, body, at_s, tokens=max(used, 1))
+        return timeline.whole(200, self.headers, body, at_s, tokens=used, outcome="delivered")
 
     def _steps(
         self,
@@ -160,7 +162,7 @@ class Turn:
         entry.error = line.error
         if line.status >= 400:
             entry.retry_after_s = told_to_wait_s(line.headers)
-        entry.due_us.extend(round(step.at_s * 1e6) for step in line.steps if step.tokens)
+        entry.due_us = moments(round(step.at_s * 1e6) for step in line.steps if step.tokens)
         exchange.on_left = self._left
         tenant.opened()
 
@@ -182,7 +184,7 @@ class Turn:
             out.append(self._exchange.framed(step.data))
             if step.tokens:
                 self._entry.completion_tokens += step.tokens
-                self._entry.sent_us.append(round(since_s * 1e6))
+                self._entry.sent(round(since_s * 1e6))
         if out:
             self._exchange.write(b"".join(out))
         if self._next < len(steps):
@@ -221,5 +223,7 @@ def told_to_wait_s(headers: list[tuple[str, str]]) -> float | None:
     said = {name.lower(): value for name, value in headers}
     for name, unit in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
         with suppress(KeyError, ValueError):  # a date, or any text that a script asked for
-            return float(said[name]) / unit
+            wait_s = float(said[name]) / unit
+            if isfinite(wait_s):
+                return wait_s
     return None

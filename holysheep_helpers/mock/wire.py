@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from json.encoder import encode_basestring
+from reprlib import Repr
 from typing import Any
 
 from holysheep_helpers import catalog
@@ -12,6 +13,15 @@ from holysheep_helpers.catalog import Model
 
 CREATED = 1_767_225_600  # 2026-01-01 00:00:00 UTC: the base of all times that the mock states
 Headers = tuple[tuple[str, str], ...]
+
+
+_SHORT = Repr()
+_SHORT.maxstring = _SHORT.maxother = 80
+
+
+def shown(value: Any) -> str:
+    """A value that a client sent, as an error repeats it: cut where it is long or deep."""
+    return _SHORT.repr(value)
 
 
 @dataclass(eq=False)  # not frozen: on its way up an exception gets its traceback
@@ -88,12 +98,19 @@ class Frames:
 
 ROLE = b'{"role":"assistant","content":"","refusal":null}'
 DONE = b"data: [DONE]\n\n"
+REMEMBERED = 250
 
 
-@lru_cache(maxsize=1024)
 def encoded(pieces: tuple[str, ...]) -> tuple[bytes, ...]:
-    """Each piece of text as a JSON string."""
+    """Each piece of text as a JSON string. Those of short texts, which come again, are kept."""
+    return _encode_again(pieces) if len(pieces) <= REMEMBERED else _encode(pieces)
+
+
+def _encode(pieces: tuple[str, ...]) -> tuple[bytes, ...]:
     return tuple(encode_basestring(piece).encode("utf-8") for piece in pieces)
+
+
+_encode_again = lru_cache(maxsize=1024)(_encode)
 
 
 def choice(index: int, text: str, finish: str, reasoning: str = "") -> str:

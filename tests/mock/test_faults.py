@@ -82,6 +82,12 @@ def test_a_new_script_replaces_the_rest_of_the_old(mock: MockHandle) -> None:
         [{"kind": "end_early", "after": True}],
         [{"kind": "end_early", "done": 1}],
         [{"kind": "status", "often": 2}],
+        [{"kind": []}],
+        [{"kind": {}}],
+        [{"kind": "slow", "factor": 10**400}],
+        [{"kind": "html", "status": 204}],
+        [{"kind": "status", "status": 500, "headers": {"Content-Length": "3"}}],
+        [None] * 10_001,
     ],
 )
 def test_what_is_no_fault_is_refused_and_the_old_script_stays(
@@ -91,6 +97,46 @@ def test_what_is_no_fault_is_refused_and_the_old_script_stays(
     with pytest.raises(MockError, match="400"):
         mock.script(script)
     assert raw.send(mock, raw.body()).status == 503
+
+
+def test_a_rule_beyond_all_numbers_is_refused(mock: MockHandle) -> None:
+    with pytest.raises(MockError, match="400"):
+        mock.script("reset", probability=10**400)
+
+
+@pytest.mark.parametrize("carried", ['{"kind": []}', '{"a":' * 5000, "[" * 9000, '{"kind": NaN}'])
+def test_a_carried_fault_that_is_none_is_a_400(mock: MockHandle, carried: str) -> None:
+    answer = raw.send(mock, raw.body(), headers={"x-mock-fault": carried})
+    assert (answer.status, answer.json["error"]["param"]) == (400, "x-mock-fault")
+
+
+def test_a_content_type_that_was_asked_for_stands_alone(mock: MockHandle) -> None:
+    headers = {"Content-Type": "a/b", "retry-after": "inf"}
+    mock.script([{"kind": "status", "status": 429, "body": "x", "headers": headers}])
+    assert raw.send(mock, raw.body()).headers["content-type"] == "a/b"
+    assert mock.entries()[0]["retry_after_s"] is None  # and no Infinity, which is no JSON
+
+
+@pytest.mark.parametrize(
+    "fields", [{"temperature": 0}, {"stop": ["["]}], ids=["some text", "no text at all"]
+)
+def test_a_fault_after_more_chunks_than_there_are_strikes_behind_the_last(
+    mock: MockHandle, fields: dict[str, Any]
+) -> None:
+    whole = raw.ask(mock, stream=True, **fields).chunks
+    mock.script([{"kind": "end_early", "after": 10_000}])
+    assert [c["choices"] for c in raw.ask(mock, stream=True, **fields).chunks] == [
+        chunk["choices"] for chunk in whole[:-1]
+    ]
+
+
+def test_times_beyond_an_hour_are_in_the_journal(mock: MockHandle) -> None:
+    with serve(time_scale=1000, pacer=raw.at_once()) as slow:
+        slow.script([{"kind": "slow", "factor": 1000}])
+        raw.ask(slow, PROMPT, stream=True)
+        (entry,) = slow.entries()
+    assert entry["due_s"][-1] > 2**32 / 1e6
+    assert entry["sent_s"] == pytest.approx(entry["due_s"])
 
 
 def test_the_journal_knows_a_request(mock: MockHandle) -> None:

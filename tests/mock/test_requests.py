@@ -20,7 +20,23 @@ def without(name: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"{", b"\xff\xfe", b"nothing", b"[" * 100_000, b'"text"', b"[]", b"1", b"null"],
+    [
+        b"",
+        b"{",
+        b"\xff\xfe",
+        b"nothing",
+        b"[" * 100_000,
+        b'"text"',
+        b"[]",
+        b"1",
+        b"null",
+        b'{"user": NaN}',
+        b'{"user": -Infinity}',
+        b'{"user": ' + b"[" * 200 + b"]" * 200 + b"}",
+        b'{"user": "\\ud800"}',
+        b'{"seed": ' + b"9" * 5000 + b"}",
+        b"\xef\xbb\xbf{}",
+    ],
     ids=lambda content: repr(content[:8]),
 )
 def test_a_body_that_is_no_json_object(mock: MockHandle, content: bytes) -> None:
@@ -62,6 +78,10 @@ def test_a_body_that_is_no_json_object(mock: MockHandle, content: bytes) -> None
         (raw.body(temperature=2.1), "temperature"),
         (raw.body(temperature="hot"), "temperature"),
         (raw.body(top_p=1.1), "top_p"),
+        (raw.body(top_p=10**400), "top_p"),
+        (raw.body(user=5), "user"),
+        (raw.body(metadata="x"), "metadata"),
+        (raw.body(store="yes"), "store"),
         (raw.body(presence_penalty=3), "presence_penalty"),
         (raw.body(frequency_penalty=-3), "frequency_penalty"),
         (raw.body(n=0), "n"),
@@ -129,3 +149,14 @@ def test_a_body_without_end_is_refused(mock: MockHandle) -> None:
     answer = raw.send(mock, b" " * (BODY_LIMIT + 1))
     assert answer.status == 413
     assert raw.send(mock, b" " * (BODY_LIMIT - 200) + json.dumps(raw.body()).encode()).status == 200
+
+
+def test_a_number_beyond_all_floats_is_named_like_any_other(mock: MockHandle) -> None:
+    content = json.dumps(raw.body(temperature=7)).replace("7", "1e400").encode()
+    answer = raw.send(mock, content)
+    assert (answer.status, answer.json["error"]["param"]) == (400, "temperature")
+
+
+def test_what_is_repeated_of_a_long_value_is_short(mock: MockHandle) -> None:
+    payload = raw.body(messages=[{**USER, "role": "x" * 100_000}])
+    assert len(raw.send(mock, payload).content) < 1000
