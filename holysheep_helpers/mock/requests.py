@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from holysheep_helpers import catalog, tokens
 from holysheep_helpers.mock import json_replies
@@ -36,8 +35,7 @@ RANGES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class ChatRequest:
+class ChatRequest(NamedTuple):
     """A request that is in order. ``canonical`` is the same for the same request everywhere."""
 
     model: str
@@ -59,7 +57,7 @@ class ChatRequest:
         return self.prompt_tokens + (self.max_tokens or 0) * self.n
 
 
-_CANONICAL = json.JSONEncoder(sort_keys=True)
+_CANONICAL = json.JSONEncoder(sort_keys=True, check_circular=False)
 
 
 def bad(message: str, param: str | None, code: str | None = None) -> WireError:
@@ -108,14 +106,14 @@ def _parse(raw: bytes) -> ChatRequest:
         model=model,
         messages=messages,
         stream=_flag(body, "stream"),
-        include_usage=_include_usage(body),
+        include_usage="stream_options" in body and _include_usage(body),
         max_tokens=max_tokens,
-        stop=_stop(body),
-        n=_whole(body, "n", 1, 8, default=1) or 1,
+        stop=_stop(body) if "stop" in body else (),
+        n=_whole(body, "n", 1, 8) or 1,
         seed=_whole(body, "seed", -(2**63), 2**63 - 1),
         temperature=float(body.get("temperature", 1)),
         prompt_tokens=prompt,
-        json_schema=_json_schema(body, messages),
+        json_schema=_json_schema(body, messages) if "response_format" in body else None,
         canonical=_CANONICAL.encode(body),
     )
 
@@ -201,10 +199,8 @@ def _number(value: Any, name: str, low: float, high: float) -> None:
         raise bad(f"Invalid '{name}': {shown(value)} is not between {low} and {high}.", name)
 
 
-def _whole(
-    body: dict[str, Any], name: str, low: int, high: int, default: int | None = None
-) -> int | None:
-    value = body.get(name, default)
+def _whole(body: dict[str, Any], name: str, low: int, high: int) -> int | None:
+    value = body.get(name)
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int):
@@ -222,9 +218,7 @@ def _flag(body: dict[str, Any], name: str) -> bool:
 
 
 def _include_usage(body: dict[str, Any]) -> bool:
-    options = body.get("stream_options")
-    if options is None:
-        return False
+    options = body["stream_options"]
     if not isinstance(options, dict):
         raise bad("Invalid type for 'stream_options': expected an object.", "stream_options")
     if not _flag(body, "stream"):
@@ -236,7 +230,7 @@ def _include_usage(body: dict[str, Any]) -> bool:
 
 
 def _stop(body: dict[str, Any]) -> tuple[str, ...]:
-    stop = body.get("stop", [])
+    stop = body["stop"]
     stops = [stop] if isinstance(stop, str) else stop
     if not isinstance(stops, list) or len(stops) > 4:
         raise bad("Invalid 'stop': a string, or up to 4 of them.", "stop")
@@ -249,7 +243,7 @@ def _json_schema(
     body: dict[str, Any], messages: tuple[tuple[str, str], ...]
 ) -> dict[str, Any] | None:
     """The schema of the JSON that is wanted, ``None`` for plain text."""
-    wanted = body.get("response_format", {"type": "text"})
+    wanted = body["response_format"]
     kind = wanted.get("type") if isinstance(wanted, dict) else None
     if kind == "text":
         return None
