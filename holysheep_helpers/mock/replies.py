@@ -44,7 +44,7 @@ _SENTENCE_END = re.compile(r"(?<=[.!?])\s")
 _PIRATE = re.compile(r"pirate|해적", re.I)
 _KOREAN = re.compile(r"korean|한국어", re.I)
 _HANGUL, _LATIN = re.compile("[가-힣]"), re.compile("[A-Za-z]")
-_ASKS_NAME = re.compile(r"what is my name|(?:제|내) 이름이 뭐", re.I)
+_ASKS_NAME = re.compile(r"what is my name|(?:제|내) 이름이 뭐")  # of small letters
 
 
 @cache
@@ -91,8 +91,12 @@ def variant(request: ChatRequest, nth: int) -> int:
 
 
 def _text(request: ChatRequest, chosen: int) -> str:
-    system = " ".join(text for role, text in request.messages if role in ("system", "developer"))
-    prompt = next((text for role, text in reversed(request.messages) if role == "user"), "")
+    system = prompt = ""
+    for role, text in request.messages:
+        if role == "user":
+            prompt = text
+        elif role != "assistant":
+            system = f"{system} {text}"
     language = _language(system, prompt)
     body = _remembered(request, prompt, language) or _body(prompt, language, chosen)
     if _ONE_SENTENCE.search(system):
@@ -114,7 +118,7 @@ def _language(system: str, prompt: str) -> str:
 
 def _remembered(request: ChatRequest, prompt: str, language: str) -> str | None:
     """The name that an earlier message told, if this one asks for it: an API has no memory."""
-    if not _ASKS_NAME.search(prompt):
+    if not _ASKS_NAME.search(prompt.lower()):
         return None
     for role, text in reversed(request.messages):
         told = _NAME.search(text + " ") if role == "user" else None
