@@ -43,8 +43,9 @@ class Reply:
         if fault is not None and fault.kind == "reasoning":
             words = tuple(tokens.split(THOUGHTS))
             thoughts = (words * (fault.tokens // len(words) + 1))[: fault.tokens]
-        due = self._due_s(len(thoughts) + max(1, *(len(a.pieces) for a in self.answers), 1))
-        used = sum(len(answer.pieces) for answer in self.answers) + len(thoughts)
+        lengths = [len(answer.pieces) for answer in self.answers]
+        due = self._due_s(len(thoughts) + max(1, *lengths))
+        used = sum(lengths) + len(thoughts)
         usage = wire.usage(self.request.prompt_tokens, used, len(thoughts))
         frames = None
         if self.request.stream:
@@ -162,7 +163,7 @@ class Turn:
         entry.error = line.error
         if line.status >= 400:
             entry.retry_after_s = told_to_wait_s(line.headers)
-        entry.due_us = moments(round(step.at_s * 1e6) for step in line.steps if step.tokens)
+        entry.due_us = moments([round(step.at_s * 1e6) for step in line.steps if step.tokens])
         exchange.on_left = self._left
         tenant.opened()
 
