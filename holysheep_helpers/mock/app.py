@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from hmac import compare_digest
 from typing import Any
 
@@ -110,7 +111,7 @@ class App:
             tenant = self.state.tenant(self._key(request))
         except WireError:
             entry.key = key_hash((request.header(b"authorization") or "").removeprefix("Bearer "))
-            entry.request = _fingerprint(request)
+            entry.same = _fingerprint(request)
             raise
         entry.key = tenant.hash
         return tenant
@@ -121,10 +122,10 @@ class App:
         try:
             asked = parse(request.body)
         except WireError:
-            entry.request = _fingerprint(request)
+            entry.same = _fingerprint(request)
             raise
         same = digest(str(state.seed), tenant.key, asked.canonical)
-        entry.request, entry.model, entry.stream = same.hex()[:16], asked.model, asked.stream
+        entry.same, entry.model, entry.stream = same, sys.intern(asked.model), asked.stream
         entry.prompt_tokens = asked.prompt_tokens
         carried = request.header(b"x-mock-fault")
         fault = from_header(carried) if carried is not None else None
@@ -134,7 +135,7 @@ class App:
         nth = tenant.nth(same)
         own = digest(same.hex(), str(nth))
         name = own.hex()  # seed, key, request and how-manieth: nothing else decides on the reply
-        entry.id = f"chatcmpl-{name}"
+        entry.own = own
         if carried is None:
             fault = tenant.script.next(name)
         entry.fault = fault.kind if fault is not None else None
@@ -217,16 +218,16 @@ def _models(name: str) -> dict[str, Any]:
 
 def _refused(error: WireError, tenant: Tenant, entry: Entry) -> Timeline:
     """An error as a reply that leaves at once, with an id like any other."""
-    nth = tenant.nth(digest("refused", entry.request))
-    name = digest("refused", entry.key, entry.request, str(nth)).hex()
-    entry.id = f"chatcmpl-{name}"
-    error.headers = (("x-request-id", f"req_{name}"), *error.headers)
+    request = entry.same.hex()[:16]
+    nth = tenant.nth(digest("refused", request))
+    entry.own = digest("refused", entry.key, request, str(nth))
+    error.headers = (("x-request-id", f"req_{entry.own.hex()}"), *error.headers)
     return of_error(error, 0.0)
 
 
-def _fingerprint(request: Request) -> str:
+def _fingerprint(request: Request) -> bytes:
     """What stands for a request that could not be read: the same bytes have the same one."""
-    return digest(request.body.decode("utf-8", "replace"), size=8).hex()
+    return digest(request.body.decode("utf-8", "replace"), size=8)
 
 
 def _settle_s(request: Request) -> float:

@@ -7,8 +7,6 @@ import socket
 from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
-from urllib.error import HTTPError
-from urllib.request import ProxyHandler, Request, build_opener
 
 from holysheep_helpers.errors import HolySheepError
 from holysheep_helpers.mock.journal import Entry
@@ -113,6 +111,9 @@ class MockHandle:
         return f"http://127.0.0.1:{self._refusing.getsockname()[1]}/v1"
 
     def _call(self, method: str, what: str, body: Any = None) -> Any:
+        from urllib.error import HTTPError  # a mock's own process has no use for them
+        from urllib.request import ProxyHandler, Request, build_opener
+
         url = self.base_url.removesuffix("/v1") + f"/mock/{what}"
         data = None if body is None else json.dumps(body).encode("utf-8")
         headers = {"Authorization": f"Bearer {self.api_key}"}

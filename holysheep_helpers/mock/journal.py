@@ -26,13 +26,14 @@ class Entry:
 
     ``arrived_s`` and ``ended_s`` are on the clock ``time.perf_counter()``; ``due_us`` and
     ``sent_us`` are microseconds since the arrival, one for each chunk with text (``as_dict`` gives
-    seconds). ``key`` and ``request`` are hashes: the same request has the same one.
+    seconds). ``key`` is a hash, as are ``same``, which all repeats of a request share, and ``own``,
+    which stands for this one alone: bytes, since there are many.
     """
 
     arrived_s: float
-    id: str = ""
+    own: bytes = b""
     key: str = ""
-    request: str = ""
+    same: bytes = b""
     model: str = ""
     attempt: int = 0
     status: int = 200
@@ -56,6 +57,11 @@ class Entry:
             self.sent_us = moments((*self.sent_us, at_us))
 
     @property
+    def id(self) -> str:
+        """The id that the reply carries."""
+        return f"chatcmpl-{self.own.hex()}"
+
+    @property
     def paid(self) -> str:
         """``yes``, ``no`` or ``maybe``: a reply that was made but not delivered may be charged."""
         if self.outcome == "delivered":
@@ -66,7 +72,7 @@ class Entry:
         return {
             "id": self.id,
             "key": self.key,
-            "request": self.request,
+            "request": self.same.hex()[:16],
             "model": self.model,
             "attempt": self.attempt,
             "status": self.status,
@@ -102,6 +108,7 @@ class Journal:
         if entry.outcome != "open":
             return
         entry.outcome, entry.ended_s = outcome, now_s
+        entry.sent_us = entry.sent_us[:]  # without the room to grow
         if self._file is not None:
             try:
                 self._file.write(json.dumps(entry.as_dict(), ensure_ascii=False) + "\n")

@@ -168,4 +168,4 @@ def _cut(text: str, stops: tuple[str, ...], max_tokens: int | None) -> Answer:
     return Answer(tuple(pieces), "stop")
 
 
-_cut_again = lru_cache(maxsize=1024)(_cut)
+_cut_again = lru_cache(maxsize=256)(_cut)

@@ -69,7 +69,7 @@ def parse(raw: bytes) -> ChatRequest:
     return _parse_again(raw) if len(raw) <= SMALL else _parse(raw)
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=256)
 def _parse_again(raw: bytes) -> ChatRequest:
     """Small bodies come again and again: retries, measurements, drills."""
     return _parse(raw)

@@ -110,7 +110,7 @@ def _encode(pieces: tuple[str, ...]) -> tuple[bytes, ...]:
     return tuple(encode_basestring(piece).encode("utf-8") for piece in pieces)
 
 
-_encode_again = lru_cache(maxsize=1024)(_encode)
+_encode_again = lru_cache(maxsize=256)(_encode)
 
 
 def choice(index: int, text: str, finish: str, reasoning: str = "") -> str:

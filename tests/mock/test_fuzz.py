@@ -50,7 +50,7 @@ def replies(name: str, *errors: str) -> dict[str, Any]:
 def description() -> dict[str, Any]:
     """The three addresses of the mock in OpenAPI; the shapes are the published ones."""
     answer = replies("CreateChatCompletionResponse", "400", "404")
-    answer["200"]["content"]["text/event-stream"] = {"schema": {"type": "string"}}
+    answer["200"]["content"]["text/event-stream"] = {"schema": {}}
     model = {"name": "model", "in": "path", "required": True, "schema": {"type": "string"}}
     request = {"required": True, **content("CreateChatCompletionRequest")}
     return {
