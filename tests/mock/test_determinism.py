@@ -6,6 +6,8 @@ import subprocess
 import sys
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
+from http.client import IncompleteRead
 from typing import Any
 
 import pytest
@@ -15,6 +17,7 @@ from holysheep_helpers.mock.server import serve
 from tests.mock import raw
 from tests.notebooks.test_keys import ROOT
 
+DIGEST = "c3de8a0cd081daf1b87e1579e83b7cb96637d79e726b5dd5b75f768268ae2845"
 ASKED: list[dict[str, Any]] = [
     raw.body(f"Tell me about city number {index % 10}.", stream=index % 3 == 0)
     for index in range(50)
@@ -35,6 +38,51 @@ def test_one_by_one_and_fifty_at_once_get_the_same_answers() -> None:
     alone, crowded = crowd(1), crowd(50)
     assert alone == crowded
     assert len({content for (content, _) in alone[0]}) == len(ASKED)
+
+
+FAULTS = [
+    503, "rate_limit", "quota", "html", "comments", "no_done", "bad_json", "error_in_stream",
+    {"kind": "disconnect", "after": 3}, {"kind": "end_early", "after": 2},
+    {"kind": "bundle", "tokens": 3}, {"kind": "reasoning", "tokens": 5}, "slow",
+]  # fmt: skip
+MANY = [
+    raw.body(f"Tell me about city number {index % 180}.", n=1 + index % 2, stream=index % 3 == 0)
+    for index in range(500)
+]
+
+
+def witnessed(workers: int) -> tuple[str, list[dict[str, Any]]]:
+    """A digest of all answers with their faults, as a set; and the journal without real times."""
+
+    def ask(payload: dict[str, Any]) -> str:
+        connection = raw.connect(mock)
+        try:
+            answer = raw.on(connection, mock, payload)
+            seen = [answer.status, answer.headers.get("x-request-id"), answer.content.decode()]
+        except IncompleteRead as broken:
+            seen = ["broken off", broken.partial.decode()]
+        finally:
+            connection.close()
+        return json.dumps(seen)
+
+    with serve(time_scale=1, pacer=raw.at_once()) as mock, ThreadPoolExecutor(workers) as pool:
+        mock.script(FAULTS, probability=0.3)
+        answers = sorted(pool.map(ask, MANY))
+        journal = sorted(mock.entries(), key=lambda entry: entry["id"])
+    fixed = [
+        {name: entry[name] for name in entry if name not in ("arrived_s", "ended_s", "sent_s")}
+        for entry in journal
+    ]
+    faults = [[entry["id"], entry["fault"], entry["completion_tokens"]] for entry in journal]
+    assert {entry["fault"] for entry in journal} >= {"status", "disconnect", "slow", None}
+    return sha256(json.dumps([answers, faults]).encode()).hexdigest(), fixed
+
+
+def test_five_hundred_requests_meet_the_same_answers_and_faults_alone_and_in_a_crowd() -> None:
+    """The digest is the same on every Python and system: a change changes stored outputs."""
+    alone, crowded = witnessed(1), witnessed(50)
+    assert alone == crowded
+    assert alone[0] == DIGEST
 
 
 def test_a_fixed_request_has_these_bytes_everywhere() -> None:
