@@ -94,7 +94,7 @@ class Ours(Levers):
     minute_s = 3.0
     heavy: ClassVar = {"n": 8, "max_tokens": 20_000}
     too_heavy: ClassVar = {"n": 8, "max_tokens": 100_000}
-    timing = "per model, log-normal"
+    timing = "per model, log-normal, 60 ms more for a new connection"
     kinds: ClassVar[dict[str, dict[str, Any]]] = {
         "bare_429": {"kind": "status", "status": 429},
         "quota": {"kind": "quota"},

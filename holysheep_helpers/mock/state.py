@@ -15,7 +15,8 @@ from holysheep_helpers.mock.limits import Limits
 
 KEYS_KNOWN = 1000
 REQUESTS_KNOWN = 50_000
-"""Of each key. The oldest are forgotten beyond that: asked again, they count as new."""
+"""Of each key, at most. Of more, those not asked for longest are forgotten, half of them at once:
+asked again, they count as new."""
 
 
 class Tenant:
@@ -28,6 +29,7 @@ class Tenant:
         self.limits = Limits(plan, scale)
         self.journal = Journal(file)
         self._asked: dict[bytes, int] = {}
+        self._asked_before: dict[bytes, int] = {}
         self._open = 0
         self._settled: list[Callable[[], None]] = []
 
@@ -38,11 +40,12 @@ class Tenant:
 
     def nth(self, same: bytes) -> int:
         """How often this same request was asked before."""
-        asked = self._asked
-        nth = asked.get(same, 0)
-        asked[same] = nth + 1
-        if len(asked) > REQUESTS_KNOWN:
-            del asked[next(iter(asked))]
+        nth = self._asked.get(same)
+        if nth is None:
+            nth = self._asked_before.get(same, 0)
+            if len(self._asked) >= REQUESTS_KNOWN // 2:
+                self._asked_before, self._asked = self._asked, {}
+        self._asked[same] = nth + 1
         return nth
 
     def opened(self) -> None:
