@@ -125,6 +125,7 @@ class App:
             entry.same = _fingerprint(request)
             raise
         same = digest(str(state.seed), tenant.key, asked.canonical)
+        same_hex = same.hex()
         entry.same, entry.model, entry.stream = same, sys.intern(asked.model), asked.stream
         entry.prompt_tokens = asked.prompt_tokens
         carried = request.header(b"x-mock-fault")
@@ -133,7 +134,7 @@ class App:
             asked.model, asked.counted_tokens, entry.arrived_s, self.pacer.wall
         )
         nth = tenant.nth(same)
-        own = digest(same.hex(), str(nth))
+        own = digest(same_hex, str(nth))
         name = own.hex()  # seed, key, request and how-manieth: nothing else decides on the reply
         entry.own = own
         if carried is None:
@@ -249,5 +250,7 @@ def _allow(method: str, *allowed: str) -> None:
 
 
 def _attempt(request: Request) -> int:
-    text = request.header(b"x-stainless-retry-count") or "0"
+    text = request.header(b"x-stainless-retry-count")
+    if text is None:
+        return 0
     return int(text) if text.isdecimal() and len(text) < 4 else 0

@@ -59,8 +59,9 @@ def _canned(language: str) -> list[tuple[tuple[tuple[str, ...], ...], list[str]]
 
 
 class Answer(NamedTuple):
-    """One choice: its pieces, one a token, and its finish reason ``stop`` or ``length``."""
+    """One choice: its text, whole and in pieces of a token, and why it ends: stop or length."""
 
+    text: str
     pieces: tuple[str, ...]
     finish: str
 
@@ -162,10 +163,12 @@ def _finish(text: str, stops: tuple[str, ...], max_tokens: int | None) -> Answer
 
 def _cut(text: str, stops: tuple[str, ...], max_tokens: int | None) -> Answer:
     cut = min((at for stop in stops if (at := text.find(stop)) >= 0), default=None)
-    pieces = tokens.split(text if cut is None else text[:cut])
+    text = text if cut is None else text[:cut]
+    pieces = tuple(tokens.split(text))
     if max_tokens is not None and len(pieces) > max_tokens:
-        return Answer(tuple(pieces[:max_tokens]), "length")
-    return Answer(tuple(pieces), "stop")
+        pieces = pieces[:max_tokens]
+        return Answer("".join(pieces), pieces, "length")
+    return Answer(text, pieces, "stop")
 
 
 _cut_again = lru_cache(maxsize=256)(_cut)

@@ -98,7 +98,7 @@ class Reply:
     def _whole(self, at_s: float, thoughts: tuple[str, ...], used: int, usage: str) -> Timeline:
         thought = "".join(thoughts)
         choices = [
-            wire.choice(index, "".join(answer.pieces), answer.finish, thought)
+            wire.choice(index, answer.text, answer.finish, thought)
             for index, answer in enumerate(self.answers)
         ]
         body = wire.completion(self.id, self.created, self.request.model, choices, usage)
