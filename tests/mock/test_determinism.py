@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from holysheep_helpers import catalog
+from holysheep_helpers.mock import state
 from holysheep_helpers.mock.handle import MockHandle
 from holysheep_helpers.mock.server import serve
 from tests.mock import raw
@@ -156,3 +158,14 @@ def test_python_s_hash_seed_has_no_part_in_it(hash_seed: str) -> None:
         answers = [raw.ask(mock, "hello", temperature=1) for _ in range(3)]
         here = [answers[-1].json, mock.entries()[-1]["due_s"]]
     assert json.loads(done.stdout) == here
+
+
+def test_of_many_requests_those_asked_lately_are_remembered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(state, "REQUESTS_KNOWN", 4)
+    tenant = state.Tenant("hs-mock-x", catalog.plans()["unlimited"], 1.0, None)
+    asked = [tenant.nth(name) for name in (b"a", b"b", b"a", b"c", b"a", b"d", b"e", b"f", b"g")]
+    assert asked == [0, 0, 1, 0, 2, 0, 0, 0, 0]
+    assert tenant.nth(b"f") == 1
+    assert tenant.nth(b"b") == 0
