@@ -19,7 +19,7 @@ from holysheep_helpers.mock.server import serve
 from tests.mock import raw
 from tests.notebooks.test_keys import ROOT
 
-DIGEST = "c3de8a0cd081daf1b87e1579e83b7cb96637d79e726b5dd5b75f768268ae2845"
+DIGEST = "218ccac67b28519634d5c8dbbefbc1378cf66cfe3b8bc6a327ffad44b7a003a8"
 ASKED: list[dict[str, Any]] = [
     raw.body(f"Tell me about city number {index % 10}.", stream=index % 3 == 0)
     for index in range(50)
