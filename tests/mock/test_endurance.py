@@ -182,7 +182,9 @@ def test_a_thousand_clients_that_leave_midway_leave_nothing_behind(
     with running(timers.pacer(), time_scale=1) as (mock, server):
         mock.api_key = "hs-mock-http"
         kept = []
-        for _ in range(10):
+        for hundred in range(10):
+            if hundred == 6:  # caches are filled, and tracing takes its time
+                tracemalloc.start()
             drop(mock, 100)
             assert settled(server) == 0
             assert [tenant.hash for tenant in server.app.state.tenants() if tenant.busy] == []
@@ -190,14 +192,12 @@ def test_a_thousand_clients_that_leave_midway_leave_nothing_behind(
             assert {entry["outcome"] for entry in mock.entries(0)} == {"left"}
             mock.reset()
             settled(server)
-            if not tracemalloc.is_tracing():  # from now on: caches are filled
-                tracemalloc.start()
             gc.collect()
             kept.append(tracemalloc.get_traced_memory()[0])
         tracemalloc.stop()
         left = alive() - before
         assert raw.send(mock, method="GET", path="/v1/models").status == 200
     with capsys.disabled():
-        print(f"\nkept after each hundred that left: {[size // 1024 for size in kept[1:]]} KB")
+        print(f"\nkept after each hundred that left: {[size // 1024 for size in kept[6:]]} KB")
     assert left == Counter()
-    assert kept[-1] - kept[2] < 50_000
+    assert kept[-1] - kept[6] < 50_000
