@@ -69,7 +69,7 @@ def parse(raw: bytes) -> ChatRequest:
     return _parse_again(raw) if len(raw) <= SMALL else _parse(raw)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=64)
 def _parse_again(raw: bytes) -> ChatRequest:
     """Small bodies come again and again: retries, measurements, drills."""
     return _parse(raw)
@@ -91,7 +91,7 @@ def _parse(raw: bytes) -> ChatRequest:
             raise bad(f"Invalid type for '{name}': expected {called}.", name)
     model, messages = _model(body), _messages(body)
     max_tokens = _max_tokens(body)
-    prompt = tokens.count_messages(text for _, text in messages)
+    prompt = tokens.count_messages([text for _, text in messages])
     known = catalog.find(model)
     window = known.context_window if known else None
     if window is not None and prompt + (max_tokens or 0) > window:
@@ -154,22 +154,22 @@ def _messages(body: dict[str, Any]) -> tuple[tuple[str, str], ...]:
         raise bad("'messages' is needed: an array with one message or more.", "messages")
     read = []
     for index, message in enumerate(messages):
-        where = f"messages[{index}]"
         if not isinstance(message, dict):
-            raise bad(f"'{where}' is not an object.", where)
-        if message.get("role") not in ROLES:
+            raise bad(f"'messages[{index}]' is not an object.", f"messages[{index}]")
+        role, content = message.get("role"), message.get("content")
+        if role not in ROLES:
             raise bad(
-                f"Invalid value: {shown(message.get('role'))}. Supported values are: "
+                f"Invalid value: {shown(role)}. Supported values are: "
                 + ", ".join(f"'{role}'" for role in ROLES) + ".",
-                f"{where}.role",
+                f"messages[{index}].role",
             )  # fmt: skip
-        read.append((message["role"], _content(message.get("content"), f"{where}.content")))
+        if not isinstance(content, str):
+            content = _parts(content, f"messages[{index}].content")
+        read.append((role, content))
     return tuple(read)
 
 
-def _content(content: Any, where: str) -> str:
-    if isinstance(content, str):
-        return content
+def _parts(content: Any, where: str) -> str:
     if not isinstance(content, list) or not content:
         raise bad(f"'{where}' is a string, or an array of text parts.", where)
     texts = []
