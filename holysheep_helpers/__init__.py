@@ -10,6 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from holysheep_helpers import catalog as catalog
+    from holysheep_helpers.batch_job import BatchStoppedWarning as BatchStoppedWarning
+    from holysheep_helpers.batch_result import BatchItem as BatchItem
+    from holysheep_helpers.batch_result import BatchResult as BatchResult
+    from holysheep_helpers.batching import batch as batch
+    from holysheep_helpers.batching import batch_iter as batch_iter
+    from holysheep_helpers.batching import batch_sync as batch_sync
+    from holysheep_helpers.batching import last_batch as last_batch
     from holysheep_helpers.budget import BudgetError as BudgetError
     from holysheep_helpers.chat import CutShortWarning as CutShortWarning
     from holysheep_helpers.chat import Reply as Reply
@@ -19,9 +26,13 @@ if TYPE_CHECKING:
     from holysheep_helpers.cost import cost_of as cost_of
     from holysheep_helpers.cost import to_krw as to_krw
     from holysheep_helpers.errors import ConfigurationError as ConfigurationError
+    from holysheep_helpers.errors import DeadlineError as DeadlineError
     from holysheep_helpers.errors import HolySheepError as HolySheepError
     from holysheep_helpers.errors import IncompleteStreamError as IncompleteStreamError
     from holysheep_helpers.errors import InputError as InputError
+    from holysheep_helpers.errors import JournalError as JournalError
+    from holysheep_helpers.errors import NotAskedError as NotAskedError
+    from holysheep_helpers.errors import UnexpectedReplyError as UnexpectedReplyError
     from holysheep_helpers.errors import UnknownPriceError as UnknownPriceError
     from holysheep_helpers.exercises import check as check
     from holysheep_helpers.exercises import hint as hint
@@ -39,24 +50,35 @@ if TYPE_CHECKING:
 
 _HOME = {
     "AsyncStream": "streaming",
+    "BatchItem": "batch_result",
+    "BatchResult": "batch_result",
+    "BatchStoppedWarning": "batch_job",
     "BudgetError": "budget",
     "ConfigurationError": "errors",
     "CutShortWarning": "chat",
+    "DeadlineError": "errors",
     "Gateway": "gateway",
     "HolySheepError": "errors",
     "IncompleteStreamError": "errors",
     "InputError": "errors",
+    "JournalError": "errors",
+    "NotAskedError": "errors",
     "Reply": "chat",
     "Stream": "streaming",
+    "UnexpectedReplyError": "errors",
     "UnknownPriceError": "errors",
     "ask": "chat",
     "astream": "streaming",
+    "batch": "batching",
+    "batch_iter": "batching",
+    "batch_sync": "batching",
     "check": "exercises",
     "compare_panel": "widgets",
     "connect": "connecting",
     "cost_of": "cost",
     "doctor": "checkup",
     "hint": "exercises",
+    "last_batch": "batching",
     "login": "keys",
     "playground": "widgets",
     "plot_bars": "plots",

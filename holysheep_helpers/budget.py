@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import warnings
 from dataclasses import dataclass, field
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 
 import httpx2
 import openai
 
 from holysheep_helpers import catalog
-from holysheep_helpers.errors import HolySheepError
+from holysheep_helpers.errors import ConfigurationError, HolySheepError
 from holysheep_helpers.spend import CHAT_PATH, Spend
 
 
@@ -77,3 +77,19 @@ def _without_price(request: httpx2.Request) -> str | None:
         return f"a POST to {path}"
     model = str(json.loads(request.content).get("model"))
     return repr(model) if catalog.published_price(model) is None else None
+
+
+def checked_usd(value: object) -> Decimal | None:
+    """An amount as it was given, exact, or a ``ConfigurationError`` for what can't be one."""
+    if value is None:
+        return None
+    try:
+        budget = Decimal(value) if isinstance(value, Decimal | str | int) else None
+    except InvalidOperation:
+        budget = None
+    if budget is None or isinstance(value, bool) or not budget.is_finite() or budget < 0:
+        raise ConfigurationError(
+            f"budget_usd is {value!r}: US dollars, 0 or more, as Decimal('0.50'), '0.50' or 1. "
+            "(No float: money is exact here.)"
+        )
+    return budget

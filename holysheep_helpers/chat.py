@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from html import escape
@@ -153,18 +154,23 @@ def request_arguments(
                 f"{name!r} is made by this helper. Use hs.stream() to stream, and the SDK's "
                 "client.chat.completions.create() for messages of your own."
             )
-    for name in ("max_tokens", "max_completion_tokens"):
-        value = given.get(name)
-        if value is not None and (
-            isinstance(value, bool) or not isinstance(value, int) or value < 1
-        ):
-            raise InputError(f"{name} is {value!r}: a whole number, 1 or more, is needed.")
+    check_parameters(given)
     parameters = dict(known[preset]) | given
     if "max_completion_tokens" in given and "max_tokens" not in given:
         del parameters["max_tokens"]  # two names for one limit: the caller's wins over the preset
     messages = [{"role": "system", "content": system}] if system else []
     messages.append({"role": "user", "content": prompt})
     return {"model": model, "messages": messages, **parameters}
+
+
+def check_parameters(given: Mapping[str, Any]) -> None:
+    """Raise ``InputError`` for a limit on the length of a reply that can't be one."""
+    for name in ("max_tokens", "max_completion_tokens"):
+        value = given.get(name)
+        if value is not None and (
+            isinstance(value, bool) or not isinstance(value, int) or value < 1
+        ):
+            raise InputError(f"{name} is {value!r}: a whole number, 1 or more, is needed.")
 
 
 def add_advice(

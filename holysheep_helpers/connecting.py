@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any, Literal
 
 from holysheep_helpers import catalog
 from holysheep_helpers.addresses import checked_url
-from holysheep_helpers.budget import Budget
+from holysheep_helpers.budget import Budget, checked_usd
 from holysheep_helpers.errors import ConfigurationError
 from holysheep_helpers.gateway import Gateway
 from holysheep_helpers.keys import HOW_TO_SET, Secret, find_key, settings
@@ -53,7 +53,7 @@ def connect(
         raise ConfigurationError(
             f"The plan is {plan!r}: allowed are {', '.join(map(repr, catalog.plans()))}."
         )
-    budget = _budget(budget_usd)
+    budget = checked_usd(budget_usd)
     decided_by = "you asked for it" if mode else "HOLYSHEEP_MODE says so"
     if asked == "mock":
         if base_url is not None or api_key is not None:
@@ -151,18 +151,3 @@ def _number(
     if not 0 <= value < float("inf"):
         raise ConfigurationError(f"{name} is {text!r}: a number, 0 or more, is needed.")
     return value
-
-
-def _budget(value: object) -> Decimal | None:
-    if value is None:
-        return None
-    try:
-        budget = Decimal(value) if isinstance(value, Decimal | str | int) else None
-    except InvalidOperation:
-        budget = None
-    if budget is None or isinstance(value, bool) or not budget.is_finite() or budget < 0:
-        raise ConfigurationError(
-            f"budget_usd is {value!r}: US dollars, 0 or more, as Decimal('0.50'), '0.50' or 1. "
-            "(No float: money is exact here.)"
-        )
-    return budget

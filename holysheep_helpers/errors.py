@@ -32,3 +32,15 @@ class IncompleteStreamError(HolySheepError):
     def __init__(self, message: str, partial_text: str) -> None:
         super().__init__(message)
         self.partial_text = partial_text
+
+
+class JournalError(HolySheepError):
+    """A batch's journal is another kind of file, is in use, or can't be written."""
+
+
+class NotAskedError(HolySheepError):
+    """A prompt of a batch has no answer, because the batch stopped first; its cause says why."""
+
+
+class DeadlineError(HolySheepError, TimeoutError):
+    """The total deadline of one prompt has passed; its cause is what had gone wrong until then."""

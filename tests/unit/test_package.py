@@ -70,6 +70,12 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
         (hs.ask, "gateway_or_client prompt system model preset sdk_parameters"),
         (hs.stream, "gateway_or_client prompt system model preset sdk_parameters"),
         (hs.astream, "gateway_or_client prompt system model preset sdk_parameters"),
+        (
+            hs.batch,
+            "gateway_or_client prompts model system max_concurrency requests_per_minute "
+            "tokens_per_minute journal budget_usd deadline_s progress sdk_parameters",
+        ),
+        (hs.batch_sync, "gateway_or_client prompts options"),
         (hs.cost_of, "usage model"),
         (hs.check, "exercise answer"),
         (hs.doctor, ""),
@@ -90,7 +96,10 @@ def test_no_module_has_grown_too_long() -> None:
 # Each may import those before it alone; the mock is one room, which knows only what is named.
 FLOORS = (
     *("errors", "catalog", "addresses", "tokens", "mock", "cost", "keys", "spend", "budget"),
-    *("gateway", "connecting", "chat", "streaming", "plots", "exercises", "checkup", "widgets"),
+    *("gateway", "connecting", "chat", "streaming"),
+    *("pacing", "journal", "batch_prompts", "batch_call", "batch_result", "progress", "purse"),
+    *("asking", "batch_job", "batch_stream", "batching"),
+    *("plots", "exercises", "checkup", "widgets"),
 )
 THE_MOCK_KNOWS = {"errors", "catalog", "addresses", "tokens", "mock"}
 
@@ -120,6 +129,12 @@ def test_imports_point_down_only() -> None:
         if (above := known - {room} - set(FLOORS[: FLOORS.index(room)]))
     }
     assert upward == {}
+
+
+def test_no_module_hides_a_public_name() -> None:
+    """Importing ``holysheep_helpers.x`` would put the module in the place of ``hs.x``."""
+    modules = {f.stem for f in (ROOT / "holysheep_helpers").glob("*.py")}
+    assert modules & set(hs.__all__) == {"catalog"}
 
 
 def test_no_sleep_in_a_test() -> None:

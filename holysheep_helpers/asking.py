@@ -1,0 +1,278 @@
+"""One prompt of a batch, asked until it is answered, has failed for good, or is out of time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from decimal import Decimal
+from random import Random
+from time import perf_counter
+
+import openai
+
+from holysheep_helpers.batch_call import Completion, Failure, judge, read, send
+from holysheep_helpers.batch_prompts import Item
+from holysheep_helpers.batch_result import Attempt, BatchItem, not_asked, recorded
+from holysheep_helpers.budget import BudgetError
+from holysheep_helpers.chat import add_advice
+from holysheep_helpers.cost import cost_or_none
+from holysheep_helpers.errors import DeadlineError, JournalError, UnexpectedReplyError
+from holysheep_helpers.journal import Journal
+from holysheep_helpers.pacing import Gate, Limit, back_off_s
+from holysheep_helpers.purse import Purse
+
+MAX_ATTEMPTS = 6
+"""Requests for one prompt that may fail for a reason of their own; 429s are not counted."""
+PATIENCE_S = 600.0
+"""The longest Retry-After that is waited for, and how long only 429s may come; then it stops."""
+
+
+@dataclass
+class Limits:
+    """What the caller said: so many a minute; ``None`` where the plan or headers shall tell."""
+
+    requests_per_minute: float | None
+    tokens_per_minute: float | None
+    max_concurrency: int
+    deadline_s: float | None
+
+
+class _Work:
+    """What is known about one prompt while it is asked."""
+
+    def __init__(self, index: int, item: Item, lost: int) -> None:
+        self.index, self.item, self.lost = index, item, lost
+        self.timeline: list[Attempt] = []
+        self.sent_s: float | None = None  # of the request that is under way
+        self.reserved = Decimal(0)
+        self.failure: Failure | None = None
+
+    def failed(self, error: Exception) -> BatchItem:
+        return BatchItem(
+            index=self.index,
+            prompt=self.item.prompt,
+            error=error.with_traceback(None),  # or its frames would keep everything alive
+            model=self.item.model,
+            lost=self.lost,
+            **self._times(),
+        )
+
+    def answered(self, reply: Completion, request_id: str | None) -> BatchItem:
+        return BatchItem(
+            index=self.index,
+            prompt=self.item.prompt,
+            text=reply.text,
+            usage=reply.usage,
+            cost=cost_or_none(reply.usage, reply.model),
+            finish_reason=reply.finish_reason,
+            model=reply.model,
+            request_id=request_id,
+            lost=self.lost,
+            **self._times(),
+        )
+
+    def _times(self) -> dict:
+        first, last = self.timeline[0], self.timeline[-1]
+        return {
+            "attempts": len(self.timeline),
+            "elapsed_s": last.end_s - first.start_s,
+            "timeline": tuple(self.timeline),
+        }
+
+
+@dataclass
+class Asker:
+    """Asks prompt after prompt; what holds one of them back may hold back all (``gate``).
+
+    ``stopped_by`` is the fatal error after which nothing more is sent; ``left`` has what was under
+    way when the batch was interrupted, by index.
+    """
+
+    client: openai.AsyncOpenAI
+    limits: Limits
+    purse: Purse | None = None
+    journal: Journal | None = None
+    clock: Callable[[], float] = perf_counter
+    random: Random = field(default_factory=Random)
+    stopped_by: Exception | None = None
+    left: dict[int, BatchItem] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.began_s = self.clock()
+        self._stop = asyncio.Event()
+        self._limited_since_s: float | None = None
+        said = self.limits
+        self.gate = Gate(
+            requests=Limit(said.requests_per_minute),
+            tokens=Limit(said.tokens_per_minute),
+            herd=said.max_concurrency,
+            clock=self.clock,
+            sleep=self._pause,
+            random=self.random,
+            learns_requests=said.requests_per_minute is None,
+            learns_tokens=said.tokens_per_minute is None,
+        )
+
+    def stop(self, why: Exception) -> None:
+        """Send nothing more; what is under way may end."""
+        self.stopped_by = self.stopped_by or why
+        self._stop.set()
+
+    async def _pause(self, wait_s: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(wait_s):
+                await self._stop.wait()
+
+    async def ask(self, index: int, item: Item, lost: int = 0) -> BatchItem:
+        """Never raises for what the server did; the error is then in the result."""
+        work = _Work(index, item, lost)
+        try:
+            if self.limits.deadline_s is None:
+                return await self._ask(work, None)
+            async with asyncio.timeout(None) as deadline:
+                return await self._ask(work, deadline)
+        except TimeoutError:
+            return self._too_late(work, under_way=True)
+        except BudgetError as error:
+            self.stop(error)
+            return self._left_off(work)
+        except JournalError as error:  # a full disk: without the line of intent nothing is sent
+            self.stop(error)
+            return work.failed(error) if work.timeline else self._left_off(work)
+        except asyncio.CancelledError:
+            self._lose(work, "interrupted")
+            self.left[index] = self._left_off(work)
+            raise
+
+    async def _ask(self, work: _Work, deadline: asyncio.Timeout | None) -> BatchItem:
+        item, tokens, tries = work.item, 0, 0
+        if self.gate.counts_tokens:
+            tokens = item.input_tokens + item.output_tokens
+        while True:
+            note = await self.gate.turn(tokens, lambda: self.stopped_by is not None)
+            if self.purse is not None:
+                work.reserved = await self.purse.reserve(item)
+            if self.stopped_by is not None:
+                self._settle(work, Decimal(0))
+                return self._left_off(work)
+            if deadline is not None and not work.timeline:
+                loop = asyncio.get_running_loop()
+                deadline.reschedule(loop.time() + (self.limits.deadline_s or 0))
+            result = await self._once(work, note)
+            if isinstance(result, BatchItem):
+                return result
+            tries += not result.limited
+            wait_s = self._wait_s(work, result, tries)
+            if wait_s is None:
+                return self._give_up(work, result, tries)
+            if deadline is not None and self._passes(work, wait_s):
+                return self._too_late(work)
+            if not result.limited:
+                await self._pause(wait_s)
+
+    async def _once(self, work: _Work, note: list[float] | None) -> BatchItem | Failure:
+        item = work.item
+        if self.journal is not None:
+            self.journal.ask(item.key)
+        work.sent_s = self.clock()
+        try:
+            response = await send(self.client, item)
+            reply = read(response, self.client.base_url)
+        except BudgetError:  # the gateway's own budget refused it, before it was sent
+            work.sent_s = None
+            self._unpaid(work, "budget")
+            raise
+        except (openai.OpenAIError, UnexpectedReplyError) as error:
+            return self._failed(work, judge(error))
+        self._ended(work, "ok")
+        if self.gate.learning:
+            self.gate.learn(response.headers, done=True)
+        self.gate.went_well()
+        self._limited_since_s = None
+        if note is not None and reply.usage is not None:
+            self.gate.tokens.correct(note, reply.usage.total_tokens)
+        result = work.answered(reply, response.headers.get("x-request-id"))
+        self._settle(work, work.reserved if result.cost is None else result.cost)
+        if self.journal is not None:
+            try:
+                self.journal.answer(item.key, recorded(result))
+            except JournalError as error:  # the answer is kept here; nothing more is asked
+                self.stop(error)
+        return result
+
+    def _failed(self, work: _Work, failure: Failure) -> Failure:
+        work.failure = failure
+        if failure.limited and isinstance(failure.error, openai.APIStatusError):
+            self.gate.learn(failure.error.response.headers, done=False)
+        if failure.maybe_paid:
+            self._lose(work, failure.label)
+            return failure
+        self._ended(work, failure.label)
+        self._unpaid(work, failure.label)
+        return failure
+
+    def _unpaid(self, work: _Work, why: str) -> None:
+        self._settle(work, Decimal(0))
+        if self.journal is not None:
+            self.journal.fail(work.item.key, why)
+
+    def _wait_s(self, work: _Work, failure: Failure, tries: int) -> float | None:
+        """Seconds until this prompt may be asked again; ``None`` if it may not."""
+        if failure.fatal or not failure.retry or tries >= MAX_ATTEMPTS:
+            return None
+        if not failure.limited:
+            return max(failure.wait_s or 0.0, back_off_s(tries, self.random))
+        now_s = self.clock()
+        if self._limited_since_s is None:
+            self._limited_since_s = now_s
+        if max(failure.wait_s or 0.0, now_s - self._limited_since_s) > PATIENCE_S:
+            return None
+        return self.gate.hold(failure.wait_s, self.began_s + work.timeline[-1].start_s)
+
+    def _give_up(self, work: _Work, failure: Failure, tries: int) -> BatchItem:
+        error = failure.error
+        if isinstance(error, openai.OpenAIError):
+            add_advice(error, self.client, work.item.model)
+        if tries >= MAX_ATTEMPTS and failure.retry:
+            error.add_note(f"Given up after {tries} requests.")
+        if failure.fatal or failure.limited:
+            self.stop(error)
+        return work.failed(error)
+
+    def _passes(self, work: _Work, wait_s: float) -> bool:
+        since_s = self.clock() - self.began_s - work.timeline[0].start_s
+        return since_s + wait_s >= (self.limits.deadline_s or 0)
+
+    def _too_late(self, work: _Work, under_way: bool = False) -> BatchItem:
+        if under_way:
+            self._lose(work, "time-out")
+        error = DeadlineError(
+            f"No answer within deadline_s={self.limits.deadline_s} after {len(work.timeline)} "
+            f"requests (the last: {work.timeline[-1].outcome}). Allow more time, or ask for less."
+        )
+        error.__cause__ = work.failure.error.with_traceback(None) if work.failure else None
+        return work.failed(error)
+
+    def _left_off(self, work: _Work) -> BatchItem:
+        return not_asked(
+            work.index, work.item.prompt, self.stopped_by, work.lost, tuple(work.timeline)
+        )
+
+    def _lose(self, work: _Work, outcome: str) -> None:
+        """The request that is under way, if any, may be answered and billed without us."""
+        if work.sent_s is not None:
+            work.lost += 1
+            self._ended(work, outcome)
+            self._settle(work, work.reserved)
+
+    def _ended(self, work: _Work, outcome: str) -> None:
+        start_s = (work.sent_s or 0) - self.began_s
+        work.timeline.append(Attempt(start_s, self.clock() - self.began_s, outcome))
+        work.sent_s = None
+
+    def _settle(self, work: _Work, cost: Decimal) -> None:
+        if self.purse is not None:
+            self.purse.settle(work.reserved, cost)
+            work.reserved = Decimal(0)

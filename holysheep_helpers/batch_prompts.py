@@ -1,0 +1,149 @@
+"""What may be asked in a batch, and what is sent for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from holysheep_helpers import catalog, tokens
+from holysheep_helpers.chat import check_parameters
+from holysheep_helpers.errors import InputError
+from holysheep_helpers.journal import key_of
+
+Prompt = str | Sequence[Mapping[str, Any]] | Mapping[str, Any]
+SDK_OPTIONS = ("extra_headers", "extra_query", "timeout")  # they are no part of the body
+ASSUMED_OUTPUT_TOKENS = 1_000
+
+
+@dataclass(slots=True)
+class Item:
+    """One prompt: as it was given, and as it is sent. ``key`` finds it again in a journal."""
+
+    prompt: Any
+    body: dict[str, Any]
+    options: dict[str, Any]
+    key: str = ""
+
+    @property
+    def model(self) -> str:
+        return self.body["model"]
+
+    @property
+    def input_tokens(self) -> int:
+        """The estimate of ``hs.tokens`` for the prompt."""
+        return tokens.count_messages(self.body["messages"])
+
+    @property
+    def output_tokens(self) -> int:
+        """The most that may come back: ``max_tokens``, or else an assumed 1,000."""
+        body = self.body
+        most = body.get("max_completion_tokens") or body.get("max_tokens")
+        return most or ASSUMED_OUTPUT_TOKENS
+
+    @property
+    def is_capped(self) -> bool:
+        return bool(self.body.get("max_completion_tokens") or self.body.get("max_tokens"))
+
+
+class Reader:
+    """Makes items of prompts, with what is common to all of them."""
+
+    def __init__(
+        self, model: object, system: object, parameters: Mapping[str, Any], hashed: bool
+    ) -> None:
+        self._hashed = hashed
+        for name in ("prompt", "messages"):
+            if name in parameters:
+                raise InputError(f"{name!r} belongs into the list of prompts: nothing was sent.")
+        self._common = {"model": model, "system": system, **parameters}
+        _checked_settings(self._common)
+
+    def item(self, prompt: object) -> Item:
+        """Raises ``InputError`` if this can't be asked."""
+        own: dict[str, Any] = {"prompt": prompt}
+        if isinstance(prompt, Mapping):
+            own = dict(prompt)
+            if ("prompt" in own) == ("messages" in own):
+                raise InputError("a dict needs either 'prompt' or 'messages'.")
+            own.setdefault("prompt", own.pop("messages", None))
+            _checked_settings(own)
+        settings = {**self._common, **own}
+        asked, model, system = (settings.pop(name) for name in ("prompt", "model", "system"))
+        options = {name: settings.pop(name) for name in SDK_OPTIONS if name in settings}
+        messages = _messages(asked, system)
+        extra = settings.pop("extra_body", None) or {}
+        body = {"model": model, "messages": messages, **settings, **extra}
+        return Item(prompt, body, options, self._key(body) if self._hashed else "")
+
+    def items(self, prompts: object) -> tuple[list[Item], list[Any]]:
+        """All items, and the labels of their rows. Raises ``InputError`` that names the first."""
+        given, labels = _listed(prompts)
+        items = []
+        for label, prompt in zip(labels, given, strict=True):
+            try:
+                items.append(self.item(prompt))
+            except InputError as error:
+                raise InputError(f"Prompt {label!r}: {error} Nothing was sent.") from None
+        return items, labels
+
+    @staticmethod
+    def _key(body: dict[str, Any]) -> str:
+        try:
+            return key_of(body)
+        except (TypeError, ValueError) as error:
+            raise InputError(f"a journal needs parameters that are plain JSON: {error}.") from None
+
+
+def _listed(prompts: object) -> tuple[list[Any], list[Any]]:
+    shape = "a list of prompts, or one column of a data frame"
+    if isinstance(prompts, str | bytes | Mapping):
+        raise InputError(
+            f"One {type(prompts).__name__} was given where {shape} is needed. For a single prompt "
+            "there is hs.ask(gw, prompt)."
+        )
+    if hasattr(prompts, "columns"):
+        raise InputError(f"A whole data frame was given: {shape} is needed, frame['text'] say.")
+    if not isinstance(prompts, Iterable):
+        raise InputError(
+            f"A {type(prompts).__name__} was given: {shape} is needed. Asynchronous and endless "
+            "ones are for hs.batch_iter()."
+        )
+    given = list(prompts)
+    index = getattr(prompts, "index", None)  # a column has labels; a list has a method
+    labels = list(range(len(given))) if index is None or callable(index) else list(index)
+    return given, labels
+
+
+def _checked_settings(settings: dict[str, Any]) -> None:
+    model = settings.get("model", catalog.DEFAULT_MODEL)
+    if not isinstance(model, str) or not model.strip():
+        raise InputError(f"the model is {model!r}: an id is needed, {catalog.DEFAULT_MODEL!r} say.")
+    system = settings.get("system")
+    if system is not None and not isinstance(system, str):
+        raise InputError(f"the system prompt is a {type(system).__name__}: text is needed.")
+    if settings.get("n") not in (None, 1):
+        raise InputError(f"n is {settings['n']!r}: a batch has one answer for each prompt.")
+    if "stream" in settings:
+        raise InputError("a batch reads whole answers: leave 'stream' out.")
+    for name in ("extra_body", "extra_headers", "extra_query"):
+        if not isinstance(settings.get(name) or {}, Mapping):
+            raise InputError(f"{name} is a {type(settings[name]).__name__}: a dict is needed.")
+    check_parameters(settings)
+
+
+def _messages(asked: object, system: str | None) -> list[Any]:
+    before = [{"role": "system", "content": system}] if system else []
+    if isinstance(asked, str):
+        if not asked.strip():
+            raise InputError("it is empty: write a question, or leave it out.")
+        return [*before, {"role": "user", "content": asked}]
+    if isinstance(asked, Sequence) and not isinstance(asked, bytes):
+        if asked and all(isinstance(m, Mapping) and isinstance(m.get("role"), str) for m in asked):
+            return [*before, *asked]
+        raise InputError("a list of messages is needed: [{'role': 'user', 'content': '...'}].")
+    empty = " (an empty cell: drop those rows first)" if asked is None or asked != asked else ""
+    raise InputError(
+        f"it is a {type(asked).__name__}{empty}: text, a list of messages, or a dict with "
+        "'prompt' or 'messages' is needed."
+    )

@@ -1,0 +1,51 @@
+"""A batch's progress: a bar in JupyterLab, a line of text in a terminal, or silence."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from time import perf_counter
+from typing import Any
+
+SHOW_EVERY_S = 0.2
+
+
+class Progress:
+    """Rate, cost so far, failures and time left, by tqdm; ``total`` is ``None`` if unknown."""
+
+    def __init__(self, total: int | None, shown: bool, restored: int = 0) -> None:
+        self._bar: Any = None
+        self._failed = 0
+        self._spent = Decimal(0)
+        self._count = 0
+        self._shown_s = perf_counter()
+        if shown:
+            from tqdm.auto import tqdm
+
+            self._bar = tqdm(total=total, initial=restored, unit=" prompts", dynamic_ncols=True)
+
+    def one_more(self, cost: Decimal | None, failed: bool) -> None:
+        """One prompt is done with."""
+        if self._bar is None:
+            return
+        self._count += 1
+        self._failed += failed
+        self._spent += cost or 0
+        if perf_counter() - self._shown_s >= SHOW_EVERY_S:
+            self._show()
+
+    def say(self, text: str) -> None:
+        """A line of its own, where the bar is shown."""
+        if self._bar is not None:
+            self._bar.write(text)
+
+    def _show(self) -> None:
+        self._shown_s = perf_counter()
+        self._bar.set_postfix_str(f"{self._spent:.4f} USD, {self._failed} failed", refresh=False)
+        self._bar.update(self._count)
+        self._count = 0
+
+    def close(self) -> None:
+        """Leave the bar as it stands now."""
+        if self._bar is not None:
+            self._show()
+            self._bar.close()

@@ -1,0 +1,89 @@
+"""A batch's own budget: estimated beforehand, and kept before each request is sent."""
+
+from __future__ import annotations
+
+from asyncio import Event
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+
+from holysheep_helpers import catalog
+from holysheep_helpers.batch_prompts import ASSUMED_OUTPUT_TOKENS, Item
+from holysheep_helpers.budget import BudgetError
+from holysheep_helpers.cost import MTOK
+
+
+def most_usd(item: Item) -> Decimal | None:
+    """What this prompt may cost in US dollars, or ``None`` where no price was published.
+
+    Its tokens by the estimate of ``hs.tokens``, and all of ``max_tokens`` (1,000 are assumed where
+    it is not given), at the published price.
+    """
+    price = catalog.published_price(item.model)
+    if price is None:
+        return None
+    return (
+        item.input_tokens * price.input_usd_per_mtok
+        + item.output_tokens * price.output_usd_per_mtok
+    ) / MTOK
+
+
+def estimate(items: Iterable[Item]) -> str:
+    """What these may cost, in one sentence that names its assumption."""
+    usd, calls, unpriced, uncapped = Decimal(0), 0, 0, 0
+    for item in items:
+        cost = most_usd(item)
+        calls += 1
+        uncapped += not item.is_capped
+        unpriced += cost is None
+        usd += cost or 0
+    parts = [f"Estimate: {calls:,} calls, at most {usd:.4f} USD if each used all of max_tokens"]
+    if uncapped:
+        parts.append(f"{uncapped:,} without max_tokens are taken for {ASSUMED_OUTPUT_TOKENS:,}")
+    if unpriced:
+        parts.append(f"{unpriced:,} are of unknown price and not in it")
+    return "; ".join(parts) + "."
+
+
+@dataclass
+class Purse:
+    """``limit_usd`` may be spent; what is under way is reserved at the most it may cost."""
+
+    limit_usd: Decimal
+    spent_usd: Decimal = Decimal(0)
+    reserved_usd: Decimal = Decimal(0)
+
+    def __post_init__(self) -> None:
+        self._settled = Event()
+
+    async def reserve(self, item: Item) -> Decimal:
+        """Wait until this request fits beside those under way; how much is set aside for it.
+
+        Raises ``BudgetError``, before anything is sent, if it can't fit, or has no known price.
+        """
+        most = most_usd(item)
+        if most is None:
+            raise unpriced(item, self.limit_usd)
+        while self.spent_usd + self.reserved_usd + most > self.limit_usd:
+            if not self.reserved_usd:
+                raise BudgetError(
+                    f"Not sent: {self.spent_usd:f} USD is spent, the next call may cost {most:f} "
+                    f"USD, and budget_usd is {self.limit_usd} USD. Raise it, or lower max_tokens."
+                )
+            self._settled.clear()
+            await self._settled.wait()
+        self.reserved_usd += most
+        return most
+
+    def settle(self, reserved: Decimal, cost: Decimal) -> None:
+        """The request is over and cost so much (what may have been paid counts as paid)."""
+        self.reserved_usd -= reserved
+        self.spent_usd += cost
+        self._settled.set()
+
+
+def unpriced(item: Item, limit_usd: Decimal) -> BudgetError:
+    return BudgetError(
+        f"Not sent: no price was published for {item.model!r}, so budget_usd={limit_usd} can't be "
+        "kept. Use a model with a price (hs.catalog.models()), or leave budget_usd out."
+    )

@@ -1,0 +1,280 @@
+"""Cancelled, killed, interrupted: the same call goes on, and counts what may be paid twice."""
+
+import asyncio
+import json
+import multiprocessing
+import os
+from collections import Counter
+from functools import partial
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import openai
+import pytest
+from jupyter_client.manager import start_new_async_kernel
+
+import holysheep_helpers as hs
+from holysheep_helpers import batch_job
+from holysheep_helpers.asking import Asker
+from tests.unit import virtual
+from tests.unit.lossy import LossyServer, lossy
+from tests.unit.virtual import Server, error
+
+QUIET: dict[str, Any] = {"progress": False}
+
+
+class NoWait(Random):
+    """Back-offs without a wait."""
+
+    def uniform(self, a: float, b: float) -> float:
+        return 0.0
+
+
+@pytest.fixture
+def no_back_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batch_job, "Asker", partial(Asker, random=NoWait()))
+
+
+def names(count: int) -> list[str]:
+    return [f"p{n}" for n in range(count)]
+
+
+def client(base_url: str, **options: Any) -> openai.AsyncOpenAI:
+    return openai.AsyncOpenAI(
+        base_url=base_url,
+        api_key="hs-mock-resume",
+        http_client=openai.DefaultAioHttpClient(trust_env=False),
+        **options,
+    )
+
+
+def run(base_url: str, prompts: Any, timeout_s: float = 60, **options: Any) -> hs.BatchResult:
+    async def main() -> hs.BatchResult:
+        async with client(base_url, timeout=timeout_s) as own:
+            return await hs.batch(own, prompts, **(QUIET | options))
+
+    return asyncio.run(main())
+
+
+def journal_lines(file: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in file.read_text("utf-8").splitlines()[1:]]
+
+
+# --- resume
+
+
+def virtual_batch(server: Server, prompts: Any, file: Path, **options: Any) -> hs.BatchResult:
+    async def main() -> hs.BatchResult:
+        own = await virtual.client_of(server)
+        return await hs.batch(own, prompts, journal=file, **(QUIET | options))
+
+    return virtual.run(main())
+
+
+@pytest.fixture
+def in_virtual_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batch_job, "Asker", virtual.asker_in_virtual_time())
+
+
+@pytest.mark.usefixtures("in_virtual_time")
+def test_the_same_call_again_sends_nothing(tmp_path: Path) -> None:
+    file, server = tmp_path / "run.jsonl", Server()
+    first = virtual_batch(server, names(10), file)
+    before = file.read_bytes()
+    second = virtual_batch(server, names(10), file)
+    assert len(server.seen) == 10
+    assert second.texts == first.texts
+    assert [item.cost for item in second] == [item.cost for item in first]
+    assert [item.usage for item in second] == [item.usage for item in first]
+    assert all(item.restored for item in second)
+    assert (second.restored, second.sent, second.spent_usd) == (10, 0, 0)
+    assert second.cost == first.cost > 0
+    assert "10 of them from the journal" in repr(second)
+    assert file.read_bytes() == before
+
+
+@pytest.mark.usefixtures("in_virtual_time")
+def test_prompts_may_be_added_dropped_reordered_and_doubled(tmp_path: Path) -> None:
+    file, server = tmp_path / "run.jsonl", Server()
+    virtual_batch(server, ["a", "b", "c", "a"], file)
+    result = virtual_batch(server, ["d", "a", "c", "a", "a", "b"], file)
+    assert server.prompts()[4:] == ["d", "a"]
+    assert result.texts == ["D", "A", "C", "A", "A", "B"]
+    assert [item.restored for item in result] == [False, True, True, True, False, True]
+
+
+@pytest.mark.usefixtures("in_virtual_time")
+@pytest.mark.parametrize(
+    "change", [{"temperature": 1}, {"model": "gpt-4.1"}, {"system": "Be brief."}]
+)
+def test_another_parameter_is_another_question(tmp_path: Path, change: dict[str, Any]) -> None:
+    file, server = tmp_path / "run.jsonl", Server()
+    virtual_batch(server, ["a"], file, temperature=0)
+    virtual_batch(server, ["a"], file, **({"temperature": 0} | change))
+    assert len(server.seen) == 2
+
+
+@pytest.mark.usefixtures("in_virtual_time")
+def test_failed_prompts_are_asked_again(tmp_path: Path) -> None:
+    file, server = tmp_path / "run.jsonl", Server(b=[error(400)])
+    first = virtual_batch(server, ["a", "b"], file)
+    second = virtual_batch(server, ["a", "b"], file)
+    assert first.texts == ["A", None]
+    assert second.texts == ["A", "B"]
+    assert second.possibly_paid_twice == 0
+
+
+@pytest.mark.usefixtures("in_virtual_time")
+def test_retry_failed_with_a_journal_keeps_the_answers_of_equal_prompts_apart(
+    tmp_path: Path,
+) -> None:
+    file, server = tmp_path / "run.jsonl", Server(a=[error(400)])
+
+    async def main() -> tuple[hs.BatchResult, hs.BatchResult]:
+        own = await virtual.client_of(server)
+        first = await hs.batch(own, ["a", "a"], max_concurrency=1, journal=file, **QUIET)
+        return first, await first.retry_failed()
+
+    first, second = virtual.run(main())
+    assert first.texts == [None, "A"]
+    assert second.texts == ["A", "A"]
+    assert second[1] is first[1]
+    assert len(server.seen) == 3
+
+
+@pytest.mark.usefixtures("in_virtual_time")
+def test_cancelled_and_called_again_it_goes_on_and_counts_what_was_under_way(
+    tmp_path: Path,
+) -> None:
+    file, server = tmp_path / "run.jsonl", Server(1.0)
+
+    async def cancelled() -> None:
+        own = await virtual.client_of(server)
+        async with asyncio.timeout(2.5):
+            await hs.batch(own, names(20), max_concurrency=4, journal=file, **QUIET)
+
+    with pytest.raises(TimeoutError):
+        virtual.run(cancelled())
+    result = virtual_batch(server, names(20), file)
+    assert len(result.ok) == 20
+    assert (result.restored, result.sent) == (8, 12)
+    assert result.possibly_paid_twice == 4
+    assert Counter(server.prompts()) == {f"p{n}": 2 if 8 <= n < 12 else 1 for n in range(20)}
+    again = virtual_batch(server, names(20), file)  # the count stays with the journal
+    assert again.possibly_paid_twice == 4
+
+
+@pytest.mark.usefixtures("in_virtual_time")
+def test_no_prompt_and_no_key_in_the_journal(tmp_path: Path) -> None:
+    file = tmp_path / "run.jsonl"
+    secret = Server()
+    secret.faults["a very private question"] = [error(500)]
+    virtual_batch(secret, ["a very private question"], file, extra_headers={"x-key": "hs-mock-key"})
+    text = file.read_text("utf-8")
+    assert "hs-mock" not in text
+    assert "a very private question" not in text
+    assert '"500"' in text
+
+
+def child(base_url: str, file: str, count: int) -> None:
+    """A process that runs the batch, to be killed."""
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+        run(base_url, names(count), max_concurrency=8, journal=file)
+
+
+def kill_when(server: LossyServer, process: Any, seen: int) -> None:
+    """Kill -9 as soon as the server has got so many requests, from the server's own thread."""
+    behave = server.behave
+
+    def behave_and_kill(prompt: str, nth: int) -> str:
+        if len(server.log) + 1 == seen:
+            process.kill()
+        return behave(prompt, nth)
+
+    server.behave = behave_and_kill
+
+
+def test_killed_ten_times_it_pays_for_nothing_twice_without_counting_it(tmp_path: Path) -> None:
+    file, count, draw = tmp_path / "run.jsonl", 400, Random(4)
+    forks = "forkserver" in multiprocessing.get_all_start_methods()
+    context: Any = multiprocessing.get_context("forkserver" if forks else "spawn")
+    if forks:
+        context.set_forkserver_preload([__name__, "holysheep_helpers.batching"])
+    with lossy(lambda prompt, nth: "ok", takes_s=0.002) as server:
+        behave = server.behave
+        for _ in range(10):
+            process = context.Process(target=child, args=(server.base_url, str(file), count))
+            kill_when(server, process, len(server.log) + draw.randint(5, 40))
+            process.start()
+            process.join(60)
+            assert process.exitcode not in (0, None)
+            server.behave = behave
+        result = run(server.base_url, names(count), max_concurrency=8, journal=file)
+    assert result.texts == [name.upper() for name in names(count)]
+    paid = server.paid()
+    assert set(paid) == set(names(count))
+    for item in result:  # one by one: never more than was counted
+        assert paid[item.prompt] - 1 <= item.possibly_paid_twice
+    assert server.doubled() <= result.possibly_paid_twice <= 10 * 8
+    asked = sum("ask" in line for line in journal_lines(file))
+    assert asked == len(server.log) + (result.possibly_paid_twice - server.doubled())
+    assert server.doubled() > 0
+
+
+# --- in a notebook
+
+
+INTERRUPTED = """
+import openai, holysheep_helpers as hs
+client = openai.AsyncOpenAI(
+    base_url={url!r}, api_key="hs-mock-x",
+    http_client=openai.DefaultAioHttpClient(trust_env=False))
+result = await hs.batch(client, [f"p{{n}}" for n in range(30)], progress=False, journal={file!r})
+"""
+AFTERWARDS = """
+print(len(hs.last_batch().ok), len(hs.last_batch()))
+result = await hs.last_batch().retry_failed()
+print(len(result.ok), result.possibly_paid_twice)
+"""
+
+
+async def stop_button(folder: Path) -> tuple[dict[str, Any], str, LossyServer]:
+    """Run the cell, press Stop once all its workers wait; its reply, and what comes after it."""
+    stalled, printed = [], []
+    loop = asyncio.get_running_loop()
+
+    async def press_stop() -> None:
+        await manager.interrupt_kernel()
+
+    def behave(prompt: str, nth: int) -> str:
+        if int(prompt[1:]) < 10 or len(stalled) == 5:
+            return "ok"
+        stalled.append(prompt)
+        if len(stalled) == 5:
+            asyncio.run_coroutine_threadsafe(press_stop(), loop)
+        return "stall"
+
+    with lossy(behave) as server:
+        manager, kernel = await start_new_async_kernel(kernel_name="python3", cwd=str(Path.cwd()))
+        try:
+            cell = INTERRUPTED.format(url=server.base_url, file=str(folder / "run.jsonl"))
+            reply = await kernel.execute_interactive(cell, timeout=60, output_hook=id)
+            await kernel.execute_interactive(
+                AFTERWARDS,
+                timeout=60,
+                output_hook=lambda message: printed.append(message["content"].get("text", "")),
+            )
+        finally:
+            kernel.stop_channels()
+            await manager.shutdown_kernel(now=True)
+    return reply["content"], "".join(printed), server
+
+
+def test_the_stop_button_of_a_notebook_keeps_what_was_answered(tmp_path: Path) -> None:
+    reply, printed, server = asyncio.run(stop_button(tmp_path))
+    assert reply["ename"] in ("KeyboardInterrupt", "CancelledError")
+    assert "10 of 30 prompts are answered" in reply["evalue"]
+    assert printed == "10 30\n30 5\n"
+    assert server.doubled() == 5
