@@ -12,7 +12,7 @@ from time import perf_counter
 
 import openai
 
-from holysheep_helpers.batch_call import Completion, Failure, judge, read, send
+from holysheep_helpers.batch_call import Completion, Failure, chat_url, judge, read, send
 from holysheep_helpers.batch_prompts import Item
 from holysheep_helpers.batch_result import Attempt, BatchItem, not_asked, recorded
 from holysheep_helpers.budget import BudgetError
@@ -101,6 +101,7 @@ class Asker:
 
     def __post_init__(self) -> None:
         self.began_s = self.clock()
+        self._url = chat_url(self.client)
         self._stop = asyncio.Event()
         self._limited_since_s: float | None = None
         said = self.limits
@@ -178,7 +179,7 @@ class Asker:
             self.journal.ask(item.key)
         work.sent_s = self.clock()
         try:
-            response = await send(self.client, item)
+            response = await send(self.client, self._url, item)
             reply = read(response, self.client.base_url)
         except BudgetError:  # the gateway's own budget refused it, before it was sent
             work.sent_s = None

@@ -6,12 +6,14 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import httpx2
 import openai
 import pytest
 
 import holysheep_helpers as hs
 from holysheep_helpers import batch_job
 from holysheep_helpers.mock.handle import MockHandle
+from tests.unit import virtual
 from tests.unit.virtual import Server, ask, names
 
 QUIET: dict[str, Any] = {"progress": False}
@@ -42,6 +44,26 @@ def test_a_bare_client_of_any_transport_will_do(
     result = asyncio.run(main())
     assert len(result.ok) == 20
     assert all(item.request_id for item in result)
+
+
+def test_azures_client_makes_its_own_address() -> None:
+    urls: list[str] = []
+
+    async def answer(request: httpx2.Request) -> httpx2.Response:
+        urls.append(request.url.path)
+        return httpx2.Response(200, json=virtual.completion("yes"))
+
+    async def main() -> hs.BatchResult:
+        async with openai.AsyncAzureOpenAI(
+            azure_endpoint="http://127.0.0.1:9",
+            api_key="hs-mock-azure",
+            api_version="2026-01-01",
+            http_client=httpx2.AsyncClient(transport=httpx2.MockTransport(answer)),
+        ) as client:
+            return await hs.batch(client, ["p0"], **QUIET)
+
+    assert len(asyncio.run(main()).ok) == 1
+    assert urls == ["/openai/deployments/mistral-small-2603/chat/completions"]
 
 
 def test_the_selector_loop_that_windows_offers_will_do(gw: hs.Gateway) -> None:
