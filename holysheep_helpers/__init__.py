@@ -40,6 +40,10 @@ if TYPE_CHECKING:
     from holysheep_helpers.keys import login as login
     from holysheep_helpers.plots import plot_bars as plot_bars
     from holysheep_helpers.plots import plot_streams as plot_streams
+    from holysheep_helpers.plots_batch import plot_gantt as plot_gantt
+    from holysheep_helpers.plots_batch import plot_pace as plot_pace
+    from holysheep_helpers.plots_batch import plot_sweep as plot_sweep
+    from holysheep_helpers.samples import customer_messages as customer_messages
     from holysheep_helpers.streaming import AsyncStream as AsyncStream
     from holysheep_helpers.streaming import Stream as Stream
     from holysheep_helpers.streaming import astream as astream
@@ -47,6 +51,7 @@ if TYPE_CHECKING:
     from holysheep_helpers.widgets import compare_panel as compare_panel
     from holysheep_helpers.widgets import playground as playground
     from holysheep_helpers.widgets import stream_panel as stream_panel
+    from holysheep_helpers.widgets_batch import batch_panel as batch_panel
 
 _HOME = {
     "AsyncStream": "streaming",
@@ -71,18 +76,23 @@ _HOME = {
     "astream": "streaming",
     "batch": "batching",
     "batch_iter": "batching",
+    "batch_panel": "widgets_batch",
     "batch_sync": "batching",
     "check": "exercises",
     "compare_panel": "widgets",
     "connect": "connecting",
     "cost_of": "cost",
+    "customer_messages": "samples",
     "doctor": "checkup",
     "hint": "exercises",
     "last_batch": "batching",
     "login": "keys",
     "playground": "widgets",
     "plot_bars": "plots",
+    "plot_gantt": "plots_batch",
+    "plot_pace": "plots_batch",
     "plot_streams": "plots",
+    "plot_sweep": "plots_batch",
     "stream": "streaming",
     "stream_panel": "widgets",
     "to_krw": "cost",

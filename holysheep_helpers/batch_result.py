@@ -77,9 +77,10 @@ class BatchResult(Sequence[BatchItem]):
     """The results of a batch, one for each prompt and in the order of the prompts.
 
     ``ok`` and ``failed`` are those with a text and those with an error; ``cost`` is the sum of all
-    known costs, ``spent_usd`` what this run added to it, both in US dollars; ``sent`` counts this
-    run's requests; ``elapsed_s`` its seconds; ``stopped_by`` is the error that ended it early, or
-    ``None``; ``client_share`` says for how much of the time (0 to 1) this process itself was busy.
+    known costs, ``spent_usd`` without those from a journal, both in US dollars; ``sent`` counts the
+    requests behind these results; ``elapsed_s`` is how long it took, in seconds; ``stopped_by`` the
+    error that ended it early, or ``None``; ``client_share`` for how much of the time (0 to 1) this
+    process itself was busy.
     """
 
     def __init__(

@@ -51,9 +51,11 @@ async def batch(
 
     What goes wrong with one prompt is an error object in its result. Time-outs, lost connections,
     408, 409 and 5xx are asked again, up to 6 times, with exponential back-off and full jitter; the
-    SDK's own retries are off. A 429 holds back all, for as long as the server says. A 401, 402,
-    403, 404, an empty quota or a spent budget stops the rest (``stopped_by``), with a warning.
-    ``deadline_s`` is for one prompt, in seconds from its first request, its waits included.
+    SDK's own retries are off. A prompt that waits keeps its place among ``max_concurrency``, so
+    that a server in trouble is asked less. A 429 holds back all, for as long as the server says.
+    A 401, 402, 403, 404, an empty quota or a spent budget stops the rest (``stopped_by``), with a
+    warning. ``deadline_s`` is for one prompt, in seconds from its first request, its waits
+    included.
 
     ``requests_per_minute`` and ``tokens_per_minute`` are paced evenly, 1% below the limit, so that
     no 60 seconds see more. ``None`` takes the plan's limit, or that of the reply's headers, and no

@@ -127,6 +127,36 @@ def _decode_speed(answer: Any) -> str | None:
     return None
 
 
+def _concurrency(answer: Any) -> str | None:
+    if isinstance(answer, bool) or not isinstance(answer, int | float):
+        return "a number is needed: how many requests must be under way at once."
+    if abs(answer * 20 * 1.2 - 1) < 0.1 or abs(answer * 1.2 - 20) < 0.1:
+        return "Little's law multiplies: requests a second times the seconds that each takes."
+    if not abs(answer - 24) <= 0.001:  # nan is none, either
+        return f"{answer:g} is not it. L = rate × time: which rate, and which time?"
+    return None
+
+
+def _none_failed(answer: Any) -> str | None:
+    if not hasattr(answer, "failed"):
+        return "hand over the BatchResult that hs.batch() or retry_failed() gave back."
+    if len(answer) != 12:
+        return f"{len(answer)} results came, of 12 prompts. Keep those that were answered."
+    if answer.failed:
+        return f"{len(answer.failed)} of 12 still have an error. Ask those again."
+    return None
+
+
+def _paid_once(answer: Any) -> str | None:
+    if not hasattr(answer, "restored"):
+        return "hand over the BatchResult that hs.batch() gave back."
+    if answer.failed or not len(answer):
+        return "some prompts have no answer."
+    if answer.restored < len(answer):
+        return f"the second run sent {answer.sent} requests again. What would have remembered them?"
+    return None
+
+
 EXERCISES: dict[str, Exercise] = {
     "01a": Exercise(
         _other_family,
@@ -168,6 +198,21 @@ EXERCISES: dict[str, Exercise] = {
         _decode_speed,
         "decode speed counts tokens, and starts its clock at the first one.",
         "All it takes: stream.usage.completion_tokens, stream.timeline[-1][0], stream.ttft_s.",
+    ),
+    "04a": Exercise(
+        _concurrency,
+        "20 a second × 1.2 s each: 24 under way at any moment.",
+        "Little's law: L = λ × W. λ is in requests a second, W in seconds.",
+    ),
+    "04b": Exercise(
+        _none_failed,
+        "all 12 answered, in order, and only the failed ones were asked again.",
+        "A BatchResult has a method for this: await result.retry_failed().",
+    ),
+    "04c": Exercise(
+        _paid_once,
+        "the second run found every answer in the journal, and sent nothing.",
+        "Give both calls the same journal=... : a file's name.",
     ),
 }
 

@@ -22,8 +22,8 @@ from holysheep_helpers.errors import HolySheepError
 from holysheep_helpers.gateway import Gateway
 from holysheep_helpers.streaming import Stream, stream
 
-_WIDE = w.Layout(width="100%", max_width="720px")
-_LABEL = {"description_width": "110px"}
+WIDE = w.Layout(width="100%", max_width="720px")
+LABEL = {"description_width": "110px"}
 
 
 class Panel:
@@ -35,12 +35,12 @@ class Panel:
         self.gateway = gateway
         self.text = ""
         self.prompt = w.Textarea(
-            value=prompt, description="Prompt", rows=3, layout=_WIDE, style=_LABEL
+            value=prompt, description="Prompt", rows=3, layout=WIDE, style=LABEL
         )
         self.send = w.Button(description="Send", button_style="primary")
-        self.answer = w.HTML(layout=_WIDE)
+        self.answer = w.HTML(layout=WIDE)
         self.answer.add_class("hs-panel-reply")
-        self.status = w.HTML(layout=_WIDE)
+        self.status = w.HTML(layout=WIDE)
         self.send.on_click(lambda _: self._start())
         self._thread: threading.Thread | None = None
         self._view = w.VBox([w.HTML(f"<strong>{escape(self.title)}</strong>"), *self._body()])
@@ -103,7 +103,7 @@ def _model_choice(value: str = catalog.DEFAULT_MODEL) -> w.Dropdown:
         (f"{m.name} ({m.id}){', on its way out' if m.warning() else ''}", m.id)
         for m in catalog.models(published_only=True)
     ]
-    return w.Dropdown(options=known, value=value, description="Model", layout=_WIDE, style=_LABEL)
+    return w.Dropdown(options=known, value=value, description="Model", layout=WIDE, style=LABEL)
 
 
 def _tokens_slider(value: int) -> w.IntSlider:
@@ -113,8 +113,8 @@ def _tokens_slider(value: int) -> w.IntSlider:
         max=8192,
         description="max_tokens",
         continuous_update=False,
-        layout=_WIDE,
-        style=_LABEL,
+        layout=WIDE,
+        style=LABEL,
     )
 
 
@@ -126,12 +126,10 @@ class Playground(Panel):
     def _body(self) -> Iterable[w.Widget]:
         general = catalog.presets()["general"]
         self.reply: Reply | None = None
-        self.system = w.Text(
-            description="System", placeholder="optional", layout=_WIDE, style=_LABEL
-        )
+        self.system = w.Text(description="System", placeholder="optional", layout=WIDE, style=LABEL)
         self.model = _model_choice()
         self.preset = w.Dropdown(
-            options=list(catalog.presets()), description="Preset", layout=_WIDE, style=_LABEL
+            options=list(catalog.presets()), description="Preset", layout=WIDE, style=LABEL
         )
         self.temperature = w.FloatSlider(
             value=general["temperature"],
@@ -140,8 +138,8 @@ class Playground(Panel):
             step=0.1,
             description="temperature",
             continuous_update=False,
-            layout=_WIDE,
-            style=_LABEL,
+            layout=WIDE,
+            style=LABEL,
         )
         self.max_tokens = _tokens_slider(int(general["max_tokens"]))
         self.preset.observe(lambda _: self._use_preset(), names="value")

@@ -1,9 +1,11 @@
 """The checks of the exercises: a sentence for every answer, and never an exception."""
 
+import asyncio
 import math
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,6 +14,7 @@ import pytest
 
 import holysheep_helpers as hs
 from holysheep_helpers.exercises import EXERCISES, verdict
+from holysheep_helpers.mock.handle import MockHandle
 from tests.notebooks.test_keys import ROOT
 
 
@@ -175,3 +178,41 @@ def test_03c_wants_the_decode_speed(stream: Callable[[int | None], hs.Stream]) -
     judge("03c", (whole, whole.chunks / whole.elapsed_s), right=False, says="Count tokens")
     judge("03c", (whole, "100"), right=False, says="a number")
     judge("03c", 100.0, right=False, says="hand over both")
+
+
+@pytest.mark.parametrize(
+    ("answer", "right", "says"),
+    [
+        (24, True, "24 under way"),
+        (20 * 1.2, True, "24 under way"),
+        (5, False, "5 is not it"),
+        (20 / 1.2, False, "Little's law multiplies"),
+        ("24", False, "a number is needed"),
+    ],
+)
+def test_04a_wants_littles_law(answer: Any, right: bool, says: str) -> None:
+    judge("04a", answer, right=right, says=says)
+
+
+def test_04b_wants_all_twelve_answered(gw: hs.Gateway, mock: MockHandle) -> None:
+    async def both() -> tuple[hs.BatchResult, hs.BatchResult]:
+        mock.script([{"kind": "status", "status": 400}, None, None] * 4)
+        first = await hs.batch(gw, [f"p{n}" for n in range(12)], progress=False)
+        return first, await first.retry_failed()
+
+    first, second = asyncio.run(both())
+    judge("04b", first, right=False, says="4 of 12 still have an error")
+    judge("04b", first.failed, right=False, says="hand over the BatchResult")
+    judge("04b", hs.batch_sync(gw, ["p"], progress=False), right=False, says="1 results came")
+    judge("04b", second, right=True, says="only the failed ones")
+
+
+def test_04c_wants_a_journal(gw: hs.Gateway, tmp_path: Path) -> None:
+    def ask(**options: Any) -> hs.BatchResult:
+        return hs.batch_sync(gw, ["a", "b"], progress=False, **options)
+
+    file = tmp_path / "run.jsonl"
+    judge("04c", ask(), right=False, says="sent 2 requests again")
+    judge("04c", ask(journal=file), right=False, says="sent 2 requests again")
+    judge("04c", ask(journal=file), right=True, says="in the journal")
+    judge("04c", hs.batch_sync(gw, [], progress=False), right=False, says="no answer")

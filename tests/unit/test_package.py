@@ -99,7 +99,7 @@ FLOORS = (
     *("gateway", "connecting", "chat", "streaming"),
     *("pacing", "journal", "batch_prompts", "batch_call", "batch_result", "progress", "purse"),
     *("asking", "batch_job", "batch_stream", "batching"),
-    *("plots", "exercises", "checkup", "widgets"),
+    *("plots", "plots_batch", "samples", "exercises", "checkup", "widgets", "widgets_batch"),
 )
 THE_MOCK_KNOWS = {"errors", "catalog", "addresses", "tokens", "mock"}
 

@@ -110,6 +110,37 @@ def test_a_stream_that_was_cut_says_so_in_the_panel(gw: hs.Gateway) -> None:
     assert "finish_reason length · ⚠ CUT SHORT by max_tokens" in panel.status.value
 
 
+def test_the_batch_panel_draws_who_waits_when(mock: MockHandle) -> None:
+    gateway = hs.connect("live", mock.base_url, mock.api_key)
+    gateway.mock = mock  # pyright: ignore[reportAttributeAccessIssue]
+    panel = hs.batch_panel(gateway)
+    panel.prompts.value, panel.concurrency.value, panel.faults.value = 6, 3, 30
+    press(panel)
+    assert panel.result is not None
+    assert len(panel.result.ok) == 6
+    assert panel.result.sent == len(mock.entries()) > 6  # the fourth draw of seed 0 is a fault
+    assert panel.text == panel.result.summary()
+    assert "6 prompts: 6 answered" in panel.status.value
+    assert bytes(panel.figure.value).startswith(b"\x89PNG")
+    panel.faults.value = 0
+    mock.reset()
+    press(panel)
+    assert panel.result.sent == len(mock.entries()) == 6
+    panel.prompt.value = ""
+    panel.concurrency.value = 1
+    press(panel)
+    assert [entry["status"] for entry in mock.entries()[6:]] == [200] * 6
+
+
+def test_live_no_fault_can_be_asked_for(gw: hs.Gateway) -> None:
+    panel = hs.batch_panel(gw)
+    assert panel.faults.disabled
+    panel.prompts.value = 2
+    press(panel)
+    assert panel.result is not None
+    assert panel.result.sent == 2
+
+
 def test_the_stop_button_leaves_the_stream() -> None:
     with serve(time_scale=1) as mock:
         panel = hs.stream_panel(hs.connect("live", mock.base_url, mock.api_key))
@@ -136,7 +167,7 @@ def test_a_second_press_while_it_waits_sends_nothing(gw: hs.Gateway, mock: MockH
     assert len(mock.entries()) == 1
 
 
-@pytest.mark.parametrize("make", [hs.playground, hs.compare_panel, hs.stream_panel])
+@pytest.mark.parametrize("make", [hs.playground, hs.compare_panel, hs.stream_panel, hs.batch_panel])
 def test_stored_in_a_notebook_a_panel_is_one_line_that_never_changes(
     gw: hs.Gateway, make: Callable[[hs.Gateway], Panel]
 ) -> None:

@@ -1,0 +1,161 @@
+"""Figures of batches: who waited when, what concurrency brings, how evenly requests went out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from statistics import fmean
+from typing import Any
+
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from holysheep_helpers.batch_result import BatchItem, BatchResult
+from holysheep_helpers.errors import InputError
+from holysheep_helpers.plots import COLOURS
+
+BLUE, RED, GREEN, _, _, AMBER = COLOURS
+WAITING, LIMIT = "#bbbbbb", "#444444"
+Batches = BatchResult | Mapping[str, BatchResult]
+
+
+def plot_gantt(batches: Batches) -> Figure:
+    """A row for each prompt: its requests as bars, its waits between them as grey lines.
+
+    ``batches`` is one result, or several by name, drawn side by side on one scale of seconds since
+    the batch began. Blue is an answer, amber hatched a 429, red hatched any other failure. Raises
+    ``InputError`` if nothing was sent in one of them.
+    """
+    named = _named(batches)
+    width = 8 if len(named) == 1 else 5 * len(named)
+    rows = max(len(batch) for batch in named.values())
+    figure, all_axes = plt.subplots(
+        1, len(named), sharex=True, sharey=True, squeeze=False,
+        figsize=(width, min(max(0.16 * rows + 1.6, 3.2), 9)),
+    )  # fmt: skip
+    for axes, (name, batch) in zip(all_axes[0], named.items(), strict=True):
+        for item in batch:
+            _row(axes, item)
+        took_s = max(attempt.end_s for item in batch for attempt in item.timeline)
+        axes.set_title(f"{name + ': ' if name else ''}{len(batch)} prompts in {took_s:.2f} s")
+        axes.set_xlabel("seconds since the batch began")
+    all_axes[0][0].set_ylabel("prompt")
+    all_axes[0][0].invert_yaxis()
+    all_axes[0][0].set_xlim(0, None)
+    marks = [
+        Patch(facecolor=BLUE, label="answered"),
+        Patch(facecolor=AMBER, hatch="////", edgecolor="white", label="429"),
+        Patch(facecolor=RED, hatch="xxxx", edgecolor="white", label="failed"),
+        Patch(facecolor=WAITING, label="waiting to ask again"),
+    ]
+    figure.legend(handles=marks, loc="lower center", ncols=4, frameon=False)
+    figure.tight_layout(rect=(0, 0.06, 1, 1))
+    plt.close(figure)  # the returned figure is shown once, by the cell that has it last
+    return figure
+
+
+def _row(axes: Axes, item: BatchItem) -> None:
+    for before, after in pairwise(item.timeline):
+        axes.plot([before.end_s, after.start_s], [item.index] * 2, color=WAITING, linewidth=2)
+    for attempt in item.timeline:
+        style: dict[str, Any] = {"color": BLUE}
+        if attempt.outcome != "ok":
+            limited = attempt.outcome == "429"
+            style = {"facecolor": AMBER if limited else RED, "edgecolor": "white"}
+            style["hatch"] = "////" if limited else "xxxx"
+        axes.barh(
+            item.index, attempt.end_s - attempt.start_s, left=attempt.start_s, height=0.8, **style
+        )
+
+
+def requests_per_second(batch: BatchResult) -> float:
+    """Answers a second, from the first request's start to the last one's end."""
+    attempts = [attempt for item in batch for attempt in item.timeline]
+    if not attempts:
+        raise InputError("Nothing was sent in this batch (all from a journal?): no rate to show.")
+    took_s = max(a.end_s for a in attempts) - min(a.start_s for a in attempts)
+    return sum(a.outcome == "ok" for a in attempts) / took_s
+
+
+def mean_request_s(batch: BatchResult) -> float:
+    """The mean time in seconds that a request was under way."""
+    return fmean(a.end_s - a.start_s for item in batch for a in item.timeline)
+
+
+def littles_law(concurrency: float, request_s: float, limit_per_s: float | None) -> float:
+    """Requests a second by Little's law, ``L = λ W`` (J. Little, 1961): ``concurrency /
+    request_s``, and no more than ``limit_per_s``, where there is a limit."""
+    return min(concurrency / request_s, limit_per_s or float("inf"))
+
+
+def plot_sweep(sweep: Mapping[int, BatchResult], limit_per_s: float | None = None) -> Figure:
+    """Answers a second over concurrency: measured, and as Little's law predicts them.
+
+    ``sweep`` has a result for each concurrency; the prediction takes the mean time of a request
+    from the smallest one, and ``limit_per_s``, the limit in requests a second.
+    """
+    if not sweep:
+        raise InputError("No batch was given: a dict of concurrency and result is needed.")
+    levels = sorted(sweep)
+    measured = [requests_per_second(sweep[level]) for level in levels]
+    request_s = mean_request_s(sweep[levels[0]])
+    steps = [levels[0] * (levels[-1] / levels[0]) ** (n / 100) for n in range(101)]
+    predicted = [littles_law(step, request_s, limit_per_s) for step in steps]
+    figure, axes = plt.subplots()
+    axes.plot(steps, predicted, color=WAITING, linewidth=3, label="Little's law: L / W")
+    axes.plot(levels, measured, "o", color=BLUE, markersize=9, label="measured")
+    if limit_per_s is not None:
+        knee = limit_per_s * request_s
+        axes.axhline(
+            limit_per_s, color=RED, linestyle="--", label=f"limit, {limit_per_s:g} a second"
+        )
+        axes.axvline(knee, color=RED, linestyle=":", label=f"knee, {knee:.0f} at once")
+        axes.set_title(f"Beyond {knee:.0f} at once, more brings nothing")
+    else:
+        axes.set_title("Answers a second over concurrency")
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(levels, [str(level) for level in levels])
+    axes.set_xlabel("max_concurrency")
+    axes.set_ylabel("answers a second")
+    axes.set_ylim(0, None)
+    axes.legend(loc="lower right")
+    figure.tight_layout()
+    plt.close(figure)
+    return figure
+
+
+def plot_pace(batches: Batches, requests_per_minute: float) -> Figure:
+    """Requests sent over time, and the limit: an even staircase, or a burst."""
+    named = _named(batches)
+    figure, axes = plt.subplots()
+    last_s = 0.0
+    for colour, (name, batch) in zip(COLOURS * len(named), named.items(), strict=False):
+        times = sorted(attempt.start_s for item in batch for attempt in item.timeline)
+        last_s = max(last_s, times[-1])
+        counts: Sequence[int] = range(1, len(times) + 1)
+        axes.step(times, counts, where="post", color=colour, linewidth=2, label=name or "sent")
+    allowed = [1, 1 + last_s * requests_per_minute / 60]
+    axes.plot([0, last_s], allowed, "--", color=LIMIT, label=f"{requests_per_minute:g} a minute")
+    axes.set_title("Requests sent: a burst, or an even pace")
+    axes.set_xlabel("seconds since the batch began")
+    axes.set_ylabel("requests sent")
+    axes.set_ylim(0, None)
+    axes.legend(loc="lower right")
+    figure.tight_layout()
+    plt.close(figure)
+    return figure
+
+
+def _named(batches: Batches) -> dict[str, BatchResult]:
+    named = {"": batches} if isinstance(batches, BatchResult) else dict(batches)
+    for name, batch in named.items():
+        if not any(item.timeline for item in batch):
+            raise InputError(
+                f"Nothing was sent in the batch {name!r}: there is nothing to draw. Were all its "
+                "answers in a journal?"
+            )
+    if not named:
+        raise InputError("No batch was given: hand over what hs.batch() gave back.")
+    return named
