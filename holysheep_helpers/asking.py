@@ -136,12 +136,10 @@ class Asker:
                 return await self._ask(work, deadline)
         except TimeoutError:
             return self._too_late(work, under_way=True)
-        except BudgetError as error:
+        except (BudgetError, JournalError) as error:  # without a line of intent nothing is sent
             self.stop(error)
+            self._settle(work, Decimal(0))
             return self._left_off(work)
-        except JournalError as error:  # a full disk: without the line of intent nothing is sent
-            self.stop(error)
-            return work.failed(error) if work.timeline else self._left_off(work)
         except asyncio.CancelledError:
             self._lose(work, "interrupted")
             self.left[index] = self._left_off(work)

@@ -63,8 +63,8 @@ async def batch(
 
     ``journal`` is a file that survives a crash of this process: the same call goes on from there,
     asks nothing again that is recorded, and counts as ``possibly_paid_twice`` what was under way
-    (``hs.journal.Journal`` says what a power cut can lose). Prompts are found by their content and
-    parameters, so they may be added, dropped and reordered. Failed prompts are asked again.
+    (``holysheep_helpers.journal`` says what a power cut can lose). Prompts are found by their
+    content and parameters, so they may be added, dropped, reordered. Failed ones are asked again.
 
     ``budget_usd`` is for this call: nothing is sent that could exceed it, by ``max_tokens`` (1,000
     where that is not given). More than 20 calls print an estimate, live or with a budget.

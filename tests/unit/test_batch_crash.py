@@ -1,4 +1,4 @@
-"""Cancelled, killed, interrupted: the same call goes on, and counts what may be paid twice."""
+"""Cancelled, killed, out of space: the same call goes on, and counts what may be paid twice."""
 
 import asyncio
 import json
@@ -12,11 +12,11 @@ from typing import Any
 
 import openai
 import pytest
-from jupyter_client.manager import start_new_async_kernel
 
 import holysheep_helpers as hs
 from holysheep_helpers import batch_job
 from holysheep_helpers.asking import Asker
+from holysheep_helpers.journal import Journal
 from tests.unit import virtual
 from tests.unit.lossy import LossyServer, lossy
 from tests.unit.virtual import Server, error
@@ -177,6 +177,30 @@ def test_no_prompt_and_no_key_in_the_journal(tmp_path: Path) -> None:
     assert '"500"' in text
 
 
+@pytest.mark.usefixtures("in_virtual_time")
+@pytest.mark.parametrize("what", ["ask", "answer"])
+def test_a_disk_that_fills_up_stops_the_batch_and_keeps_every_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    write, written = getattr(Journal, what), []
+
+    def full_after_10(journal: Journal, *given: Any) -> None:
+        if len(written) == 10:
+            raise hs.JournalError("No space left on device")
+        written.append(given)
+        write(journal, *given)
+
+    monkeypatch.setattr(Journal, what, full_after_10)
+    server = Server()
+    with pytest.warns(hs.BatchStoppedWarning, match="No space left"):
+        result = virtual_batch(
+            server, names(40), tmp_path / "run.jsonl", max_concurrency=4, budget_usd=1
+        )
+    assert isinstance(result.stopped_by, hs.JournalError)
+    assert len(result.ok) == len(server.seen)  # what was paid for is in hand
+    assert 10 <= len(server.seen) <= 14
+
+
 def child(base_url: str, file: str, count: int) -> None:
     """A process that runs the batch, to be killed."""
     with open(os.devnull, "w") as nowhere:
@@ -221,60 +245,3 @@ def test_killed_ten_times_it_pays_for_nothing_twice_without_counting_it(tmp_path
     asked = sum("ask" in line for line in journal_lines(file))
     assert asked == len(server.log) + (result.possibly_paid_twice - server.doubled())
     assert server.doubled() > 0
-
-
-# --- in a notebook
-
-
-INTERRUPTED = """
-import openai, holysheep_helpers as hs
-client = openai.AsyncOpenAI(
-    base_url={url!r}, api_key="hs-mock-x",
-    http_client=openai.DefaultAioHttpClient(trust_env=False))
-result = await hs.batch(client, [f"p{{n}}" for n in range(30)], progress=False, journal={file!r})
-"""
-AFTERWARDS = """
-print(len(hs.last_batch().ok), len(hs.last_batch()))
-result = await hs.last_batch().retry_failed()
-print(len(result.ok), result.possibly_paid_twice)
-"""
-
-
-async def stop_button(folder: Path) -> tuple[dict[str, Any], str, LossyServer]:
-    """Run the cell, press Stop once all its workers wait; its reply, and what comes after it."""
-    stalled, printed = [], []
-    loop = asyncio.get_running_loop()
-
-    async def press_stop() -> None:
-        await manager.interrupt_kernel()
-
-    def behave(prompt: str, nth: int) -> str:
-        if int(prompt[1:]) < 10 or len(stalled) == 5:
-            return "ok"
-        stalled.append(prompt)
-        if len(stalled) == 5:
-            asyncio.run_coroutine_threadsafe(press_stop(), loop)
-        return "stall"
-
-    with lossy(behave) as server:
-        manager, kernel = await start_new_async_kernel(kernel_name="python3", cwd=str(Path.cwd()))
-        try:
-            cell = INTERRUPTED.format(url=server.base_url, file=str(folder / "run.jsonl"))
-            reply = await kernel.execute_interactive(cell, timeout=60, output_hook=id)
-            await kernel.execute_interactive(
-                AFTERWARDS,
-                timeout=60,
-                output_hook=lambda message: printed.append(message["content"].get("text", "")),
-            )
-        finally:
-            kernel.stop_channels()
-            await manager.shutdown_kernel(now=True)
-    return reply["content"], "".join(printed), server
-
-
-def test_the_stop_button_of_a_notebook_keeps_what_was_answered(tmp_path: Path) -> None:
-    reply, printed, server = asyncio.run(stop_button(tmp_path))
-    assert reply["ename"] in ("KeyboardInterrupt", "CancelledError")
-    assert "10 of 30 prompts are answered" in reply["evalue"]
-    assert printed == "10 30\n30 5\n"
-    assert server.doubled() == 5
