@@ -45,15 +45,24 @@ def limits_of(
     whole = isinstance(max_concurrency, int) and not isinstance(max_concurrency, bool)
     if not whole or max_concurrency < 1:
         raise InputError(f"max_concurrency is {max_concurrency!r}: a whole number, 1 or more.")
-    given = _positive("requests_per_minute", requests_per_minute)
-    if given is None and isinstance(target, Gateway) and target.plan is not None:
-        given = target.plan.requests_per_minute
+    requests = _positive("requests_per_minute", requests_per_minute)
+    tokens = _positive("tokens_per_minute", tokens_per_minute)
+    if isinstance(target, Gateway) and target.plan is not None and target.time_scale:
+        # A mock that is played faster has shorter minutes; tokens are limited by the mock alone.
+        if requests is None:
+            requests = _scaled(target.plan.requests_per_minute, target.time_scale)
+        if tokens is None and target.mock is not None:
+            tokens = _scaled(target.plan.tokens_per_minute, target.time_scale)
     return Limits(
-        given,
-        _positive("tokens_per_minute", tokens_per_minute),
+        requests,
+        tokens,
         max_concurrency,
         _positive("deadline_s", deadline_s),
     )
+
+
+def _scaled(limit: int | None, time_scale: float) -> float | None:
+    return None if limit is None else limit / time_scale
 
 
 def _positive(name: str, value: Any) -> float | None:

@@ -32,7 +32,7 @@ class Item:
     @property
     def input_tokens(self) -> int:
         """The estimate of ``hs.tokens`` for the prompt."""
-        return tokens.count_messages(self.body["messages"])
+        return tokens.count_messages(str(m.get("content") or "") for m in self.body["messages"])
 
     @property
     def output_tokens(self) -> int:

@@ -127,15 +127,9 @@ def _own_mock(
         plan=played,
         budget=Budget(budget),
         mock=mock,
-        speed=_speed(scale),
+        time_scale=scale,
         why=decided_by,
     )
-
-
-def _speed(scale: float) -> str:
-    if not scale:
-        return "answers at once"
-    return "" if scale == 1 else f"played at {1 / scale:.3g} times the speed"
 
 
 def _number(

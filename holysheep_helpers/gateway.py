@@ -31,8 +31,8 @@ class Gateway:
 
     ``mode`` is ``"mock"`` or ``"live"``; ``base_url`` the address; ``plan`` a ``catalog.Plan`` or
     ``None`` if unknown; ``budget_usd`` a ``Decimal`` or ``None``; ``spend`` what was spent through
-    this object; ``mock`` the mock's handle, or ``None``; ``speed`` says so if the mock is not
-    played at the usual one; ``why`` how the mode was decided.
+    this object; ``mock`` the mock's handle, or ``None``; ``time_scale`` how slowly that is played
+    (1 as in life, 0.05 twenty times as fast); ``why`` how the mode was decided.
     """
 
     def __init__(
@@ -45,14 +45,14 @@ class Gateway:
         budget: Budget,
         plan: catalog.Plan | None = None,
         mock: MockProcess | None = None,
-        speed: str = "",
+        time_scale: float = 1.0,
     ) -> None:
         self.mode: Mode = mode
         self.base_url = base_url
         self.plan = plan
         self.mock = mock
         self.why = why
-        self.speed = speed
+        self.time_scale = time_scale
         self._key = key
         self._budget = budget
         self._client: openai.OpenAI | None = None
@@ -154,13 +154,19 @@ class Gateway:
     def spend(self) -> Spend:
         return self._budget.spend
 
+    @property
+    def _speed(self) -> str:
+        if not self.time_scale:
+            return "answers at once"
+        return f"played at {1 / self.time_scale:.3g} times the speed"
+
     def _rows(self) -> list[tuple[str, str]]:
         own = self.mock is not None
         return [
             ("address", "this computer, a port of its own" if own else self.base_url),
             ("key", f"{self._key!r} (the mock's own)" if own else repr(self._key)),
             ("plan", str(self.plan) if self.plan else "unknown here; the server knows"),
-            *([("speed", self.speed)] if self.speed else []),
+            *([("speed", self._speed)] if self.time_scale != 1 else []),
             ("budget", str(self._budget)),
             ("because", self.why),
         ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from statistics import fmean
 from typing import Any
@@ -44,16 +44,26 @@ def plot_gantt(batches: Batches) -> Figure:
     all_axes[0][0].set_ylabel("prompt")
     all_axes[0][0].invert_yaxis()
     all_axes[0][0].set_xlim(0, None)
-    marks = [
-        Patch(facecolor=BLUE, label="answered"),
-        Patch(facecolor=AMBER, hatch="////", edgecolor="white", label="429"),
-        Patch(facecolor=RED, hatch="xxxx", edgecolor="white", label="failed"),
-        Patch(facecolor=WAITING, label="waiting to ask again"),
-    ]
-    figure.legend(handles=marks, loc="lower center", ncols=4, frameon=False)
+    figure.legend(handles=_marks(named.values()), loc="lower center", ncols=4, frameon=False)
     figure.tight_layout(rect=(0, 0.06, 1, 1))
     plt.close(figure)  # the returned figure is shown once, by the cell that has it last
     return figure
+
+
+def _marks(batches: Iterable[BatchResult]) -> list[Patch]:
+    """The legend: only what is there to be seen."""
+    timelines = [item.timeline for batch in batches for item in batch]
+    outcomes = {attempt.outcome for timeline in timelines for attempt in timeline}
+    marks = {
+        "answered": ("ok" in outcomes, {"facecolor": BLUE}),
+        "429": ("429" in outcomes, {"facecolor": AMBER, "hatch": "////", "edgecolor": "white"}),
+        "failed": (
+            outcomes - {"ok", "429"},
+            {"facecolor": RED, "hatch": "xxxx", "edgecolor": "white"},
+        ),
+        "waiting to ask again": (max(map(len, timelines)) > 1, {"facecolor": WAITING}),
+    }
+    return [Patch(label=label, **style) for label, (there, style) in marks.items() if there]
 
 
 def _row(axes: Axes, item: BatchItem) -> None:

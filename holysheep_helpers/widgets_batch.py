@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable
-from random import Random
-from typing import Any
 
 import ipywidgets as w
 
@@ -42,7 +40,9 @@ class BatchPanel(Panel):
         from holysheep_helpers.plots_batch import plot_gantt
 
         count = self.prompts.value
-        self._set_faults(count)
+        if self.gateway.mock is not None:
+            share = self.faults.value / 100
+            self.gateway.mock.script(503, probability=share)
         result = self.result = batch_sync(
             self.gateway,
             [f"{self.prompt.value} ({number + 1})" for number in range(count)],
@@ -58,15 +58,6 @@ class BatchPanel(Panel):
         self.text = result.summary()
         facts = [*self.text.splitlines(), f"{result.elapsed_s:.2f} s", str(self.gateway.spend)]
         self._say(" · ".join(facts))
-
-    def _set_faults(self, count: int) -> None:
-        if self.gateway.mock is None:
-            return
-        draw, share = Random(0), self.faults.value / 100
-        fault: dict[str, Any] = {"kind": "status", "status": 503}
-        self.gateway.mock.script(
-            [fault if draw.random() < share else None for _ in range(6 * count)] if share else []
-        )
 
 
 def _slider(name: str, value: int, low: int, high: int, step: int = 1) -> w.IntSlider:

@@ -21,7 +21,7 @@ QUIET: dict[str, Any] = {"progress": False}
 
 def test_the_gateway_counts_what_a_batch_spends(gw: hs.Gateway, mock: MockHandle) -> None:
     result = hs.batch_sync(gw, [f"Tell me about {n}." for n in range(30)], **QUIET)
-    assert gw.spend.calls == len(mock.journal()) == 30
+    assert gw.spend.calls == len(mock.entries()) == 30
     assert gw.spend.usd == result.cost > 0
     assert [item.usage and item.usage.completion_tokens for item in result] == [
         item.usage.completion_tokens for item in result if item.usage

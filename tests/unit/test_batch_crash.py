@@ -18,8 +18,8 @@ from holysheep_helpers import batch_job
 from holysheep_helpers.asking import Asker
 from holysheep_helpers.journal import Journal
 from tests.unit import virtual
-from tests.unit.lossy import LossyServer, lossy
 from tests.unit.virtual import Server, error
+from tests.unit.watched import watched
 
 QUIET: dict[str, Any] = {"progress": False}
 
@@ -43,7 +43,7 @@ def names(count: int) -> list[str]:
 def client(base_url: str, **options: Any) -> openai.AsyncOpenAI:
     return openai.AsyncOpenAI(
         base_url=base_url,
-        api_key="hs-mock-resume",
+        api_key="hs-mock-batch",
         http_client=openai.DefaultAioHttpClient(trust_env=False),
         **options,
     )
@@ -208,40 +208,30 @@ def child(base_url: str, file: str, count: int) -> None:
         run(base_url, names(count), max_concurrency=8, journal=file)
 
 
-def kill_when(server: LossyServer, process: Any, seen: int) -> None:
-    """Kill -9 as soon as the server has got so many requests, from the server's own thread."""
-    behave = server.behave
-
-    def behave_and_kill(prompt: str, nth: int) -> str:
-        if len(server.log) + 1 == seen:
-            process.kill()
-        return behave(prompt, nth)
-
-    server.behave = behave_and_kill
-
-
 def test_killed_ten_times_it_pays_for_nothing_twice_without_counting_it(tmp_path: Path) -> None:
+    """At ten random moments, as soon as the mock has got so many requests: kill -9."""
     file, count, draw = tmp_path / "run.jsonl", 400, Random(4)
     forks = "forkserver" in multiprocessing.get_all_start_methods()
     context: Any = multiprocessing.get_context("forkserver" if forks else "spawn")
     if forks:
         context.set_forkserver_preload([__name__, "holysheep_helpers.batching"])
-    with lossy(lambda prompt, nth: "ok", takes_s=0.002) as server:
-        behave = server.behave
+    with watched(time_scale=0.005) as mock:
         for _ in range(10):
-            process = context.Process(target=child, args=(server.base_url, str(file), count))
-            kill_when(server, process, len(server.log) + draw.randint(5, 40))
+            process = context.Process(target=child, args=(mock.base_url, str(file), count))
+            mock.when_asked(mock.asked + draw.randint(5, 40), process.kill)
             process.start()
             process.join(60)
             assert process.exitcode not in (0, None)
-            server.behave = behave
-        result = run(server.base_url, names(count), max_concurrency=8, journal=file)
-    assert result.texts == [name.upper() for name in names(count)]
-    paid = server.paid()
-    assert set(paid) == set(names(count))
+        result = run(mock.base_url, names(count), max_concurrency=8, journal=file)
+        paid, sent = mock.paid(), len(mock.entries())
+        request_of = {entry["id"].removeprefix("chatcmpl-"): entry["request"]
+                      for entry in mock.entries()}  # fmt: skip
+    assert len(result.ok) == len(set(result.texts)) == count
+    assert len(paid) == count
     for item in result:  # one by one: never more than was counted
-        assert paid[item.prompt] - 1 <= item.possibly_paid_twice
-    assert server.doubled() <= result.possibly_paid_twice <= 10 * 8
+        request = request_of[(item.request_id or "").removeprefix("req_")]
+        assert paid[request] - 1 <= item.possibly_paid_twice
+    doubled = sum(times - 1 for times in paid.values())
+    assert 0 < doubled <= result.possibly_paid_twice <= 10 * 8
     asked = sum("ask" in line for line in journal_lines(file))
-    assert asked == len(server.log) + (result.possibly_paid_twice - server.doubled())
-    assert server.doubled() > 0
+    assert asked == sent + (result.possibly_paid_twice - doubled)

@@ -10,6 +10,7 @@ import pytest
 
 import holysheep_helpers as hs
 from holysheep_helpers import batch_job
+from holysheep_helpers.batch_job import limits_of
 from holysheep_helpers.mock.handle import MockHandle
 from tests.unit import virtual
 from tests.unit.virtual import Server, ask, error, names
@@ -235,5 +236,20 @@ def test_the_gateways_own_budget_stops_a_batch(
     gateway = live(budget_usd=Decimal("0.000001"))
     with pytest.warns(hs.BatchStoppedWarning):
         result = hs.batch_sync(gateway, names(5), max_concurrency=1, **QUIET)
-    assert len(result.ok) == result.sent == len(mock.journal()) == 1
+    assert len(result.ok) == result.sent == len(mock.entries()) == 1
     assert isinstance(result.stopped_by, hs.BudgetError)
+
+
+def test_a_mock_that_is_played_faster_has_shorter_minutes(
+    live: Callable[..., hs.Gateway],
+) -> None:
+    """Free's 60 requests a minute are 600 at ten times the speed; tokens are the mock's alone."""
+
+    def limits(gateway: hs.Gateway) -> tuple[float | None, float | None]:
+        found = limits_of(gateway, None, None, 5, None)
+        return found.requests_per_minute, found.tokens_per_minute
+
+    assert limits(hs.connect("mock", plan="free", time_scale=0.1)) == (600, 3_000_000)
+    assert limits(hs.connect("mock", plan="free", time_scale=0)) == (None, None)
+    assert limits(hs.connect("mock")) == (None, None)
+    assert limits(live(plan="free")) == (60, None)

@@ -15,8 +15,9 @@ import pytest
 import holysheep_helpers as hs
 from holysheep_helpers import batch_job
 from holysheep_helpers.asking import Asker
+from holysheep_helpers.mock.faults import KINDS
 from holysheep_helpers.mock.handle import MockHandle
-from tests.unit.lossy import lossy
+from tests.unit.watched import watched
 
 QUIET: dict[str, Any] = {"progress": False}
 
@@ -40,7 +41,7 @@ def names(count: int) -> list[str]:
 def client(base_url: str, **options: Any) -> openai.AsyncOpenAI:
     return openai.AsyncOpenAI(
         base_url=base_url,
-        api_key="hs-mock-resume",
+        api_key="hs-mock-batch",
         http_client=openai.DefaultAioHttpClient(trust_env=False),
         **options,
     )
@@ -58,13 +59,11 @@ def journal_lines(file: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in file.read_text("utf-8").splitlines()[1:]]
 
 
-FAULTS = ("500", "503", "429", "408", "lost", "cut", "400", "html")
-
-
-def fault_of(prompt: str, nth: int, seed: int = 0) -> str:
-    """What the nth request for a prompt meets: a fault with a chance of 20%, by seed."""
-    draw = Random(f"{seed} {prompt} {nth}")
-    return draw.choice(FAULTS) if draw.random() < 0.2 else "ok"
+# All kinds that a whole reply can meet, but those after which no other prompt could fare better.
+FATAL = {"quota"}
+STREAMS_ALONE = {"end_early", "no_done", "error_in_stream", "comments", "bundle"}
+FAULTS: list[Any] = [500, 503, 429, 408, 409, 400, 422, {"kind": "html", "status": 200}]
+FAULTS += [kind for kind in KINDS if kind not in FATAL | STREAMS_ALONE | {"status"}]
 
 
 @pytest.mark.usefixtures("no_back_off")
@@ -72,54 +71,45 @@ def test_2000_prompts_with_20_percent_faults_lose_nothing_and_count_every_double
     tmp_path: Path,
 ) -> None:
     file = tmp_path / "run.jsonl"
-    with lossy(fault_of) as server:
-        result = run(server.base_url, names(2000), max_concurrency=50, journal=file)
+    with watched() as mock:
+        mock.script(FAULTS, probability=0.2)
+        result = run(
+            mock.base_url, names(2000), timeout_s=1, max_concurrency=50, max_tokens=8, journal=file
+        )
+        entries, paid, doubled = mock.entries(), mock.paid(), mock.doubled()
     assert len(result) == 2000
-    assert all(item.text == f"P{item.index}" for item in result.ok)
-    fatal_to_one = {hs.UnexpectedReplyError: "html", openai.BadRequestError: "400"}
-    met = dict(server.log)  # the last one's
-    assert len(result.failed) > 30
-    for item in result.failed:
-        assert met[item.prompt] == fatal_to_one[type(item.error)]
-    assert result.sent == len(server.log) > 2200
-    assert result.possibly_paid_twice == server.doubled() > 50
+    assert len(result.ok) + len(result.failed) == 2000
+    ids = {entry["id"].removeprefix("chatcmpl-"): entry for entry in entries}
+    for item in result.ok:
+        entry = ids[(item.request_id or "").removeprefix("req_")]
+        assert (entry["outcome"], entry["status"]) == ("delivered", 200)
+    assert len({entry["request"] for entry in entries}) == 2000
+    # What failed for good met, last of all, what no repeat cures, or six faults one after another.
+    good = {openai.BadRequestError, openai.UnprocessableEntityError, hs.UnexpectedReplyError}
+    assert {type(item.error) for item in result.failed} == good
+    assert len(result.failed) > 50
+    assert result.sent == len(entries) > 2200
+    assert {entry["fault"] for entry in entries} >= {f for f in FAULTS if isinstance(f, str)}
+    assert max(paid.values()) > 1
+    assert result.possibly_paid_twice == doubled > 50
     kinds = Counter(next(iter(line)) for line in journal_lines(file))
-    assert kinds["ask"] == len(server.log)
-    assert kinds["answer"] == len(result.ok)
-
-
-@pytest.mark.usefixtures("no_back_off")
-def test_the_mocks_journal_agrees_with_the_result(gw: hs.Gateway, mock: MockHandle) -> None:
-    draw = Random(0)
-    mock.script(
-        [
-            {"kind": "status", "status": draw.choice([500, 502, 503])}
-            if draw.random() < 0.2
-            else None
-            for _ in range(400)
-        ]
-    )
-    batch_with = partial(hs.batch_sync, gw, max_concurrency=50, **QUIET)
-    result = batch_with([f"Tell me about {n}." for n in range(200)])
-    entries = mock.journal()
-    assert len(result.ok) == sum(entry["status"] == 200 for entry in entries) == 200
-    assert result.sent == len(entries)
-    assert result.possibly_paid_twice == 0
+    assert (kinds["ask"], kinds["answer"]) == (len(entries), len(result.ok))
 
 
 @pytest.mark.usefixtures("no_back_off")
 @pytest.mark.parametrize("transport", ["aiohttp", "httpx2"])
 @pytest.mark.parametrize(
-    ("meets", "lost"), [("lost", 1), ("cut", 1), ("stall", 1), ("503", 0), ("429", 0)]
+    ("meets", "lost"), [("reset", 1), ("cut_body", 1), ("stall", 1), (503, 0), (429, 0)]
 )
 def test_what_may_have_been_paid_is_told_apart_on_a_real_socket(
-    transport: str, meets: str, lost: int
+    transport: str, meets: str | int, lost: int
 ) -> None:
-    with lossy(lambda prompt, nth: "ok" if nth else meets) as server:
-        own = client(server.base_url, timeout=0.2 if meets == "stall" else 30)
+    with watched() as mock:
+        mock.script([meets])
+        own = client(mock.base_url, timeout=0.2 if meets == "stall" else 30)
         if transport == "httpx2":
             own = openai.AsyncOpenAI(
-                base_url=server.base_url, api_key="hs-mock-x", timeout=own.timeout
+                base_url=mock.base_url, api_key=mock.api_key, timeout=own.timeout
             )
 
         async def main() -> hs.BatchResult:
@@ -127,9 +117,9 @@ def test_what_may_have_been_paid_is_told_apart_on_a_real_socket(
                 return await hs.batch(own, ["p0"], **QUIET)
 
         result = asyncio.run(main())
-    assert result.texts == ["P0"]
+        assert mock.doubled() == lost
+    assert len(result.ok) == 1
     assert (result[0].lost, result.possibly_paid_twice) == (lost, lost)
-    assert server.doubled() == lost
 
 
 @pytest.mark.usefixtures("no_back_off")

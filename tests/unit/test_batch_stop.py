@@ -6,12 +6,12 @@ from typing import Any
 
 from jupyter_client.manager import start_new_async_kernel
 
-from tests.unit.lossy import LossyServer, lossy
+from tests.unit.watched import watched
 
 INTERRUPTED = """
 import openai, holysheep_helpers as hs
 client = openai.AsyncOpenAI(
-    base_url={url!r}, api_key="hs-mock-x",
+    base_url={url!r}, api_key="hs-mock-batch",
     http_client=openai.DefaultAioHttpClient(trust_env=False))
 result = await hs.batch(client, [f"p{{n}}" for n in range(30)], progress=False, journal={file!r})
 """
@@ -22,26 +22,20 @@ print(len(result.ok), result.possibly_paid_twice)
 """
 
 
-async def stop_button(folder: Path) -> tuple[dict[str, Any], str, LossyServer]:
+async def stop_button(folder: Path) -> tuple[dict[str, Any], str, int]:
     """Run the cell, press Stop once all its workers wait; its reply, and what comes after it."""
-    stalled, printed = [], []
+    printed: list[str] = []
     loop = asyncio.get_running_loop()
 
     async def press_stop() -> None:
         await manager.interrupt_kernel()
 
-    def behave(prompt: str, nth: int) -> str:
-        if int(prompt[1:]) < 10 or len(stalled) == 5:
-            return "ok"
-        stalled.append(prompt)
-        if len(stalled) == 5:
-            asyncio.run_coroutine_threadsafe(press_stop(), loop)
-        return "stall"
-
-    with lossy(behave) as server:
+    with watched() as mock:
+        mock.script([None] * 10 + ["stall"] * 5)
+        mock.when_asked(15, lambda: asyncio.run_coroutine_threadsafe(press_stop(), loop))
         manager, kernel = await start_new_async_kernel(kernel_name="python3", cwd=str(Path.cwd()))
         try:
-            cell = INTERRUPTED.format(url=server.base_url, file=str(folder / "run.jsonl"))
+            cell = INTERRUPTED.format(url=mock.base_url, file=str(folder / "run.jsonl"))
             reply = await kernel.execute_interactive(cell, timeout=60, output_hook=id)
             await kernel.execute_interactive(
                 AFTERWARDS,
@@ -51,12 +45,12 @@ async def stop_button(folder: Path) -> tuple[dict[str, Any], str, LossyServer]:
         finally:
             kernel.stop_channels()
             await manager.shutdown_kernel(now=True)
-    return reply["content"], "".join(printed), server
+        return reply["content"], "".join(printed), mock.doubled()
 
 
 def test_the_stop_button_of_a_notebook_keeps_what_was_answered(tmp_path: Path) -> None:
-    reply, printed, server = asyncio.run(stop_button(tmp_path))
+    reply, printed, doubled = asyncio.run(stop_button(tmp_path))
     assert reply["ename"] in ("KeyboardInterrupt", "CancelledError")
     assert "10 of 30 prompts are answered" in reply["evalue"]
     assert printed == "10 30\n30 5\n"
-    assert server.doubled() == 5
+    assert doubled == 5

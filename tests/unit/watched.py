@@ -1,0 +1,56 @@
+"""A mock in this process whose requests are counted as they come, and summed up by prompt."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from holysheep_helpers.mock.handle import MockHandle
+from holysheep_helpers.mock.journal import Entry, Journal
+from holysheep_helpers.mock.server import Server
+from tests.mock.inside import running, tenant_of
+
+
+class WatchedMock(MockHandle):
+    """``asked`` counts its requests; ``when_asked`` calls as soon as it has got so many."""
+
+    def __init__(self, base_url: str, server: Server) -> None:
+        super().__init__(base_url, "hs-mock-batch")
+        self.asked, self._call_at = 0, (0, lambda: None)
+        tenant_of(server, self).journal = _Counted(self)
+
+    def when_asked(self, count: int, call: Callable[[], Any]) -> None:
+        self._call_at = (count, call)
+
+    def begun(self) -> None:
+        self.asked += 1
+        count, call = self._call_at
+        if self.asked == count:
+            call()
+
+    def paid(self) -> Counter[str]:
+        """How many times each request was made, or may have been, by its hash."""
+        return Counter(entry["request"] for entry in self.entries() if entry["paid"] != "no")
+
+    def doubled(self) -> int:
+        return sum(times - 1 for times in self.paid().values())
+
+
+class _Counted(Journal):
+    def __init__(self, mock: WatchedMock) -> None:
+        super().__init__()
+        self._mock = mock
+
+    def begin(self, entry: Entry) -> Entry:
+        begun = super().begin(entry)
+        self._mock.begun()
+        return begun
+
+
+@contextmanager
+def watched(time_scale: float = 0.0) -> Iterator[WatchedMock]:
+    """Such a mock for the length of a ``with`` block."""
+    with running(time_scale=time_scale) as (handle, server):
+        yield WatchedMock(handle.base_url, server)
