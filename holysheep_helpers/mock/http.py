@@ -17,7 +17,7 @@ import httptools
 
 from holysheep_helpers.mock.exchange import Exchange, Request
 
-BODY_LIMIT = 8 * 1024 * 1024
+BODY_LIMIT = 4 * 1024 * 1024
 HEAD_LIMIT = 64 * 1024
 AHEAD = 100
 """So many requests may be sent before the first of them is answered, with ``BODY_LIMIT`` bytes of

@@ -102,7 +102,7 @@ def test_browsers_may_ask_but_not_steer(mock: MockHandle) -> None:
 
 
 def test_strangers_are_in_the_journal_without_their_keys(mock: MockHandle) -> None:
-    raw.send(mock, raw.body(), headers={"Authorization": "Bearer a-key-of-somebody-else"})
+    raw.send(mock, raw.body(), headers={"Authorization": "Bearer a-strangers-key"})
     answer = raw.send(mock, method="GET", path="/mock/journal?key=*")
-    assert key_hash("a-key-of-somebody-else") in {entry["key"] for entry in answer.json}
-    assert "a-key-of-somebody-else" not in answer.content.decode("utf-8")
+    assert key_hash("a-strangers-key") in {entry["key"] for entry in answer.json}
+    assert "a-strangers-key" not in answer.content.decode("utf-8")
