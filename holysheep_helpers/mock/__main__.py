@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import gc
 import os
 import secrets
 import signal
@@ -78,6 +79,8 @@ def _serve(options: argparse.Namespace) -> int:
                 signal.signal(getattr(signal, name), server.stop)
         if options.parent is not None:
             _end_with(options.parent)
+        gc.freeze()  # what was imported stays; a request leaves no cycles, so look for some rarely
+        gc.set_threshold(100_000, 50, 100)
         print(base_url(sock), flush=True)
         server.run(sock)
     return 0

@@ -6,7 +6,7 @@ import json
 import sys
 from array import array
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import IO, Any, Literal
 
@@ -14,10 +14,10 @@ JOURNAL_LENGTH = 10_000
 Outcome = Literal["open", "delivered", "error", "truncated", "broken", "left"]
 
 
-def moments(values: Iterable[int] = ()) -> array[int]:
-    """Moments in whole microseconds: four bytes each, for there are many; eight beyond an hour."""
-    listed = list(values)
-    return array("I" if max(listed, default=0) < 2**32 else "Q", listed)
+def moments(values: Sequence[int]) -> array[int]:
+    """Rising moments in whole microseconds: four bytes each, for there are many; eight beyond an
+    hour."""
+    return array("Q" if values and values[-1] >= 2**32 else "I", values)
 
 
 @dataclass(slots=True)
@@ -46,8 +46,8 @@ class Entry:
     finish_reason: str | None = None
     outcome: Outcome = "open"
     ended_s: float | None = None
-    due_us: array[int] = field(default_factory=moments)
-    sent_us: array[int] = field(default_factory=moments)
+    due_us: Sequence[int] = ()
+    sent_us: array[int] = field(default_factory=lambda: array("I"))
 
     def sent(self, at_us: int) -> None:
         """A chunk has left, so long after the arrival."""
@@ -108,7 +108,8 @@ class Journal:
         if entry.outcome != "open":
             return
         entry.outcome, entry.ended_s = outcome, now_s
-        entry.sent_us = entry.sent_us[:]  # without the room to grow
+        if len(entry.sent_us) > 1:
+            entry.sent_us = entry.sent_us[:]  # without the room to grow
         if self._file is not None:
             try:
                 self._file.write(json.dumps(entry.as_dict(), ensure_ascii=False) + "\n")
