@@ -1,6 +1,7 @@
 """The gateway, bare clients, other event loops, scripts: the same batch with all of them."""
 
 import asyncio
+import gc
 import inspect
 import time
 from collections.abc import Callable
@@ -13,6 +14,7 @@ import pytest
 import holysheep_helpers as hs
 from holysheep_helpers import batch_job
 from holysheep_helpers.mock.handle import MockHandle
+from holysheep_helpers.mock.process import MockProcess
 from tests.unit import virtual
 from tests.unit.virtual import Server, ask, names
 
@@ -44,6 +46,33 @@ def test_a_bare_client_of_any_transport_will_do(
     result = asyncio.run(main())
     assert len(result.ok) == 20
     assert all(item.request_id for item in result)
+
+
+def test_20000_prompts_through_the_mock_leave_nothing_behind_in_memory() -> None:
+    """Counted in objects that the garbage collector knows, which no allocator can blur."""
+    mock = MockProcess.start(time_scale=0)
+
+    async def main() -> list[int]:
+        objects = []
+        prompts = (f"p{n}" for n in range(20_000))
+        async with openai.AsyncOpenAI(
+            base_url=mock.base_url,
+            api_key=mock.api_key,
+            http_client=openai.DefaultAioHttpClient(trust_env=False),
+        ) as client:
+            items = hs.batch_iter(client, prompts, max_concurrency=50, max_tokens=4, **QUIET)
+            async for item in items:
+                assert item.ok
+                if item.index in (2_000, 19_900):
+                    gc.collect()
+                    objects.append(len(gc.get_objects()))
+        return objects
+
+    try:
+        before, after = asyncio.run(main())
+    finally:
+        mock.stop()
+    assert after - before < 1_000
 
 
 def test_azures_client_makes_its_own_address() -> None:
