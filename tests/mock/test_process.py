@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from queue import Queue
 from threading import Thread
@@ -29,6 +30,28 @@ def process() -> Iterator[MockProcess]:
     with_own = MockProcess.start(time_scale=0)
     yield with_own
     with_own.stop()
+
+
+def run(*options: str, **env: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*COMMAND, *options], env=ENV | env, capture_output=True, encoding="utf-8", timeout=60
+    )
+
+
+@contextmanager
+def standing_alone(*options: object) -> Iterator[str]:
+    """A mock that nobody's process started, with these options; gives its address."""
+    with subprocess.Popen(
+        [*COMMAND, "--time-scale", "0", *map(str, options)],
+        env=ENV,
+        stdout=subprocess.PIPE,
+        encoding="utf-8",
+    ) as child:
+        assert child.stdout is not None
+        try:
+            yield child.stdout.readline().strip()
+        finally:
+            child.terminate()
 
 
 def wait_until_refused(url: str) -> None:
@@ -125,9 +148,7 @@ def test_on_its_own_it_ends_cleanly_when_asked_to(sent: signal.Signals) -> None:
 
 def test_a_port_that_is_taken_is_said_in_words(process: MockProcess) -> None:
     port = str(urlsplit(process.base_url).port)
-    done = subprocess.run(
-        [*COMMAND, "--port", port], env=ENV, capture_output=True, encoding="utf-8", timeout=60
-    )
+    done = run("--port", port)
     assert done.returncode == 1
     assert done.stderr.startswith(f"Can't listen on 127.0.0.1 port {port}: ")
     assert "Choose another, or --port 0" in done.stderr
@@ -148,9 +169,7 @@ def test_a_port_that_is_taken_is_said_in_words(process: MockProcess) -> None:
     ],
 )
 def test_bad_options_are_refused(options: list[str], says: str) -> None:
-    done = subprocess.run(
-        [*COMMAND, *options], env=ENV, capture_output=True, encoding="utf-8", timeout=60
-    )
+    done = run(*options)
     assert done.returncode == 2
     assert says in done.stderr
     assert "Traceback" not in done.stderr
@@ -159,21 +178,11 @@ def test_bad_options_are_refused(options: list[str], says: str) -> None:
 def test_only_the_keys_of_a_file_are_let_in(tmp_path: Path) -> None:
     keys = tmp_path / "keys.txt"
     keys.write_text("hs-mock-anna\nhs-mock-ben\n", encoding="utf-8")
-    with subprocess.Popen(
-        [*COMMAND, "--keys", str(keys), "--time-scale", "0"],
-        env=ENV,
-        stdout=subprocess.PIPE,
-        encoding="utf-8",
-    ) as child:
-        assert child.stdout is not None
-        url = child.stdout.readline().strip()
-        try:
-            asked = [
-                raw.send(MockHandle(url, f"hs-mock-{name}"), raw.body()).status
-                for name in ("anna", "ben", "eve")
-            ]
-        finally:
-            child.terminate()
+    with standing_alone("--keys", keys) as url:
+        asked = [
+            raw.send(MockHandle(url, f"hs-mock-{name}"), raw.body()).status
+            for name in ("anna", "ben", "eve")
+        ]
     assert asked == [200, 200, 401]
 
 
@@ -184,12 +193,6 @@ def test_its_address_is_not_reachable_from_outside(process: MockProcess) -> None
     for host in outside:
         with pytest.raises(OSError, match="refused"):
             socket.create_connection((str(host), port), timeout=2)
-
-
-def run(*options: str, **env: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*COMMAND, *options], env=ENV | env, capture_output=True, encoding="utf-8", timeout=60
-    )
 
 
 def test_a_sheet_of_keys_for_a_room(tmp_path: Path) -> None:
@@ -234,39 +237,20 @@ def test_a_sheet_as_an_editor_saves_it_is_read(tmp_path: Path) -> None:
     """Byte-order mark, Windows line ends, a name behind each key."""
     file = tmp_path / "keys.txt"
     file.write_bytes("\ufeffhs-mock-01-a  Anna\r\n# spare:\r\nhs-mock-02-b\r\n".encode())
-    with subprocess.Popen(
-        [*COMMAND, "--keys", str(file), "--time-scale", "0"],
-        env=ENV,
-        stdout=subprocess.PIPE,
-        encoding="utf-8",
-    ) as child:
-        assert child.stdout is not None
-        url = child.stdout.readline().strip()
+    with standing_alone("--keys", file) as url:
         keys = ("hs-mock-01-a", "hs-mock-02-b", "hs-mock-03-c")
-        try:
-            asked = [raw.send(MockHandle(url, key), raw.body()).status for key in keys]
-        finally:
-            child.terminate()
+        asked = [raw.send(MockHandle(url, key), raw.body()).status for key in keys]
     assert asked == [200, 200, 401]
 
 
 def test_the_journal_goes_to_a_file_too(tmp_path: Path) -> None:
     file = tmp_path / "journal.jsonl"
-    with subprocess.Popen(
-        [*COMMAND, "--journal", str(file), "--time-scale", "0"],
-        env=ENV,
-        stdout=subprocess.PIPE,
-        encoding="utf-8",
-    ) as child:
-        assert child.stdout is not None
-        mock = MockHandle(child.stdout.readline().strip(), "hs-mock-secret")
-        try:
-            mock.script([503])
-            raw.send(mock, raw.body("안녕하세요"))
-            raw.ask(mock, stream=True)
-            listed = mock.entries()
-        finally:
-            child.terminate()
+    with standing_alone("--journal", file) as url:
+        mock = MockHandle(url, "hs-mock-secret")
+        mock.script([503])
+        raw.send(mock, raw.body("안녕하세요"))
+        raw.ask(mock, stream=True)
+        listed = mock.entries()
     text = file.read_text("utf-8")
     assert [json.loads(line) for line in text.splitlines()] == listed
     assert "hs-mock-secret" not in text
