@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 from collections.abc import Iterable
+from contextlib import suppress
 
 import ipywidgets as w
 
 from holysheep_helpers.batch_result import BatchResult
-from holysheep_helpers.batching import batch_sync
+from holysheep_helpers.batching import batch, last_batch
 from holysheep_helpers.gateway import Gateway
 from holysheep_helpers.widgets import LABEL, WIDE, Panel
 
@@ -18,8 +20,8 @@ TOKENS = 80
 class BatchPanel(Panel):
     """A batch of short questions, drawn as a Gantt chart; ``result`` is the last one.
 
-    "Per minute" 0 sets no pace. The share of requests that fail with a 503 is up to the mock; live,
-    that slider is off.
+    Stop ends it early, and draws what was asked until then. "Per minute" 0 sets no pace. The share
+    of requests that fail with a 503 is up to the mock; live, that slider is off.
     """
 
     title = "Who waits when"
@@ -31,33 +33,63 @@ class BatchPanel(Panel):
         self.per_minute = _slider("Per minute", 0, 0, 3000, step=60)
         self.faults = _slider("Faults, %", 0, 0, 60, step=5)
         self.faults.disabled = self.gateway.mock is None
+        self.stop = w.Button(description="Stop", disabled=True)
         self.figure = w.Image(format="png", layout=w.Layout(width="100%", max_width="720px"))
         self.figure.layout.display = "none"
         yield from (self.prompt, self.prompts, self.concurrency, self.per_minute, self.faults)
-        yield from (self.send, self.status, self.figure)
+        yield from (w.HBox([self.send, self.stop]), self.status, self.figure)
 
     def _work(self) -> None:
+        self.figure.layout.display = "none"
+        if self.gateway.mock is not None:
+            self.gateway.mock.script(503, probability=self.faults.value / 100)
+        try:
+            result = asyncio.run(self._ask_all())
+        except asyncio.CancelledError:
+            result = last_batch()
+        finally:
+            if self.gateway.mock is not None:
+                self.gateway.mock.script([])  # other cells may ask the same mock
+        if result is not None:
+            self._draw(result)
+
+    async def _ask_all(self) -> BatchResult:
+        count = self.prompts.value
+        self._say(f"Prompts under way: {count} …")
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+
+        def end(_: w.Button) -> None:
+            if task is not None:
+                with suppress(RuntimeError):  # the batch has just ended, and its loop with it
+                    loop.call_soon_threadsafe(task.cancel)
+
+        self.stop.on_click(end)
+        self.stop.disabled = False
+        try:
+            return await batch(
+                self.gateway,
+                [f"{self.prompt.value} ({number + 1})" for number in range(count)],
+                max_concurrency=self.concurrency.value,
+                requests_per_minute=self.per_minute.value or None,
+                max_tokens=TOKENS,
+                progress=False,
+            )
+        finally:
+            self.stop.disabled = True
+            self.stop.on_click(end, remove=True)
+
+    def _draw(self, result: BatchResult) -> None:
         from holysheep_helpers.plots_batch import plot_gantt
 
-        count = self.prompts.value
-        if self.gateway.mock is not None:
-            share = self.faults.value / 100
-            self.gateway.mock.script(503, probability=share)
-        result = self.result = batch_sync(
-            self.gateway,
-            [f"{self.prompt.value} ({number + 1})" for number in range(count)],
-            max_concurrency=self.concurrency.value,
-            requests_per_minute=self.per_minute.value or None,
-            max_tokens=TOKENS,
-            progress=False,
-        )
-        png = io.BytesIO()
-        plot_gantt(result).savefig(png, format="png")
-        self.figure.value = png.getvalue()
-        self.figure.layout.display = ""
+        self.result = result
         self.text = result.summary()
-        facts = [*self.text.splitlines(), f"{result.elapsed_s:.2f} s", str(self.gateway.spend)]
-        self._say(" · ".join(facts))
+        facts = [*self.text.splitlines(), f"{result.elapsed_s:.2f} s"]
+        self._say(" · ".join([*facts, f"spent so far {self.gateway.spend}"]))
+        if result.sent:
+            png = io.BytesIO()
+            plot_gantt(result).savefig(png, format="png")
+            self.figure.value = png.getvalue()
+            self.figure.layout.display = ""
 
 
 def _slider(name: str, value: int, low: int, high: int, step: int = 1) -> w.IntSlider:

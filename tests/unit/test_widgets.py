@@ -122,6 +122,10 @@ def test_the_batch_panel_draws_who_waits_when(mock: MockHandle) -> None:
     assert panel.text == panel.result.summary()
     assert "6 prompts: 6 answered" in panel.status.value
     assert bytes(panel.figure.value).startswith(b"\x89PNG")
+    already = panel.result.sent
+    for _ in range(6):  # the faults of the panel end with its batch
+        hs.ask(gateway, "The fourth draw of seed 0 is a fault. (1)")
+    assert [entry["fault"] for entry in mock.entries()[already:]] == [None] * 6
     panel.faults.value = 0
     mock.reset()
     press(panel)
@@ -157,6 +161,29 @@ def test_the_stop_button_leaves_the_stream() -> None:
     assert not panel.stream.complete
     assert "left after" in panel.status.value
     assert panel.text == panel.stream.text != ""
+
+
+def test_the_stop_button_ends_the_batch() -> None:
+    with serve(time_scale=1) as mock:
+        panel = hs.batch_panel(hs.connect("live", mock.base_url, mock.api_key))
+        panel.prompts.value, panel.per_minute.value = 60, 60  # a minute, if nothing stops it
+
+        def at_once(change: dict[str, bool]) -> None:
+            if not change["new"]:
+                panel.stop.click()
+
+        panel.stop.observe(at_once, names="disabled")
+        press(panel)
+        assert panel.stop.disabled
+        assert not panel.send.disabled
+        assert panel.result is not None
+        assert len(panel.result.failed) == 60
+        assert {type(item.error) for item in panel.result} == {hs.NotAskedError}
+        assert "0 answered, 60 failed" in panel.status.value
+        panel.prompts.value, panel.per_minute.value = 1, 0
+        panel.stop.unobserve_all()
+        press(panel)
+        assert len(panel.result.ok) == 1
 
 
 def test_a_second_press_while_it_waits_sends_nothing(gw: hs.Gateway, mock: MockHandle) -> None:
