@@ -11,6 +11,7 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
 
 from holysheep_helpers.batch_result import BatchItem, BatchResult
 from holysheep_helpers.errors import InputError
@@ -42,7 +43,8 @@ def plot_gantt(batches: Batches) -> Figure:
         axes.set_title(f"{name + ': ' if name else ''}{len(batch)} prompts in {took_s:.2f} s")
         axes.set_xlabel("seconds since the batch began")
     all_axes[0][0].set_ylabel("prompt")
-    all_axes[0][0].invert_yaxis()
+    all_axes[0][0].set_ylim(rows - 0.3, -0.7)  # the first on top
+    all_axes[0][0].yaxis.set_major_locator(MaxNLocator(integer=True))
     all_axes[0][0].set_xlim(0, None)
     figure.legend(handles=_marks(named.values()), loc="lower center", ncols=4, frameon=False)
     figure.tight_layout(rect=(0, 0.06, 1, 1))
