@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,7 @@ from holysheep_helpers.journal import key_of
 Prompt = str | Sequence[Mapping[str, Any]] | Mapping[str, Any]
 SDK_OPTIONS = ("extra_headers", "extra_query", "timeout")  # they are no part of the body
 ASSUMED_OUTPUT_TOKENS = 1_000
+SHAPE = "a list of prompts, or one column of a data frame"
 
 
 @dataclass(slots=True)
@@ -74,7 +76,7 @@ class Reader:
         messages = _messages(asked, system)
         extra = settings.pop("extra_body", None) or {}
         body = {"model": model, "messages": messages, **settings, **extra}
-        return Item(prompt, body, options, self._key(body) if self._hashed else "")
+        return Item(prompt, body, options, _checked_key(body, self._hashed))
 
     def items(self, prompts: object) -> tuple[list[Item], list[Any]]:
         """All items, and the labels of their rows. Raises ``InputError`` that names the first."""
@@ -87,32 +89,44 @@ class Reader:
                 raise InputError(f"Prompt {label!r}: {error} Nothing was sent.") from None
         return items, labels
 
-    @staticmethod
-    def _key(body: dict[str, Any]) -> str:
-        try:
-            return key_of(body)
-        except (TypeError, ValueError) as error:
-            raise InputError(f"a journal needs parameters that are plain JSON: {error}.") from None
 
-
-def _listed(prompts: object) -> tuple[list[Any], list[Any]]:
-    shape = "a list of prompts, or one column of a data frame"
+def check_are_many(prompts: object) -> None:
+    """Raises ``InputError`` for what can be iterated over, but is no row of prompts."""
     if isinstance(prompts, str | bytes | Mapping):
         raise InputError(
-            f"One {type(prompts).__name__} was given where {shape} is needed. For a single prompt "
+            f"One {type(prompts).__name__} was given where {SHAPE} is needed. For a single prompt "
             "there is hs.ask(gw, prompt)."
         )
     if hasattr(prompts, "columns"):
-        raise InputError(f"A whole data frame was given: {shape} is needed, frame['text'] say.")
+        raise InputError(f"A whole data frame was given: {SHAPE} is needed, frame['text'] say.")
+
+
+def _listed(prompts: object) -> tuple[list[Any], list[Any]]:
+    check_are_many(prompts)
     if not isinstance(prompts, Iterable):
         raise InputError(
-            f"A {type(prompts).__name__} was given: {shape} is needed. Asynchronous and endless "
+            f"A {type(prompts).__name__} was given: {SHAPE} is needed. Asynchronous and endless "
             "ones are for hs.batch_iter()."
         )
     given = list(prompts)
     index = getattr(prompts, "index", None)  # a column has labels; a list has a method
     labels = list(range(len(given))) if index is None or callable(index) else list(index)
     return given, labels
+
+
+def _checked_key(body: dict[str, Any], hashed: bool) -> str:
+    """The body's key in a journal. What can't be sent is found here, not in the middle of a run."""
+    try:
+        json.dumps(body, ensure_ascii=False, allow_nan=False).encode("utf-8")
+        return key_of(body) if hashed else ""
+    except UnicodeEncodeError as error:
+        half = error.object[error.start]
+        raise InputError(
+            f"it has half a character in it ({half!r}), which no server takes: clean the text, "
+            "text.encode('utf-8', 'replace').decode() say."
+        ) from None
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InputError(f"a request takes plain JSON values: {error}.") from None
 
 
 def _checked_settings(settings: dict[str, Any]) -> None:
@@ -142,8 +156,17 @@ def _messages(asked: object, system: str | None) -> list[Any]:
         if asked and all(isinstance(m, Mapping) and isinstance(m.get("role"), str) for m in asked):
             return [*before, *asked]
         raise InputError("a list of messages is needed: [{'role': 'user', 'content': '...'}].")
-    empty = " (an empty cell: drop those rows first)" if asked is None or asked != asked else ""
+    empty = " (an empty cell: drop those rows first)" if _is_missing(asked) else ""
     raise InputError(
         f"it is a {type(asked).__name__}{empty}: text, a list of messages, or a dict with "
         "'prompt' or 'messages' is needed."
     )
+
+
+def _is_missing(value: object) -> bool:
+    if value is None:
+        return True
+    try:
+        return bool(value != value)
+    except (TypeError, ValueError):  # pandas' NA can't tell; an array gives one for each element
+        return type(value).__name__ == "NAType"

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterab
 from typing import Any
 
 from holysheep_helpers.asking import Asker
-from holysheep_helpers.batch_prompts import Reader
+from holysheep_helpers.batch_prompts import Reader, check_are_many
 from holysheep_helpers.batch_result import BatchItem, not_asked, restored
 from holysheep_helpers.errors import InputError
 from holysheep_helpers.journal import Journal
@@ -71,7 +71,8 @@ async def _each(prompts: Any) -> AsyncIterator[Any]:
         async for prompt in prompts:
             yield prompt
         return
-    if isinstance(prompts, str | bytes) or not isinstance(prompts, Iterable):
+    check_are_many(prompts)
+    if not isinstance(prompts, Iterable):
         raise InputError(f"A {type(prompts).__name__} was given: an iterator of prompts is needed.")
     for prompt in prompts:
         yield prompt

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import openai
+import pandas as pd
 import pytest
 
 import holysheep_helpers as hs
@@ -122,7 +123,15 @@ def test_an_error_of_the_iterator_itself_is_raised() -> None:
 @pytest.mark.parametrize("prompts", ["one text", 7, None])
 def test_what_is_no_iterator_is_an_input_error(prompts: Any) -> None:
     server = Server()
-    with pytest.raises(hs.InputError, match="an iterator of prompts"):
+    with pytest.raises(hs.InputError, match="prompts"):
+        iterate(server, prompts)
+    assert server.seen == []
+
+
+@pytest.mark.parametrize("prompts", [{"prompt": "x"}, pd.DataFrame({"text": ["a"]})])
+def test_what_would_be_taken_apart_into_names_is_refused(prompts: Any) -> None:
+    server = Server()
+    with pytest.raises(hs.InputError, match="was given"):
         iterate(server, prompts)
     assert server.seen == []
 
