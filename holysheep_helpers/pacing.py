@@ -18,7 +18,9 @@ from random import Random
 MINUTE_S = 60.0
 SLOWER = 1.01
 """The pace stays 1% below a limit: what leaves evenly does not arrive quite evenly."""
-BACK_OFF_S, LONGEST_BACK_OFF_S = 0.5, 30.0
+LEAST_BACK_OFF_S, BACK_OFF_S, LONGEST_BACK_OFF_S = 0.125, 0.5, 30.0
+LEAST_GAP_S = 0.03
+"""Between two of a herd: more than 4 within 50 ms are a stampede to the mock's verdict."""
 LONGEST_GAP_S, LOOK_AGAIN_S = 5.0, 1.0
 
 
@@ -47,10 +49,10 @@ class Limit:
 
     def wait_s(self, now_s: float, amount: float) -> float:
         """Seconds until this amount may go; 0 is now. More than a minute's worth goes alone."""
-        if self.per_minute is None:
-            return 0.0
         while self._minute and self._minute[0][0] <= now_s - MINUTE_S:
             self._used -= self._minute.popleft()[1]
+        if self.per_minute is None:
+            return 0.0
         wait_s = self._next_s - now_s
         excess = self._used + min(amount, self.per_minute) - self.per_minute
         for at_s, used in self._minute:
@@ -101,11 +103,13 @@ class Gate:
     _held_until_s: float = -math.inf
     _gap_s: float = 0.0
     _holds: int = 0
+    _held: int = 0  # of the herd that the last hold stopped: so many are still to be let go
 
     @property
     def _open(self) -> bool:
         return not (
             self._gap_s
+            or self._held
             or self._lock.locked()
             or self.requests.per_minute
             or self.tokens.per_minute
@@ -126,8 +130,10 @@ class Gate:
             while (wait_s := self._wait_s(tokens)) > 0 and not given_up():
                 await self.sleep(min(wait_s, LOOK_AGAIN_S))  # what is known may change meanwhile
             now_s = self.clock()
-            if self._gap_s:
-                self._opens_s = now_s + self._gap_s * self.random.uniform(0.5, 1.5)
+            if self._gap_s or self._held:
+                gap_s = max(self._gap_s, LEAST_GAP_S if self._held else 0.0)
+                self._opens_s = now_s + gap_s * self.random.uniform(0.5, 1.5)
+                self._held = max(self._held - 1, 0)
             self.requests.take(now_s, 1)
             return self.tokens.take(now_s, tokens)
 
@@ -142,15 +148,16 @@ class Gate:
     def hold(self, wait_s: float | None, sent_s: float) -> float:
         """A request that went out at ``sent_s`` met a 429: nobody sends for ``wait_s`` seconds.
 
-        Without a ``wait_s`` from the server the wait doubles from 429 to 429. Returns it.
+        Without a ``wait_s`` from the server, or with 0, it doubles from 429 to 429. Returns it.
         """
         now_s = self.clock()
         fresh = sent_s >= self._held_until_s  # not one of those that the last hold spoke for
         self._holds += fresh
-        if wait_s is None:
+        if not wait_s:  # "retry-after: 0" is no wait: a herd would ask again without an end
             longest_s = min(BACK_OFF_S * 2**self._holds, LONGEST_BACK_OFF_S)
             wait_s = self.random.uniform(longest_s / 2, longest_s)
         if fresh:
+            self._held = self.herd
             self._gap_s = min(max(2 * self._gap_s, wait_s / self.herd), LONGEST_GAP_S)
         self._opens_s = max(self._opens_s, now_s + wait_s)
         self._held_until_s = max(self._held_until_s, now_s + wait_s)
@@ -177,12 +184,14 @@ def _limit_in(headers: Mapping[str, str], of: str) -> float | None:
 
 
 def back_off_s(attempt: int, random: Random) -> float:
-    """Exponential back-off with full jitter: 0 to 0.5, 1, 2, 4 ... seconds, 30 at most.
+    """Exponential back-off with full jitter: 0.125 to 0.5, 1, 2, 4 ... seconds, 30 at most.
 
-    Full jitter, a uniform draw from nothing to the cap, is from M. Brooker, "Exponential Backoff
-    And Jitter", AWS Architecture Blog, 2015.
+    Full jitter, a uniform draw up to the cap, is from M. Brooker, "Exponential Backoff And Jitter",
+    AWS Architecture Blog, 2015; the least wait is ours, for a draw of nothing is no back-off.
     """
-    return random.uniform(0, min(BACK_OFF_S * 2 ** (attempt - 1), LONGEST_BACK_OFF_S))
+    return random.uniform(
+        LEAST_BACK_OFF_S, min(BACK_OFF_S * 2 ** (attempt - 1), LONGEST_BACK_OFF_S)
+    )
 
 
 def retry_after_s(headers: Mapping[str, str], now: datetime | None = None) -> float | None:

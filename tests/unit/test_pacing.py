@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from holysheep_helpers.mock.verdict import CROWD
 from holysheep_helpers.pacing import Gate, Limit, back_off_s, retry_after_s
 from tests.unit import virtual
 
@@ -126,7 +127,7 @@ def test_a_header_that_is_no_limit_is_none(text: str) -> None:
     assert made.requests.per_minute is None
 
 
-def released(herd: int, holds: list[float], seed: int = 3) -> list[float]:
+def released(herd: int, holds: list[float], seed: int = 3, *, answers: bool = False) -> list[float]:
     """When each of a herd is let through after hold-backs, in seconds since the first one."""
 
     async def main() -> list[float]:
@@ -140,6 +141,8 @@ def released(herd: int, holds: list[float], seed: int = 3) -> list[float]:
         async def one() -> None:
             await made.turn(0, lambda: False)
             times.append(loop.time())
+            if answers:
+                made.went_well()
 
         await asyncio.gather(*(one() for _ in range(herd)))
         return times
@@ -156,6 +159,35 @@ def test_one_429_holds_back_all_and_lets_them_go_spread_out() -> None:
     assert len({round(gap, 4) for gap in gaps}) > 10  # by chance, not in step
     assert 2.0 < times[-1] - times[0] < 6.0
     assert released(20, [4.0], seed=4) != times
+
+
+def test_a_herd_of_any_size_comes_back_without_a_stampede() -> None:
+    times = released(200, [1.0], answers=True)
+    crowd = max(sum(at <= other < at + 0.05 for other in times) for at in times)
+    assert crowd < CROWD
+
+
+def test_a_retry_after_of_0_is_no_leave_to_ask_without_an_end() -> None:
+    clock = Clock()
+    made = gate(clock)
+    waits = []
+    for _ in range(4):
+        waits.append(made.hold(0.0, clock()))
+        clock.now_s += waits[-1]
+    assert all(w >= low for w, low in zip(waits, [0.5, 1, 2, 4], strict=True))
+
+
+def test_without_a_limit_no_more_than_the_last_minute_is_remembered() -> None:
+    clock = Clock()
+    made = gate(clock, tpm=1e9)
+
+    async def main() -> None:
+        for _ in range(300):
+            await made.turn(1, lambda: False)
+            clock.now_s += 1.0
+
+    asyncio.run(main())
+    assert len(made.requests._minute) <= 61
 
 
 def test_429s_of_one_herd_count_once_and_the_longest_wait_holds() -> None:
@@ -185,11 +217,11 @@ def test_a_429_without_a_wait_doubles_it() -> None:
     )
 
 
-def test_the_back_off_is_full_jitter_with_a_cap() -> None:
+def test_the_back_off_is_full_jitter_between_a_floor_and_a_cap() -> None:
     draw = Random(1)
     for attempt, cap in ((1, 0.5), (2, 1), (3, 2), (6, 16), (12, 30)):
         drawn = [back_off_s(attempt, draw) for _ in range(500)]
-        assert 0 <= min(drawn) < 0.05 * cap
+        assert 0.125 <= min(drawn) < 0.125 + 0.05 * cap  # sooner is none, to a server
         assert 0.95 * cap < max(drawn) <= cap
 
 
