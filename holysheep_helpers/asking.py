@@ -150,9 +150,9 @@ class Asker:
         if self.gate.counts_tokens:
             tokens = item.input_tokens + item.output_tokens
         while True:
-            note = await self.gate.turn(tokens, lambda: self.stopped_by is not None)
-            if self.purse is not None:
+            if self.purse is not None:  # before its turn: who waits after it would break the pace
                 work.reserved = await self.purse.reserve(item)
+            note = await self.gate.turn(tokens, lambda: self.stopped_by is not None)
             if self.stopped_by is not None:
                 self._settle(work, Decimal(0))
                 return self._left_off(work)
@@ -183,7 +183,7 @@ class Asker:
             work.sent_s = None
             self._unpaid(work, "budget")
             raise
-        except (openai.OpenAIError, UnexpectedReplyError) as error:
+        except (openai.OpenAIError, UnexpectedReplyError, TypeError, ValueError) as error:
             return self._failed(work, judge(error))
         self._ended(work, "ok")
         if self.gate.learning:
@@ -247,6 +247,7 @@ class Asker:
     def _too_late(self, work: _Work, under_way: bool = False) -> BatchItem:
         if under_way:
             self._lose(work, "time-out")
+            self._settle(work, Decimal(0))  # what was set aside for a turn that did not come
         error = DeadlineError(
             f"No answer within deadline_s={self.limits.deadline_s} after {len(work.timeline)} "
             f"requests (the last: {work.timeline[-1].outcome}). Allow more time, or ask for less."

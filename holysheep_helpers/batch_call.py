@@ -101,6 +101,8 @@ def judge(error: Exception) -> Failure:
         label = "time-out" if isinstance(error, openai.APITimeoutError) else "connection"
         sent = was_sent(error)
         return Failure(error, label if sent else "no connection", retry=True, maybe_paid=sent)
+    if isinstance(error, TypeError | ValueError):
+        return Failure(error, "not sendable")  # a header or a time-out that is none
     return Failure(error, "reply", maybe_paid=isinstance(error, UnexpectedReplyError))
 
 

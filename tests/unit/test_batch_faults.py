@@ -43,6 +43,16 @@ def _waits(item: hs.BatchItem) -> list[float]:
     return [after.start_s - before.end_s for before, after in pairs]
 
 
+def test_what_can_not_be_sent_is_that_prompts_error_alone() -> None:
+    server = Server()
+    bad = {"prompt": "b", "extra_headers": {"x-name": "\ud800"}}
+    result = ask(server, ["a", bad, {"prompt": "c", "timeout": "soon"}, "d"], max_concurrency=1)
+    assert [result[0].text, result[3].text] == ["A", "D"]
+    assert isinstance(result[1].error, ValueError)
+    assert result.possibly_paid_twice == 0
+    assert len(result.failed) >= 1
+
+
 def test_six_requests_are_enough() -> None:
     server = Server(p0=[error(500) for _ in range(99)])
     result = ask(server, names(2))

@@ -1,5 +1,6 @@
 """429s, the pace, fatal errors and the budget of a batch: all of it in made-up time."""
 
+import itertools
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -197,6 +198,28 @@ def test_the_budget_is_never_passed_and_used_up_to_the_last_call_that_fits() -> 
     assert isinstance(result.stopped_by, hs.BudgetError)
     assert result.spent_usd <= 100 * one / 5 < result.spent_usd + max(most, one)
     assert len(server.seen) == len(result.ok) == 20
+
+
+def test_calls_that_wait_for_money_do_not_go_at_once_when_it_comes() -> None:
+    most = Decimal("0.00962")  # the first one's most, and two of the others'
+    server = Server(takes_s=120.0)
+    prompts = [{"prompt": "p0", "max_tokens": 16_000}, *({"prompt": p} for p in names(40)[1:])]
+    result = ask(
+        server, prompts, budget_usd=most, max_tokens=10, requests_per_minute=60, max_concurrency=40
+    )
+    times = server.times()
+    assert len(result.ok) == 40
+    assert max(times) >= 120  # some had to wait
+    assert min(b - a for a, b in itertools.pairwise(times)) > 0.4
+
+
+def test_a_turn_that_comes_too_late_gives_its_money_back() -> None:
+    server = Server(p0=[error(503)])
+    limit = {"retry-after": "1"}
+    server.faults["p1"] = [error(429, **limit)]
+    result = ask(server, names(3), deadline_s=3.0, budget_usd="0.0013", requests_per_minute=6)
+    assert result.stopped_by is None
+    assert [item.ok for item in result] == [False, False, True]
 
 
 def test_a_lost_reply_counts_against_the_budget() -> None:
