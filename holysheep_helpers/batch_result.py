@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from openai.types import CompletionUsage
 
-from holysheep_helpers.errors import NotAskedError
+from holysheep_helpers.errors import InputError, NotAskedError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -163,8 +163,12 @@ class BatchResult(Sequence[BatchItem]):
         return await self._again(self)
 
     def retry_failed_sync(self) -> BatchResult:
-        """``retry_failed`` for a script, where no event loop runs."""
-        return asyncio.run(self._again(self))
+        """``retry_failed`` for a script; ``InputError`` in a notebook, whose event loop runs."""
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return asyncio.run(self._again(self))
+        raise InputError("An event loop runs here already: use `await result.retry_failed()`.")
 
     def to_frame(self) -> pd.DataFrame:
         """A data frame with one row for each prompt, labelled as the column that was given.

@@ -194,3 +194,13 @@ def test_an_error_that_nobody_foresaw_ends_the_batch_and_is_raised() -> None:
 
     with pytest.raises(RuntimeError, match="closed"):
         virtual.run(main())
+
+
+def test_retry_failed_sync_says_what_to_do_where_a_loop_runs() -> None:
+    result = ask(Server(p0=[error(400)]), names(1))
+
+    async def in_a_notebook() -> None:
+        result.retry_failed_sync()
+
+    with pytest.raises(hs.InputError, match="use `await"):
+        asyncio.run(in_a_notebook())
