@@ -1,65 +1,22 @@
 """Cancelled, killed, out of space: the same call goes on, and counts what may be paid twice."""
 
 import asyncio
-import json
 import multiprocessing
 import os
 from collections import Counter
-from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
 
-import openai
 import pytest
 
 import holysheep_helpers as hs
 from holysheep_helpers import batch_job
-from holysheep_helpers.asking import Asker
 from holysheep_helpers.journal import Journal
 from tests.unit import virtual
-from tests.unit.virtual import Server, error
+from tests.unit.real_socket import QUIET, journal_lines, run
+from tests.unit.virtual import Server, error, names
 from tests.unit.watched import watched
-
-QUIET: dict[str, Any] = {"progress": False}
-
-
-class NoWait(Random):
-    """Back-offs without a wait."""
-
-    def uniform(self, a: float, b: float) -> float:
-        return 0.0
-
-
-@pytest.fixture
-def no_back_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batch_job, "Asker", partial(Asker, random=NoWait()))
-
-
-def names(count: int) -> list[str]:
-    return [f"p{n}" for n in range(count)]
-
-
-def client(base_url: str, **options: Any) -> openai.AsyncOpenAI:
-    return openai.AsyncOpenAI(
-        base_url=base_url,
-        api_key="hs-mock-batch",
-        http_client=openai.DefaultAioHttpClient(trust_env=False),
-        **options,
-    )
-
-
-def run(base_url: str, prompts: Any, timeout_s: float = 60, **options: Any) -> hs.BatchResult:
-    async def main() -> hs.BatchResult:
-        async with client(base_url, timeout=timeout_s) as own:
-            return await hs.batch(own, prompts, **(QUIET | options))
-
-    return asyncio.run(main())
-
-
-def journal_lines(file: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in file.read_text("utf-8").splitlines()[1:]]
-
 
 # --- resume
 

@@ -1,7 +1,6 @@
 """What may have been paid, counted against what the server itself saw."""
 
 import asyncio
-import json
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
@@ -17,9 +16,9 @@ from holysheep_helpers import batch_job
 from holysheep_helpers.asking import Asker
 from holysheep_helpers.mock.faults import KINDS
 from holysheep_helpers.mock.handle import MockHandle
+from tests.unit.real_socket import QUIET, client, journal_lines, run
+from tests.unit.virtual import names
 from tests.unit.watched import watched
-
-QUIET: dict[str, Any] = {"progress": False}
 
 
 class NoWait(Random):
@@ -32,31 +31,6 @@ class NoWait(Random):
 @pytest.fixture
 def no_back_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batch_job, "Asker", partial(Asker, random=NoWait()))
-
-
-def names(count: int) -> list[str]:
-    return [f"p{n}" for n in range(count)]
-
-
-def client(base_url: str, **options: Any) -> openai.AsyncOpenAI:
-    return openai.AsyncOpenAI(
-        base_url=base_url,
-        api_key="hs-mock-batch",
-        http_client=openai.DefaultAioHttpClient(trust_env=False),
-        **options,
-    )
-
-
-def run(base_url: str, prompts: Any, timeout_s: float = 60, **options: Any) -> hs.BatchResult:
-    async def main() -> hs.BatchResult:
-        async with client(base_url, timeout=timeout_s) as own:
-            return await hs.batch(own, prompts, **(QUIET | options))
-
-    return asyncio.run(main())
-
-
-def journal_lines(file: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in file.read_text("utf-8").splitlines()[1:]]
 
 
 # All kinds that a whole reply can meet, but those after which no other prompt could fare better.
