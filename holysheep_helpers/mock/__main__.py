@@ -16,9 +16,11 @@ from typing import IO, Any
 
 from holysheep_helpers import catalog
 from holysheep_helpers.addresses import is_loopback
+from holysheep_helpers.mock import slots
 from holysheep_helpers.mock.app import MOCK_PREFIX, App
 from holysheep_helpers.mock.server import Server, base_url, listen
 from holysheep_helpers.mock.state import State
+from holysheep_helpers.mock.stated import MOST_S, Stated
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -68,6 +70,8 @@ def _serve(options: argparse.Namespace) -> int:
         state = State(
             seed=options.seed,
             time_scale=options.time_scale,
+            stated=Stated(options.ttft_s, options.itl_s),
+            slots=options.slots,
             plan=catalog.plans()[options.plan],
             keys=keys,
             admin_token=os.environ.get("HOLYSHEEP_MOCK_ADMIN_TOKEN") or None,
@@ -150,6 +154,26 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--port", type=_port, default=0, help="0 takes any free one")
     parser.add_argument("--seed", type=int, default=0, help="another seed, other replies and times")
     parser.add_argument("--time-scale", type=_scale, default=1.0, help="0.05 is 20 times faster")
+    parser.add_argument(
+        "--ttft-ms",
+        dest="ttft_s",
+        type=_stated,
+        metavar="MS",
+        help="every model's time to first token: exactly this, at any time scale",
+    )
+    parser.add_argument(
+        "--itl-ms",
+        dest="itl_s",
+        type=_stated,
+        metavar="MS",
+        help="every model's time between tokens, likewise",
+    )
+    parser.add_argument(
+        "--slots",
+        type=_slot_count,
+        metavar="N",
+        help="work on so many requests of a key at once, the others wait",
+    )
     played = [name for name, plan in catalog.plans().items() if plan.can_be_played]
     parser.add_argument("--plan", choices=played, default="unlimited")
     parser.add_argument("--keys", type=Path, help="a file of the keys to accept, one a line")
@@ -169,8 +193,17 @@ def _count(text: str) -> int:
     return _between(text, int, 1, 1000)
 
 
+def _slot_count(text: str) -> int:
+    return _between(text, int, 1, slots.MOST)
+
+
 def _scale(text: str) -> float:
     return _between(text, float, 0, 1000)
+
+
+def _stated(text: str) -> float:
+    """Seconds, of milliseconds."""
+    return _between(text, float, 0, MOST_S * 1000) / 1000
 
 
 def _between(text: str, kind: type, low: int, high: int) -> Any:

@@ -8,7 +8,8 @@ from typing import Any
 
 from holysheep_helpers import catalog
 from holysheep_helpers.addresses import is_loopback
-from holysheep_helpers.mock import wire
+from holysheep_helpers.errors import InputError
+from holysheep_helpers.mock import slots, wire
 from holysheep_helpers.mock.exchange import Exchange, Request
 from holysheep_helpers.mock.faults import from_header, parse_script
 from holysheep_helpers.mock.journal import Entry, as_dicts
@@ -97,13 +98,18 @@ class App:
     def _chat(self, request: Request, exchange: Exchange) -> None:
         entry = Entry(arrived_s=self.pacer.clock(), attempt=_attempt(request))
         tenant = self.state.strangers
+        refused = False
         try:
             tenant = self._tenant(request, entry)
             line = self._answer(request, tenant, entry)
         except WireError as error:
-            line = _refused(error, tenant, entry)
+            line, refused = _refused(error, tenant, entry), True
         tenant.journal.begin(entry)
-        Turn(self.pacer, exchange, entry, line, tenant).play()
+        turn = Turn(self.pacer, exchange, entry, line, tenant)
+        if refused:
+            turn.play()
+        else:
+            turn.work()
 
     def _tenant(self, request: Request, entry: Entry) -> Tenant:
         """Whose request this is. Raises ``WireError`` (401) if it is nobody's."""
@@ -147,6 +153,7 @@ class App:
             created=wire.CREATED + int(name[:5], 16),
             headers=(("x-request-id", f"req_{name}"), *limits),
             scale=state.time_scale,
+            stated=state.stated,
             own=own,
             new_connection=request.nth_on_connection == 0,
         )
@@ -159,12 +166,13 @@ class App:
 
     def _admin(self, request: Request, exchange: Exchange, what: str) -> None:
         if what == "script":
-            _allow(request.method, "POST")
-            targets = self._targets(request)
-            if len(targets) != 1:
-                raise WireError(400, "A script is for one key alone.", param="key")
-            targets[0].script = parse_script(parse_json(request.body))
-            exchange.send_json(200, {"queued": len(targets[0].script.faults)})
+            target = self._one_target(request)
+            target.script = parse_script(parse_json(request.body))
+            exchange.send_json(200, {"queued": len(target.script.faults)})
+        elif what == "slots":
+            target = self._one_target(request)
+            target.slots.resize(_slots(parse_json(request.body)))
+            exchange.send_json(200, {"slots": target.slots.count})
         elif what == "journal" and request.method == "DELETE":
             for tenant in self._targets(request):
                 self.state.forget(tenant)
@@ -179,8 +187,16 @@ class App:
 
             when_settled(targets, _settle_s(request), send)
         else:
-            message = "At /mock/ there are script, journal and verdict."
+            message = "At /mock/ there are script, slots, journal and verdict."
             raise WireError(404, message, code="unknown_url")
+
+    def _one_target(self, request: Request) -> Tenant:
+        """The key that this POST steers. Raises ``WireError``: 400 for several."""
+        _allow(request.method, "POST")
+        targets = self._targets(request)
+        if len(targets) != 1:
+            raise WireError(400, "Scripts and slots are for one key alone.", param="key")
+        return targets[0]
 
     def _targets(self, request: Request) -> list[Tenant]:
         """The keys that this request may see and steer: its own, or those that ``key`` names.
@@ -229,6 +245,17 @@ def _refused(error: WireError, tenant: Tenant, entry: Entry) -> Timeline:
 def _fingerprint(request: Request) -> bytes:
     """What stands for a request that could not be read: the same bytes have the same one."""
     return digest(request.body.decode("utf-8", "replace"), size=8)
+
+
+def _slots(body: Any) -> int | None:
+    """The number in ``{"slots": 4}``; ``null`` there is no limit."""
+    if not isinstance(body, dict) or list(body) != ["slots"]:
+        message = 'An object is needed that has slots alone: {"slots": 4}, or null for no limit.'
+        raise WireError(400, message, param="slots")
+    try:
+        return slots.checked(body["slots"])
+    except InputError as error:
+        raise WireError(400, str(error), param="slots") from None
 
 
 def _settle_s(request: Request) -> float:

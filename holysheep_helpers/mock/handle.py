@@ -78,6 +78,20 @@ class MockHandle:
         body: dict[str, Any] = {"faults": listed}
         self._call("POST", "script", body | {k: v for k, v in rules.items() if v is not None})
 
+    def slots(self, count: int | None) -> None:
+        """How many of this key's requests are worked on at once; ``None``: any number.
+
+        The others wait in the order of their arrival, as at a server with so many places in its
+        batch: nothing of a reply leaves, and its own times do not begin, before one that has a
+        slot has ended or its client has left. A reply that hangs keeps its slot until then. A
+        request refused by a limit or an error of its own needs none, a scripted fault does. Who
+        has a slot keeps it when the number changes. ``reset`` brings back what the mock was
+        started with.
+
+        Raises ``MockError`` for what is no whole number from 1 to 10,000; the old number stays.
+        """
+        self._call("POST", "slots", {"slots": count})
+
     def entries(self, settle_s: float = 1.0) -> list[dict[str, Any]]:
         """Every chat request of this key, oldest first; the last 10,000 are kept.
 
@@ -85,7 +99,8 @@ class MockHandle:
         tokens, ``fault``, ``outcome`` (``delivered``, ``error``, ``truncated``, ``broken``,
         ``left``, ``open``), ``paid`` (``yes``, ``no``, ``maybe``). ``arrived_s`` and ``ended_s``
         are seconds on the clock ``time.perf_counter()``; ``due_s`` and ``sent_s`` seconds since
-        the arrival, one for each chunk with text. Waits up to ``settle_s`` seconds until no
+        the arrival, one for each chunk with text; ``queued_s``, which ``due_s`` contains, how long
+        it waited for a slot. Waits up to ``settle_s`` seconds until no
         request is being answered any more. Raises ``MockError`` if the mock does not answer.
         """
         return self._call("GET", f"journal?settle_s={settle_s}")
@@ -101,7 +116,7 @@ class MockHandle:
         return Verdict(self._call("GET", f"verdict?settle_s={settle_s}"))
 
     def reset(self) -> None:
-        """Forget script, journal, limits and counters of this key."""
+        """Forget script, slots, journal, limits and counters of this key."""
         self._call("DELETE", "journal")
 
     def refused_url(self) -> str:

@@ -26,8 +26,9 @@ class Entry:
 
     ``arrived_s`` and ``ended_s`` are on the clock ``time.perf_counter()``; ``due_us`` and
     ``sent_us`` are microseconds since the arrival, one for each chunk with text (``as_dict`` gives
-    seconds). ``key`` is a hash, as are ``same``, which all repeats of a request share, and ``own``,
-    which stands for this one alone: bytes, since there are many.
+    seconds). ``waiting``: it has no slot yet, and nothing of the reply is made; ``queued_s`` is how
+    long it waited for one. ``key`` is a hash, as are ``same``, which all repeats of a request
+    share, and ``own``, which stands for this one alone: bytes, since there are many.
     """
 
     arrived_s: float
@@ -45,6 +46,8 @@ class Entry:
     retry_after_s: float | None = None
     finish_reason: str | None = None
     outcome: Outcome = "open"
+    waiting: bool = False
+    queued_s: float = 0.0
     ended_s: float | None = None
     due_us: Sequence[int] = ()
     sent_us: array[int] = field(default_factory=lambda: array("I"))
@@ -66,7 +69,7 @@ class Entry:
         """``yes``, ``no`` or ``maybe``: a reply that was made but not delivered may be charged."""
         if self.outcome == "delivered":
             return "yes"
-        return "no" if self.outcome == "error" else "maybe"
+        return "no" if self.outcome == "error" or self.waiting else "maybe"
 
     def as_dict(self) -> dict[str, Any]:
         return {
@@ -75,7 +78,7 @@ class Entry:
             "request": self.same.hex()[:16],
             "model": self.model,
             "attempt": self.attempt,
-            "status": self.status,
+            "status": 0 if self.waiting else self.status,
             "stream": self.stream,
             "prompt_tokens": self.prompt_tokens,
             "completion_tokens": self.completion_tokens,
@@ -88,7 +91,8 @@ class Entry:
             "retry_after_s": self.retry_after_s,
             "arrived_s": round(self.arrived_s, 6),
             "ended_s": None if self.ended_s is None else round(self.ended_s, 6),
-            "due_s": [at / 1e6 for at in self.due_us],
+            "queued_s": round(self.queued_s, 6),
+            "due_s": [] if self.waiting else [at / 1e6 for at in self.due_us],
             "sent_s": [at / 1e6 for at in self.sent_us],
         }
 

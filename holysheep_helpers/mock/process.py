@@ -12,6 +12,8 @@ from queue import Empty, Queue
 from typing import Self
 
 from holysheep_helpers.mock.handle import MockError, MockHandle
+from holysheep_helpers.mock.slots import checked
+from holysheep_helpers.mock.stated import Stated
 
 START_TIMEOUT_S = 20.0
 
@@ -29,12 +31,33 @@ class MockProcess(MockHandle):
 
     @classmethod
     def start(
-        cls, *, seed: int = 0, time_scale: float = 1.0, plan: str = "unlimited", port: int = 0
+        cls,
+        *,
+        seed: int = 0,
+        time_scale: float = 1.0,
+        ttft_s: float | None = None,
+        itl_s: float | None = None,
+        slots: int | None = None,
+        plan: str = "unlimited",
+        port: int = 0,
     ) -> Self:
-        """Start a mock and return when it listens. Raises ``MockError`` if it does not."""
+        """Start a mock and return when it listens.
+
+        ``ttft_s`` and ``itl_s`` state the time to first token and the time between tokens for
+        every model, exactly and at any scale; ``None`` leaves them to the model's profile.
+        ``slots`` is how many requests of a key are worked on at once. Raises ``MockError`` if the
+        mock does not start, ``InputError`` for a time that is none from 0 to 3600 s, or slots from
+        1 to 10,000.
+        """
+        stated, slots = Stated(ttft_s, itl_s), checked(slots)
         command = [sys.executable, "-m", "holysheep_helpers.mock", "--parent", str(os.getpid())]
         command += ["--seed", str(seed), "--time-scale", str(time_scale)]
         command += ["--plan", plan, "--port", str(port)]
+        for option, at_s in (("--ttft-ms", stated.ttft_s), ("--itl-ms", stated.itl_s)):
+            if at_s is not None:
+                command += [option, str(at_s * 1000)]
+        if slots is not None:
+            command += ["--slots", str(slots)]
         source = str(Path(__file__).parents[2])
         path = os.pathsep.join(filter(None, (source, os.environ.get("PYTHONPATH"))))
         flags = 0

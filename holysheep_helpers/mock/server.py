@@ -15,7 +15,9 @@ from holysheep_helpers import catalog
 from holysheep_helpers.mock.app import App
 from holysheep_helpers.mock.handle import MockHandle
 from holysheep_helpers.mock.http import IDLE_S, Connection
+from holysheep_helpers.mock.slots import checked
 from holysheep_helpers.mock.state import State
+from holysheep_helpers.mock.stated import Stated
 from holysheep_helpers.mock.timing import Pacer
 
 BACKLOG = 1024
@@ -113,16 +115,30 @@ def serve(
     *,
     seed: int = 0,
     time_scale: float = 0.0,
+    ttft_s: float | None = None,
+    itl_s: float | None = None,
+    slots: int | None = None,
     plan: str = "unlimited",
     keys: frozenset[str] | None = None,
     pacer: Pacer | None = None,
 ) -> Iterator[MockHandle]:
     """A mock inside this process, in a thread of its own; for tests. Gives its handle.
 
-    ``time_scale`` 0 answers at once. ``pacer`` brings a clock and timers of your own. With ``keys``
-    the handle's own key must be among them, or its calls are refused like anyone's.
+    ``time_scale`` 0 answers at once. ``ttft_s`` and ``itl_s`` state the time to first token and
+    the time between tokens for every model, exactly and at any scale. ``slots`` is how many
+    requests of a key are worked on at once. ``pacer`` brings a clock and timers of your own. With
+    ``keys`` the handle's own key must be among them, or its calls are refused like anyone's.
+
+    Raises ``InputError`` for a time that is none from 0 to 3600 s, or slots from 1 to 10,000.
     """
-    state = State(seed=seed, time_scale=time_scale, plan=catalog.plans()[plan], keys=keys)
+    state = State(
+        seed=seed,
+        time_scale=time_scale,
+        stated=Stated(ttft_s, itl_s),
+        slots=checked(slots),
+        plan=catalog.plans()[plan],
+        keys=keys,
+    )
     server = Server(App(state, pacer))
     sock = listen("127.0.0.1", 0)
     thread = threading.Thread(target=server.run, args=(sock,), name="holysheep mock")

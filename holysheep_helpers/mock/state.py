@@ -1,4 +1,4 @@
-"""What the mock remembers, apart for each key: counters, script, limits, journal."""
+"""What the mock remembers, apart for each key: counters, script, limits, slots, journal."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from holysheep_helpers.catalog import Plan
 from holysheep_helpers.mock.faults import Script
 from holysheep_helpers.mock.journal import Journal
 from holysheep_helpers.mock.limits import Limits
+from holysheep_helpers.mock.slots import Slots
+from holysheep_helpers.mock.stated import AS_DRAWN, Stated
 
 KEYS_KNOWN = 1000
 REQUESTS_KNOWN = 50_000
@@ -22,12 +24,15 @@ asked again, they count as new."""
 class Tenant:
     """Everything about one key. ``hash`` stands for it where the key itself must not show."""
 
-    def __init__(self, key: str, plan: Plan, scale: float, file: IO[str] | None) -> None:
+    def __init__(
+        self, key: str, plan: Plan, scale: float, file: IO[str] | None, slots: int | None = None
+    ) -> None:
         self.key = key
         self.hash = key_hash(key)
         self.script = Script()
         self.limits = Limits(plan, scale)
         self.journal = Journal(file)
+        self.slots = Slots(slots)
         self._asked: dict[bytes, int] = {}
         self._asked_before: dict[bytes, int] = {}
         self._open = 0
@@ -77,12 +82,16 @@ class State:
         plan: Plan,
         seed: int = 0,
         time_scale: float = 1.0,
+        stated: Stated = AS_DRAWN,
+        slots: int | None = None,
         keys: frozenset[str] | None = None,
         admin_token: str | None = None,
         journal_file: IO[str] | None = None,
     ) -> None:
         self.seed = seed
         self.time_scale = time_scale
+        self.stated = stated
+        self.slots = slots
         self.plan = plan
         self.keys = keys
         self.admin_token = admin_token
@@ -91,7 +100,7 @@ class State:
         self.strangers = self._new("")
 
     def _new(self, key: str) -> Tenant:
-        return Tenant(key, self.plan, self.time_scale, self._journal_file)
+        return Tenant(key, self.plan, self.time_scale, self._journal_file, self.slots)
 
     def tenant(self, key: str) -> Tenant:
         known = self._tenants.get(key)
@@ -110,7 +119,11 @@ class State:
             self.forget(idle)
 
     def forget(self, tenant: Tenant) -> None:
-        """Begin anew with this key, as if it had never been seen."""
+        """Begin anew with this key, as if it had never been seen.
+
+        Who still waits for a slot has as many as the mock was started with.
+        """
+        tenant.slots.resize(self.slots)
         if tenant is self.strangers:
             self.strangers = self._new("")
         else:

@@ -11,14 +11,12 @@ so that scripts and journals of tests are apart.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import count
+from hashlib import blake2b
 
 import pytest
 
 from holysheep_helpers.mock.handle import MockHandle
 from holysheep_helpers.mock.server import serve
-
-_numbers = count()
 
 
 @pytest.fixture(scope="session")
@@ -29,8 +27,16 @@ def holysheep_server() -> Iterator[MockHandle]:
 
 
 @pytest.fixture
-def holysheep_mock(holysheep_server: MockHandle) -> Iterator[MockHandle]:
-    """The session's mock, under a key of this test's own."""
-    handle = MockHandle(holysheep_server.base_url, f"hs-mock-test-{next(_numbers)}")
+def holysheep_mock(
+    holysheep_server: MockHandle, request: pytest.FixtureRequest
+) -> Iterator[MockHandle]:
+    """The session's mock, under a key of this test's own.
+
+    The key goes by the test's name, since draws go by the key: whatever ran before, or beside it in
+    another process, a test meets the same replies and faults.
+    """
+    name = blake2b(request.node.nodeid.encode("utf-8"), digest_size=8).hexdigest()
+    handle = MockHandle(holysheep_server.base_url, f"hs-mock-test-{name}")
+    handle.reset()  # the same test, run again in this session
     yield handle
     handle.close()

@@ -15,7 +15,9 @@ from holysheep_helpers.mock.journal import Entry, Outcome, moments
 from holysheep_helpers.mock.limits import rate_limited
 from holysheep_helpers.mock.replies import Answer
 from holysheep_helpers.mock.requests import ChatRequest
+from holysheep_helpers.mock.slots import Slots
 from holysheep_helpers.mock.state import Tenant
+from holysheep_helpers.mock.stated import Stated
 from holysheep_helpers.mock.timeline import Step, Timeline
 from holysheep_helpers.mock.timing import NEW_CONNECTION_S, Pacer, profile
 
@@ -32,6 +34,7 @@ class Reply:
     created: int
     headers: wire.Headers
     scale: float
+    stated: Stated
     own: bytes
     new_connection: bool
 
@@ -65,12 +68,12 @@ class Reply:
 
     def _due_s(self, count: int) -> list[float]:
         """When each of so many tokens is due, in seconds since the arrival."""
-        if not self.scale:
-            return [0.0] * count
+        if not self.scale or self.stated.whole:
+            return self.stated.over([0.0] * count)
         draw = Random(int.from_bytes(self.own, "big"))
         due = profile(self.request.model).due_s(count, draw, self.request.prompt_tokens)
         extra_s = NEW_CONNECTION_S if self.new_connection else 0.0
-        return [(at_s + extra_s) * self.scale for at_s in due]
+        return self.stated.over([(at_s + extra_s) * self.scale for at_s in due])
 
     def _refusal(self, fault: Fault) -> Timeline | None:
         """The reply to a request that is refused, ``None`` if this fault refuses nothing."""
@@ -159,13 +162,36 @@ class Turn:
         self._next = 0
         self._started = False
         self._timer: object = None
+        self._slots: Slots | None = None
         entry.status = line.status if line.steps else 0  # no status where nothing is sent
         entry.error = line.error
         if line.status >= 400:
             entry.retry_after_s = told_to_wait_s(line.headers)
-        entry.due_us = moments([round(step.at_s * 1e6) for step in line.steps if step.tokens])
+        self._note_due()
         exchange.on_left = self._left
         tenant.opened()
+
+    def work(self) -> None:
+        """Play as soon as the key has a slot for it."""
+        self._slots = self._tenant.slots
+        if self._slots.take(self):
+            self.play()
+        else:
+            self._entry.waiting = True
+
+    def begin(self) -> None:
+        """There is a slot at last: all moments are counted from now."""
+        entry, line = self._entry, self._line
+        entry.waiting = False
+        entry.queued_s = self._pacer.clock() - entry.arrived_s
+        line.delay(0, entry.queued_s)
+        line.head_at_s += entry.queued_s
+        self._note_due()
+        self.play()
+
+    def _note_due(self) -> None:
+        steps = self._line.steps
+        self._entry.due_us = moments([round(step.at_s * 1e6) for step in steps if step.tokens])
 
     def play(self) -> None:
         """Write all that is due, then wait for the next moment, or end."""
@@ -208,11 +234,19 @@ class Turn:
             self._exchange.cut()
         else:
             self._exchange.reset()
+        self._free()
 
     def _left(self) -> None:
         if self._timer is not None:
             self._pacer.cancel(self._timer)
+        if self._entry.waiting:
+            self._entry.queued_s = self._pacer.clock() - self._entry.arrived_s
         self._close("left")
+        self._free()
+
+    def _free(self) -> None:
+        if self._slots is not None:
+            self._slots.give_back(self)
 
     def _close(self, outcome: Outcome) -> None:
         self._tenant.journal.end(self._entry, outcome, self._pacer.clock())

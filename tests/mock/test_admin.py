@@ -40,7 +40,8 @@ def ask(
         headers[b"x-mock-admin"] = admin.encode("latin-1")
     app = App(State(plan=catalog.plans()["unlimited"], admin_token=token))
     answered = Answered()
-    request = Request(method, path, query, headers, host, 0, b"[]")
+    body = b'{"slots": 4}' if path == "/mock/slots" else b"[]"
+    request = Request(method, path, query, headers, host, 0, body)
     app.handle(request, answered)  # pyright: ignore[reportArgumentType]
     return answered
 
@@ -49,11 +50,13 @@ def ask(
 def test_this_computer_needs_no_token(host: str) -> None:
     assert ask(host).status == 200
     assert ask(host, "/mock/script", method="POST").status == 200
+    assert ask(host, "/mock/slots", method="POST").status == 200
 
 
 @pytest.mark.parametrize("host", ["192.168.1.7", "10.0.0.1", "fe80::1", ""])
 def test_another_computer_needs_the_token(host: str) -> None:
-    for path, method in (("/mock/journal", "GET"), ("/mock/script", "POST")):
+    steered = [("/mock/journal", "GET"), ("/mock/script", "POST"), ("/mock/slots", "POST")]
+    for path, method in steered:
         assert ask(host, path, method=method).status == 403
         assert ask(host, path, method=method, admin="guess").status == 403
         assert ask(host, path, method=method, admin=TOKEN).status == 200

@@ -165,6 +165,10 @@ def test_a_port_that_is_taken_is_said_in_words(process: MockProcess) -> None:
         (["--plan", "platinum"], "invalid choice: 'platinum'"),
         (["--time-scale", "-1"], "-1 is not a number from 0 to 1000"),
         (["--time-scale", "fast"], "fast is not a number from 0 to 1000"),
+        (["--slots", "0"], "0 is not a number from 1 to 10000"),
+        (["--slots", "2.5"], "2.5 is not a number from 1 to 10000"),
+        (["--ttft-ms", "-1"], "-1 is not a number from 0 to 3600000"),
+        (["--itl-ms", "nan"], "nan is not a number from 0 to 3600000"),
         (["--port", "many"], "many is not a number from 0 to 65535"),
     ],
 )
