@@ -12,7 +12,7 @@ from tests.notebooks.test_keys import ROOT, project_files
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 CONDA = yaml.safe_load((ROOT / "environment.yml").read_text("utf-8"))
-NAMED = {"jupyterlab", "openai", "ipywidgets", "pandas", "matplotlib", "nbval"}
+NAMED = {"jupyterlab", "openai", "ipywidgets", "pandas", "numpy", "matplotlib", "nbval"}
 FILES = [file.relative_to(ROOT) for file in project_files()]
 
 
