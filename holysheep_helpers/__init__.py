@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from holysheep_helpers.batching import batch_sync as batch_sync
     from holysheep_helpers.batching import last_batch as last_batch
     from holysheep_helpers.budget import BudgetError as BudgetError
+    from holysheep_helpers.calibrating import calibrate as calibrate
+    from holysheep_helpers.calibration import Calibration as Calibration
     from holysheep_helpers.chat import CutShortWarning as CutShortWarning
     from holysheep_helpers.chat import Reply as Reply
     from holysheep_helpers.chat import ask as ask
@@ -38,20 +40,29 @@ if TYPE_CHECKING:
     from holysheep_helpers.exercises import hint as hint
     from holysheep_helpers.gateway import Gateway as Gateway
     from holysheep_helpers.keys import login as login
+    from holysheep_helpers.latency import LatencyStoppedWarning as LatencyStoppedWarning
+    from holysheep_helpers.latency import measure_latency as measure_latency
+    from holysheep_helpers.latency_run import LatencyRun as LatencyRun
     from holysheep_helpers.plots import plot_bars as plot_bars
     from holysheep_helpers.plots import plot_streams as plot_streams
     from holysheep_helpers.plots_batch import plot_gantt as plot_gantt
     from holysheep_helpers.plots_batch import plot_pace as plot_pace
     from holysheep_helpers.plots_batch import plot_sweep as plot_sweep
+    from holysheep_helpers.plots_latency import plot_before_after as plot_before_after
+    from holysheep_helpers.plots_latency import plot_ecdf as plot_ecdf
+    from holysheep_helpers.plots_load import plot_latency_sweep as plot_latency_sweep
+    from holysheep_helpers.plots_waterfall import plot_waterfall as plot_waterfall
     from holysheep_helpers.samples import customer_messages as customer_messages
     from holysheep_helpers.streaming import AsyncStream as AsyncStream
     from holysheep_helpers.streaming import Stream as Stream
     from holysheep_helpers.streaming import astream as astream
     from holysheep_helpers.streaming import stream as stream
+    from holysheep_helpers.timed_stream import TimedStream as TimedStream
     from holysheep_helpers.widgets import compare_panel as compare_panel
     from holysheep_helpers.widgets import playground as playground
     from holysheep_helpers.widgets import stream_panel as stream_panel
     from holysheep_helpers.widgets_batch import batch_panel as batch_panel
+    from holysheep_helpers.widgets_latency import latency_panel as latency_panel
 
 _HOME = {
     "AsyncStream": "streaming",
@@ -59,6 +70,7 @@ _HOME = {
     "BatchResult": "batch_result",
     "BatchStoppedWarning": "batch_job",
     "BudgetError": "budget",
+    "Calibration": "calibration",
     "ConfigurationError": "errors",
     "CutShortWarning": "chat",
     "DeadlineError": "errors",
@@ -67,9 +79,12 @@ _HOME = {
     "IncompleteStreamError": "errors",
     "InputError": "errors",
     "JournalError": "errors",
+    "LatencyRun": "latency_run",
+    "LatencyStoppedWarning": "latency",
     "NotAskedError": "errors",
     "Reply": "chat",
     "Stream": "streaming",
+    "TimedStream": "timed_stream",
     "UnexpectedReplyError": "errors",
     "UnknownPriceError": "errors",
     "ask": "chat",
@@ -78,6 +93,7 @@ _HOME = {
     "batch_iter": "batching",
     "batch_panel": "widgets_batch",
     "batch_sync": "batching",
+    "calibrate": "calibrating",
     "check": "exercises",
     "compare_panel": "widgets",
     "connect": "connecting",
@@ -86,13 +102,19 @@ _HOME = {
     "doctor": "checkup",
     "hint": "exercises",
     "last_batch": "batching",
+    "latency_panel": "widgets_latency",
     "login": "keys",
+    "measure_latency": "latency",
     "playground": "widgets",
     "plot_bars": "plots",
+    "plot_before_after": "plots_latency",
+    "plot_ecdf": "plots_latency",
     "plot_gantt": "plots_batch",
+    "plot_latency_sweep": "plots_load",
     "plot_pace": "plots_batch",
     "plot_streams": "plots",
     "plot_sweep": "plots_batch",
+    "plot_waterfall": "plots_waterfall",
     "stream": "streaming",
     "stream_panel": "widgets",
     "to_krw": "cost",

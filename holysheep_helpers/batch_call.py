@@ -125,19 +125,20 @@ def was_sent(error: BaseException) -> bool:
     The SDK's aiohttp transport reports refused and broken connections alike, as a time-out while
     connecting, so what lies beneath decides: only aiohttp's own error tells the two apart.
     """
-    causes = list(_causes(error))
-    beneath = [cause for cause in causes if isinstance(cause, aiohttp.ClientError)]
+    chain = list(causes(error))
+    beneath = [cause for cause in chain if isinstance(cause, aiohttp.ClientError)]
     if beneath:
         never = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
         return not isinstance(beneath[-1], never)
-    return not any(_is_httpx(cause) and type(cause).__name__ in NEVER_SENT for cause in causes)
+    return not any(_is_httpx(cause) and type(cause).__name__ in NEVER_SENT for cause in chain)
 
 
 def _is_httpx(error: BaseException) -> bool:
     return type(error).__module__.partition(".")[0] in ("httpx", "httpx2")  # the SDK takes both
 
 
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
+def causes(error: BaseException | None) -> Iterator[BaseException]:
+    """The error itself, and what lies beneath it."""
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__

@@ -15,12 +15,11 @@ from typing import Any
 
 import openai
 
-from holysheep_helpers.addresses import is_loopback
 from holysheep_helpers.asking import Asker, Limits
 from holysheep_helpers.batch_prompts import Item
 from holysheep_helpers.batch_result import BatchItem, BatchResult, not_asked, restored
 from holysheep_helpers.errors import InputError
-from holysheep_helpers.gateway import Gateway, async_client
+from holysheep_helpers.gateway import Gateway, async_client, is_live
 from holysheep_helpers.journal import Journal
 from holysheep_helpers.progress import Progress
 from holysheep_helpers.purse import Purse, estimate
@@ -95,7 +94,7 @@ class Job:
             if book is not None:
                 self._recall(book, results, lost)
             todo = deque(i for i, result in enumerate(results) if result is None)
-            self._say_estimate([self.items[i] for i in todo], client)
+            self._say_estimate([self.items[i] for i in todo])
             purse = None if self.budget_usd is None else Purse(self.budget_usd)
             asker = Asker(client, self.limits, purse, book)
             done = len(results) - len(todo)
@@ -141,12 +140,9 @@ class Job:
             if record is not None and (extra := book.unanswered(self.items[i].key)):
                 results[i] = replace(record, lost=extra)
 
-    def _say_estimate(self, todo: list[Item], client: openai.AsyncOpenAI) -> None:
-        if isinstance(self.target, Gateway):
-            live = self.target.mode == "live"
-        else:
-            live = not is_loopback(client.base_url.host)
-        if self.progress and len(todo) > MANY_CALLS and (live or self.budget_usd is not None):
+    def _say_estimate(self, todo: list[Item]) -> None:
+        costly = is_live(self.target) or self.budget_usd is not None
+        if self.progress and len(todo) > MANY_CALLS and costly:
             print(estimate(todo))
 
     async def _ask_all(

@@ -241,5 +241,12 @@ def async_client(target: object) -> openai.AsyncOpenAI:
     )
 
 
+def is_live(target: Any) -> bool:
+    """Whether calls through this gateway or bare client leave this computer, and cost money."""
+    if isinstance(target, Gateway):
+        return target.mode == "live"
+    return not is_loopback(target.base_url.host)
+
+
 def _is_async(target: object) -> bool:
     return isinstance(target, openai.AsyncOpenAI)

@@ -1,4 +1,4 @@
-"""A batch's progress: a bar in JupyterLab, a line of text in a terminal, or silence."""
+"""The progress of many calls: a bar in JupyterLab, a line of text in a terminal, or silence."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ SHOW_EVERY_S = 0.2
 class Progress:
     """Rate, cost so far, failures and time left, by tqdm; ``total`` is ``None`` if unknown."""
 
-    def __init__(self, total: int | None, shown: bool, restored: int = 0) -> None:
+    def __init__(
+        self, total: int | None, shown: bool, restored: int = 0, unit: str = " prompts"
+    ) -> None:
         self._bar: Any = None
         self._failed = 0
         self._spent = Decimal(0)
@@ -21,10 +23,10 @@ class Progress:
         if shown:
             from tqdm.auto import tqdm
 
-            self._bar = tqdm(total=total, initial=restored, unit=" prompts", dynamic_ncols=True)
+            self._bar = tqdm(total=total, initial=restored, unit=unit, dynamic_ncols=True)
 
     def one_more(self, cost: Decimal | None, failed: bool) -> None:
-        """One prompt is done with."""
+        """One call is done with."""
         if self._bar is None:
             return
         self._count += 1

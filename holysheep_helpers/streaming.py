@@ -231,14 +231,14 @@ def stream(
     line that is no JSON.
     """
     client = sync_client(gateway_or_client)
-    arguments = _stream_arguments(prompt, system, model, preset, sdk_parameters)
+    arguments = stream_arguments(prompt, system, model, preset, sdk_parameters)
     start_s = perf_counter()
     try:
         raw = client.chat.completions.create(**arguments)
     except openai.OpenAIError as error:
         add_advice(error, client, model)
         raise
-    if not isinstance(raw, openai.Stream) or not _is_event_stream(raw):
+    if not isinstance(raw, openai.Stream) or not is_event_stream(raw):
         raise _no_stream(client)
     return Stream(raw, arguments=arguments, start_s=start_s)
 
@@ -258,28 +258,30 @@ async def astream(
     closed at once; a bare ``break`` leaves that to the event loop, a moment later.
     """
     client = async_client(gateway_or_client)
-    arguments = _stream_arguments(prompt, system, model, preset, sdk_parameters)
+    arguments = stream_arguments(prompt, system, model, preset, sdk_parameters)
     start_s = perf_counter()
     try:
         raw = await client.chat.completions.create(**arguments)
     except openai.OpenAIError as error:
         add_advice(error, client, model)
         raise
-    if not isinstance(raw, openai.AsyncStream) or not _is_event_stream(raw):
+    if not isinstance(raw, openai.AsyncStream) or not is_event_stream(raw):
         raise _no_stream(client)
     return AsyncStream(raw, arguments=arguments, start_s=start_s)
 
 
-def _stream_arguments(
+def stream_arguments(
     prompt: object, system: object, model: object, preset: object, given: dict[str, Any]
 ) -> dict[str, Any]:
+    """``chat.request_arguments`` for a stream, which asks for its usage."""
     if given.get("n") not in (None, 1):
         raise InputError(f"n is {given['n']!r}: one answer at a time can be streamed here.")
     arguments = request_arguments(prompt, system, model, preset, given)
     return {"stream_options": {"include_usage": True}, **arguments, "stream": True}
 
 
-def _is_event_stream(raw: openai.Stream[Any] | openai.AsyncStream[Any]) -> bool:
+def is_event_stream(raw: openai.Stream[Any] | openai.AsyncStream[Any]) -> bool:
+    """Whether the server answered with an event stream: the SDK takes a page for an empty one."""
     return "text/event-stream" in raw.response.headers.get("content-type", "")
 
 

@@ -19,7 +19,7 @@ def test_importing_it_imports_nothing_heavy() -> None:
         "import sys, holysheep_helpers as hs\n"
         "hs.catalog.models(); dir(hs)\n"
         "heavy = {'openai', 'matplotlib', 'pandas', 'ipywidgets', 'httptools', 'httpx2'}\n"
-        "heavy |= {'asyncio'}\n"
+        "heavy |= {'asyncio', 'numpy'}\n"
         "print(sorted(heavy & set(sys.modules)))\n"
     )
     done = subprocess.run(
@@ -32,7 +32,8 @@ def test_asking_a_question_needs_no_plotting() -> None:
     program = (
         "import sys, holysheep_helpers as hs\n"
         "hs.connect, hs.ask, hs.stream\n"
-        "print(sorted({'matplotlib', 'pandas', 'ipywidgets', 'httptools'} & set(sys.modules)))\n"
+        "heavy = {'matplotlib', 'pandas', 'numpy', 'ipywidgets', 'httptools'}\n"
+        "print(sorted(heavy & set(sys.modules)))\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, encoding="utf-8", timeout=60
@@ -75,6 +76,12 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
             "gateway_or_client prompts model system max_concurrency requests_per_minute "
             "tokens_per_minute journal budget_usd deadline_s progress sdk_parameters",
         ),
+        (
+            hs.measure_latency,
+            "gateway_or_client prompt model runs warmup concurrency rate max_tokens stagger "
+            "budget_usd progress unique system preset sdk_parameters",
+        ),
+        (hs.calibrate, "concurrency runs max_tokens stagger"),
         (hs.batch_sync, "gateway_or_client prompts options"),
         (hs.cost_of, "usage model"),
         (hs.check, "exercise answer"),
@@ -99,7 +106,13 @@ FLOORS = (
     *("gateway", "connecting", "chat", "streaming"),
     *("pacing", "journal", "batch_prompts", "batch_call", "batch_result", "progress", "purse"),
     *("asking", "batch_job", "batch_stream", "batching"),
-    *("plots", "plots_batch", "samples", "exercises", "checkup", "widgets", "widgets_batch"),
+    *("stats", "timed_stream", "reply_bytes", "latency_wire", "latency_client", "latency_load"),
+    "calibration",
+    *("latency_data", "latency_summary", "latency_compare", "latency_run"),
+    *("measurement", "planning", "latency", "calibrating"),
+    *("plots", "plots_batch", "plots_latency", "plots_load", "plots_waterfall", "samples"),
+    *("exercise_checks", "exercise_checks_latency", "exercises", "checkup"),
+    *("widgets", "widgets_batch", "widgets_latency"),
 )
 THE_MOCK_KNOWS = {"errors", "catalog", "addresses", "tokens", "mock"}
 

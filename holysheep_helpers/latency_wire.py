@@ -1,0 +1,131 @@
+"""Stamps at the socket: when a request's last byte left, and when each piece of its reply came.
+
+An event loop is where the bytes of every HTTP client pass, whichever library it uses, before any of
+it is parsed. So the loop stamps them, and the client above it is the SDK's own, unchanged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Any
+
+
+@dataclass(slots=True)
+class Probe:
+    """What passed for one request. Moments are seconds on the loop's ``wire_clock``.
+
+    ``sent_s`` is when its last bytes were handed to the operating system; ``reads`` has (moment,
+    bytes) as they came, after decryption; ``connect_s`` is the time spent on new connections.
+    """
+
+    sent_s: float | None = None
+    new_connection: bool = False
+    connect_began_s: float | None = None
+    connect_ended_s: float | None = None
+    reads: list[tuple[float, bytes]] = field(default_factory=list, repr=False)
+
+    @property
+    def connect_s(self) -> float:
+        if self.connect_began_s is None or self.connect_ended_s is None:
+            return 0.0
+        return self.connect_ended_s - self.connect_began_s
+
+
+probe: ContextVar[Probe | None] = ContextVar("probe", default=None)
+"""The request that the current task works for; tasks that it starts inherit it."""
+
+
+class WireLoop(asyncio.SelectorEventLoop):
+    """An event loop that fills in the ``probe`` of whoever opens a connection, writes or is read.
+
+    ``data_received`` runs before any task that waits for those bytes, so a stamp there does not
+    wait for other replies to be parsed. Selectors work on Windows, too, for up to 512 connections.
+    """
+
+    wire_clock: Callable[[], float] = staticmethod(perf_counter)
+
+    async def getaddrinfo(self, *args: Any, **options: Any) -> Any:
+        self._connecting()
+        return await super().getaddrinfo(*args, **options)
+
+    async def sock_connect(self, sock: Any, address: Any) -> None:
+        self._connecting()
+        await super().sock_connect(sock, address)
+
+    async def create_connection(self, *args: Any, **options: Any) -> Any:
+        self._connecting()
+        transport, protocol = await super().create_connection(*args, **options)
+        self._connected(transport, protocol)
+        return transport, protocol
+
+    async def start_tls(self, transport: Any, protocol: Any, *args: Any, **options: Any) -> Any:
+        self._connecting()
+        above = await super().start_tls(transport, protocol, *args, **options)
+        self._connected(above, protocol)
+        return above
+
+    def _connecting(self) -> None:
+        current = probe.get()
+        if current is not None and current.connect_began_s is None:
+            current.connect_began_s = self.wire_clock()
+
+    def _connected(self, transport: Any, protocol: Any) -> None:
+        current = probe.get()
+        if current is not None:
+            current.connect_ended_s = self.wire_clock()
+            current.reads.clear()  # what a proxy said is no part of the reply
+        _Watch(transport, protocol, self.wire_clock)
+
+
+class _Watch:
+    """Stands before one connection's ``write`` and ``data_received``. HTTP/1.1 alone: whoever wrote
+    last is answered next.
+
+    What the operating system does not take at once, a long prompt say, waits in the transport,
+    which calls ``resume_writing`` when all of it has gone.
+    """
+
+    def __init__(self, transport: Any, protocol: Any, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._asker: Probe | None = None
+        self._used = False
+        self._write, self._writelines = transport.write, transport.writelines
+        self._received, self._resumed = protocol.data_received, protocol.resume_writing
+        # asyncio looks these up at each call, so that one object's own can stand in for its class's
+        transport.write, transport.writelines = self.write, self.writelines
+        protocol.data_received, protocol.resume_writing = self.data_received, self.resume_writing
+        transport.set_write_buffer_limits(high=1, low=0)  # 0 and 0 never end a pause over TLS
+
+    def write(self, data: Any) -> None:
+        self._sends()
+        self._write(data)
+
+    def writelines(self, data: Any) -> None:
+        self._sends()
+        self._writelines(data)
+
+    def _sends(self) -> None:
+        """Before it is handed over: a server on this computer may read it, and note the time,
+        while the operating system has not come back from taking it."""
+        now_s, current = self._clock(), probe.get()
+        if current is None:
+            return
+        if current is not self._asker:
+            self._asker = current
+            current.new_connection = not self._used
+            self._used = True
+        current.sent_s = now_s
+
+    def resume_writing(self) -> None:
+        if self._asker is not None:
+            self._asker.sent_s = self._clock()
+        self._resumed()
+
+    def data_received(self, data: Any) -> None:
+        if self._asker is not None:
+            self._asker.reads.append((self._clock(), bytes(data)))
+        self._received(data)
