@@ -11,7 +11,7 @@ import io
 import threading
 from collections.abc import Iterable
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ipywidgets as w
 import openai
@@ -21,6 +21,9 @@ from holysheep_helpers.chat import Reply, ask
 from holysheep_helpers.errors import HolySheepError
 from holysheep_helpers.gateway import Gateway
 from holysheep_helpers.streaming import Stream, stream
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 WIDE = w.Layout(width="100%", max_width="720px")
 LABEL = {"description_width": "110px"}
@@ -98,7 +101,7 @@ class Panel:
         return {**bundle, "text/plain": repr(self), "text/html": f"<em>{escape(repr(self))}</em>"}
 
 
-def _model_choice(value: str = catalog.DEFAULT_MODEL) -> w.Dropdown:
+def model_choice(value: str = catalog.DEFAULT_MODEL) -> w.Dropdown:
     known = [
         (f"{m.name} ({m.id}){', on its way out' if m.warning() else ''}", m.id)
         for m in catalog.models(published_only=True)
@@ -106,16 +109,27 @@ def _model_choice(value: str = catalog.DEFAULT_MODEL) -> w.Dropdown:
     return w.Dropdown(options=known, value=value, description="Model", layout=WIDE, style=LABEL)
 
 
-def _tokens_slider(value: int) -> w.IntSlider:
+def slider(name: str, value: int, low: int, high: int, step: int = 1) -> w.IntSlider:
+    """A slider that changes once it is let go."""
     return w.IntSlider(
-        value=value,
-        min=1,
-        max=8192,
-        description="max_tokens",
-        continuous_update=False,
-        layout=WIDE,
-        style=LABEL,
-    )
+        value=value, min=low, max=high, step=step, description=name,
+        continuous_update=False, layout=WIDE, style=LABEL,
+    )  # fmt: skip
+
+
+def figure_box() -> w.Image:
+    """A place for a figure, which takes none until ``show_figure`` fills it."""
+    box = w.Image(format="png", layout=w.Layout(width="100%", max_width="720px"))
+    box.layout.display = "none"
+    return box
+
+
+def show_figure(box: w.Image, figure: Figure) -> None:
+    """Draw a figure into its place."""
+    png = io.BytesIO()
+    figure.savefig(png, format="png")
+    box.value = png.getvalue()
+    box.layout.display = ""
 
 
 class Playground(Panel):
@@ -127,7 +141,7 @@ class Playground(Panel):
         general = catalog.presets()["general"]
         self.reply: Reply | None = None
         self.system = w.Text(description="System", placeholder="optional", layout=WIDE, style=LABEL)
-        self.model = _model_choice()
+        self.model = model_choice()
         self.preset = w.Dropdown(
             options=list(catalog.presets()), description="Preset", layout=WIDE, style=LABEL
         )
@@ -141,7 +155,7 @@ class Playground(Panel):
             layout=WIDE,
             style=LABEL,
         )
-        self.max_tokens = _tokens_slider(int(general["max_tokens"]))
+        self.max_tokens = slider("max_tokens", int(general["max_tokens"]), 1, 8192)
         self.preset.observe(lambda _: self._use_preset(), names="value")
         yield from (self.prompt, self.system, self.model, self.preset)
         yield from (self.temperature, self.max_tokens, self.send, self.answer, self.status)
@@ -209,12 +223,11 @@ class StreamPanel(Panel):
     def _body(self) -> Iterable[w.Widget]:
         self.stream: Stream | None = None
         self._stopped = threading.Event()
-        self.model = _model_choice()
-        self.max_tokens = _tokens_slider(512)
+        self.model = model_choice()
+        self.max_tokens = slider("max_tokens", 512, 1, 8192)
         self.stop = w.Button(description="Stop", disabled=True)
         self.stop.on_click(lambda _: self._stopped.set())
-        self.figure = w.Image(format="png", layout=w.Layout(width="100%", max_width="720px"))
-        self.figure.layout.display = "none"
+        self.figure = figure_box()
         buttons = w.HBox([self.send, self.stop])
         yield from (self.prompt, self.model, self.max_tokens, buttons)
         yield from (self.answer, self.status, self.figure)
@@ -248,10 +261,7 @@ class StreamPanel(Panel):
             return
         from holysheep_helpers.plots import plot_streams
 
-        png = io.BytesIO()
-        plot_streams(answer).savefig(png, format="png")
-        self.figure.value = png.getvalue()
-        self.figure.layout.display = ""
+        show_figure(self.figure, plot_streams(answer))
 
 
 def stream_facts(answer: Stream) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import io
 from collections.abc import Iterable
 from contextlib import suppress
 
@@ -12,7 +11,7 @@ import ipywidgets as w
 from holysheep_helpers.batch_result import BatchResult
 from holysheep_helpers.batching import batch, last_batch
 from holysheep_helpers.gateway import Gateway
-from holysheep_helpers.widgets import LABEL, WIDE, Panel
+from holysheep_helpers.widgets import Panel, figure_box, show_figure, slider
 
 TOKENS = 80
 
@@ -28,14 +27,13 @@ class BatchPanel(Panel):
 
     def _body(self) -> Iterable[w.Widget]:
         self.result: BatchResult | None = None
-        self.prompts = _slider("Prompts", 24, 1, 60)
-        self.concurrency = _slider("At once", 5, 1, 30)
-        self.per_minute = _slider("Per minute", 0, 0, 3000, step=60)
-        self.faults = _slider("Faults, %", 0, 0, 60, step=5)
+        self.prompts = slider("Prompts", 24, 1, 60)
+        self.concurrency = slider("At once", 5, 1, 30)
+        self.per_minute = slider("Per minute", 0, 0, 3000, step=60)
+        self.faults = slider("Faults, %", 0, 0, 60, step=5)
         self.faults.disabled = self.gateway.mock is None
         self.stop = w.Button(description="Stop", disabled=True)
-        self.figure = w.Image(format="png", layout=w.Layout(width="100%", max_width="720px"))
-        self.figure.layout.display = "none"
+        self.figure = figure_box()
         yield from (self.prompt, self.prompts, self.concurrency, self.per_minute, self.faults)
         yield from (w.HBox([self.send, self.stop]), self.status, self.figure)
 
@@ -86,17 +84,7 @@ class BatchPanel(Panel):
         facts = [*self.text.splitlines(), f"{result.elapsed_s:.2f} s"]
         self._say(" · ".join([*facts, f"spent so far {self.gateway.spend}"]))
         if result.sent:
-            png = io.BytesIO()
-            plot_gantt(result).savefig(png, format="png")
-            self.figure.value = png.getvalue()
-            self.figure.layout.display = ""
-
-
-def _slider(name: str, value: int, low: int, high: int, step: int = 1) -> w.IntSlider:
-    return w.IntSlider(
-        value=value, min=low, max=high, step=step, description=name,
-        continuous_update=False, layout=WIDE, style=LABEL,
-    )  # fmt: skip
+            show_figure(self.figure, plot_gantt(result))
 
 
 def batch_panel(

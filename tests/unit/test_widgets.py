@@ -194,7 +194,9 @@ def test_a_second_press_while_it_waits_sends_nothing(gw: hs.Gateway, mock: MockH
     assert len(mock.entries()) == 1
 
 
-@pytest.mark.parametrize("make", [hs.playground, hs.compare_panel, hs.stream_panel, hs.batch_panel])
+@pytest.mark.parametrize(
+    "make", [hs.playground, hs.compare_panel, hs.stream_panel, hs.batch_panel, hs.latency_panel]
+)
 def test_stored_in_a_notebook_a_panel_is_one_line_that_never_changes(
     gw: hs.Gateway, make: Callable[[hs.Gateway], Panel]
 ) -> None:
