@@ -89,11 +89,17 @@ def test_relative_links_lead_somewhere(file: Path) -> None:
     assert [link for link in files if not (file.parent / link).exists()] == []
 
 
+IGNORED_SHARE = {"05_latency": 0.7}
+"""Of most lessons 30%; this one is about times, which are never the same twice."""
+
+
 @every_notebook
 def test_most_outputs_are_compared(file: Path) -> None:
     cells = list(r.code_cells(r.load(file)))
-    ignored = [cell for cell in cells if r.IGNORED in r.tags(cell)]
-    assert len(ignored) <= 0.3 * len(cells)
+    ignored = [r.text_of(cell["source"]) for cell in cells if r.IGNORED in r.tags(cell)]
+    assert len(ignored) <= IGNORED_SHARE.get(file.stem, 0.3) * len(cells)
+    if file.stem in IGNORED_SHARE:  # what must hold is asserted instead; a figure is looked at
+        assert [text for text in ignored if "assert " not in text and "plot_" not in text] == []
 
 
 def exercises(file: Path) -> dict[str, dict]:
