@@ -71,7 +71,7 @@ def test_a_gateway_is_asked_and_its_spend_counts_every_call(
 def test_a_client_of_the_sdk_is_asked_with_all_that_it_was_given(kind: Kind, seen: Seen) -> None:
     client = bare(
         kind, seen, organization="org-1", project="proj-1", default_query={"q": "2"},
-        default_headers={"x-own": "1", "User-Agent": "mine"}, max_retries=5,
+        default_headers={"x-own": "1", "User-Agent": "mine"}, max_retries=5, timeout=7,
     )  # fmt: skip
     run = hs.measure_latency(client, PROMPT, runs=2, warmup=1, temperature=0, **QUIET)
     assert [run.failed, len(seen.requests)] == [[], 3]
@@ -82,18 +82,33 @@ def test_a_client_of_the_sdk_is_asked_with_all_that_it_was_given(kind: Kind, see
         assert request.header(b"openai-project") == "proj-1"
         assert request.header(b"authorization") == f"Bearer {seen.api_key}"
         assert request.header(b"accept-encoding") == "identity"
+        assert request.header(b"x-stainless-read-timeout") == "7"
         assert request.query == {"q": "2"}
         body = json.loads(request.body)
         assert (body["temperature"], body["max_tokens"], body["stream"]) == (0, 5, True)
         assert body["stream_options"] == {"include_usage": True}
 
 
-@pytest.mark.parametrize("kind", BOTH)
-def test_a_client_that_tries_again_does_not_here(kind: Kind, mock: MockHandle) -> None:
+@pytest.mark.parametrize("kind", [*BOTH, hs.Gateway])
+def test_who_tries_again_does_not_here(kind: Any, gw: hs.Gateway, mock: MockHandle) -> None:
     mock.script([None, 503, 429])
-    run = hs.measure_latency(bare(kind, mock, max_retries=5), PROMPT, runs=3, warmup=1, **QUIET)
+    target = gw if kind is hs.Gateway else bare(kind, mock, max_retries=5)
+    run = hs.measure_latency(target, PROMPT, runs=3, warmup=1, **QUIET)
     assert [stream.error for stream in run.runs] == ["503", "429", None]
     assert len(mock.entries()) == 4
+
+
+@pytest.mark.parametrize("kind", BOTH)
+def test_a_proxy_of_the_environment_does_not_stand_before_this_computer(
+    kind: Kind, mock: MockHandle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        for variable in (name, name.upper()):
+            monkeypatch.setenv(variable, mock.refused_url().removesuffix("/v1"))
+    for variable in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(variable, raising=False)
+    run = hs.measure_latency(bare(kind, mock), PROMPT, runs=1, warmup=0, **QUIET)
+    assert run.failed == []
 
 
 def test_a_key_that_an_asynchronous_function_gives_is_asked_for(mock: MockHandle) -> None:
@@ -150,6 +165,16 @@ def test_unique_requests_all_begin_differently(system: str | None, seen: Seen) -
     assert {asked[0]["content"].endswith("Be brief.") for asked in messages} == {bool(system)}
 
 
+def test_the_load_is_the_one_that_was_asked_for(gw: hs.Gateway) -> None:
+    opened = hs.measure_latency(gw, PROMPT, runs=4, rate=200, warmup=1, **QUIET)
+    assert (opened.rate_per_s, len(opened.warmups)) == (200, 1)
+    assert opened.settings["stagger"]
+    closed = hs.measure_latency(gw, PROMPT, runs=4, concurrency=3, warmup=1, **QUIET)
+    assert (closed.rate_per_s, closed.concurrency, len(closed.warmups)) == (None, 3, 5)
+    at_once = hs.measure_latency(gw, PROMPT, runs=4, concurrency=3, stagger=False, **QUIET)
+    assert (len(at_once.warmups), at_once.settings["stagger"]) == (3, False)
+
+
 def test_without_it_they_are_the_callers_own(seen: Seen) -> None:
     hs.measure_latency(bare(openai.OpenAI, seen), PROMPT, runs=2, warmup=1, **QUIET)
     assert seen.prompts == [PROMPT] * 3
@@ -162,8 +187,11 @@ def test_a_fatal_status_midway_is_warned_of_and_the_runs_are_kept(
     gw: hs.Gateway, mock: MockHandle
 ) -> None:
     mock.script([None, None, None, 401])
-    with pytest.warns(hs.LatencyStoppedWarning, match=r"\(AuthenticationError\): 3 of 9 runs"):
+    with pytest.warns(
+        hs.LatencyStoppedWarning, match=r"\(AuthenticationError\): 3 of 9 runs"
+    ) as said:
         run = hs.measure_latency(gw, PROMPT, runs=9, warmup=1, **QUIET)
+    assert said[0].filename == __file__
     assert [stream.error for stream in run.runs] == [None, None, "401"]
 
 
