@@ -107,6 +107,9 @@ class Pipe(asyncio.Transport):
     def abort(self) -> None:
         self._end(lambda: self.other._lose(ConnectionResetError("reset, as asked for")))
 
+    def _force_close(self, error: BaseException | None) -> None:
+        self.abort()  # what asyncio's TLS calls from Python 3.13 on
+
     def _end(self, told: Callable[[], None]) -> None:
         if not self._closing:
             self._closing = True
