@@ -115,7 +115,7 @@ class Comparison:
             return f"{NAMES[metric]}: too few runs to tell ({LEAST_RUNS} of each are the least)"
         interval = f"95% interval {ms(low)} to {ms(high)} ms"
         if not isfinite(middle):
-            return f"{NAMES[metric]}: more than half failed, so that there is no median to compare"
+            return f"{NAMES[metric]}: half or more failed, so that there is no median to compare"
         if not self.differs(metric):
             return f"{NAMES[metric]}: can't tell them apart ({interval})"
         how = "longer" if middle > 0 else "shorter"

@@ -163,7 +163,7 @@ def _dots(axes: Axes, row: int, values: Sequence[float], edges: Interval, colour
 def _verdict(found: Sequence[float], names: tuple[str, str], what: str) -> str:
     middle, low, high = found
     if not isfinite(middle):
-        return f"{what}: more than half failed, so that there is no median to compare"
+        return f"{what}: half or more failed, so that there is no median to compare"
     interval = f"(95%: {_ms(low)} to {_ms(high)} ms)"
     if low <= 0 <= high:
         return f"{what}: can't tell {names[0]} and {names[1]} apart\n{interval}"

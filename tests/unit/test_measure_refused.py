@@ -33,6 +33,8 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"preset": "fastest"}, "There is no preset 'fastest'"),
     ({"system": 5}, "The system prompt is a int"),
     ({"n": 2}, "n is 2: one answer"),
+    ({"temprature": 0}, "no argument 'temprature'.*: is 'temperature' meant"),
+    ({"xyz": 0}, r"no argument 'xyz', here or in .*create\(\)\."),
     ({"stream": False}, "'stream' is made by this helper"),
     ({"messages": []}, "'messages' is made by this helper"),
 ]

@@ -164,7 +164,7 @@ def test_failures_stand_at_the_edge_and_an_infinite_difference_leaves_the_pictur
     most_failed = measured(ladder(150, 4), failed=16)
     top, below = figures.plot_before_after(before, most_failed).axes
     assert title(top) == (
-        "Time to first token: more than half failed, so that there is no median to compare"
+        "Time to first token: half or more failed, so that there is no median to compare"
     )
     assert words(top) == ["median 109.5", "16 failed"]
     assert len(below.get_lines()) == 2  # 0, and the interval, out of the picture
