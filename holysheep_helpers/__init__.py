@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from holysheep_helpers.connecting import connect as connect
     from holysheep_helpers.cost import cost_of as cost_of
     from holysheep_helpers.cost import to_krw as to_krw
+    from holysheep_helpers.diagnosing import Diagnosis as Diagnosis
+    from holysheep_helpers.diagnosing import diagnose as diagnose
     from holysheep_helpers.errors import ConfigurationError as ConfigurationError
     from holysheep_helpers.errors import DeadlineError as DeadlineError
     from holysheep_helpers.errors import HolySheepError as HolySheepError
@@ -74,6 +76,7 @@ _HOME = {
     "ConfigurationError": "errors",
     "CutShortWarning": "chat",
     "DeadlineError": "errors",
+    "Diagnosis": "diagnosing",
     "Gateway": "gateway",
     "HolySheepError": "errors",
     "IncompleteStreamError": "errors",
@@ -99,6 +102,7 @@ _HOME = {
     "connect": "connecting",
     "cost_of": "cost",
     "customer_messages": "samples",
+    "diagnose": "diagnosing",
     "doctor": "checkup",
     "hint": "exercises",
     "last_batch": "batching",
