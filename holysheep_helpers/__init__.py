@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from holysheep_helpers.exercises import hint as hint
     from holysheep_helpers.gateway import Gateway as Gateway
     from holysheep_helpers.keys import login as login
+    from holysheep_helpers.kinds import errors_table as errors_table
     from holysheep_helpers.latency import LatencyStoppedWarning as LatencyStoppedWarning
     from holysheep_helpers.latency import measure_latency as measure_latency
     from holysheep_helpers.latency_run import LatencyRun as LatencyRun
@@ -104,6 +105,7 @@ _HOME = {
     "customer_messages": "samples",
     "diagnose": "diagnosing",
     "doctor": "checkup",
+    "errors_table": "kinds",
     "hint": "exercises",
     "last_batch": "batching",
     "latency_panel": "widgets_latency",

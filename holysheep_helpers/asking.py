@@ -233,7 +233,7 @@ class Asker:
     def _give_up(self, work: _Work, failure: Failure, tries: int) -> BatchItem:
         error = failure.error
         if isinstance(error, openai.OpenAIError):
-            add_advice(error, self.client, work.item.model)
+            add_advice(error)
         if tries >= MAX_ATTEMPTS and failure.retry:
             error.add_note(f"Given up after {tries} requests.")
         if failure.fatal or failure.limited:

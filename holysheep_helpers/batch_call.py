@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import aiohttp
 import httpx2
 import openai
 from openai.types import CompletionUsage
 from pydantic import BaseModel, Field, ValidationError
 
 from holysheep_helpers.batch_prompts import Item
+from holysheep_helpers.diagnosing import Diagnosis, diagnose
 from holysheep_helpers.errors import UnexpectedReplyError
-from holysheep_helpers.pacing import retry_after_s
+from holysheep_helpers.waits import RETRY_AFTER
 
-NEVER_SENT = {"ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError", "UnsupportedProtocol"}
 _OPTIONS = {"extra_headers": "headers", "extra_query": "params", "timeout": "timeout"}
 
 
@@ -71,7 +69,8 @@ def read(response: httpx2.Response, url: object) -> Completion:
         kind = response.headers.get("content-type", "no content type")
         raise UnexpectedReplyError(
             f"{url} answered with status 200, but not with a whole chat completion ({kind}: "
-            f"{error.error_count()} things are off). A proxy's page, or a wrong address? Check it."
+            f"{error.error_count()} things are off). A proxy's page, or a wrong address? Check it.",
+            page="json" not in kind,
         ) from None
 
 
@@ -93,52 +92,32 @@ class Failure:
     maybe_paid: bool = False
 
 
+FATAL = {
+    *("missing_key", "placeholder_key", "malformed_key", "wrong_key", "wrong_host", "forbidden"),
+    *("unknown_model", "wrong_path", "redirect", "quota"),
+}
+"""Kinds of error that every other request of the batch would meet, too."""
+
+
 def judge(error: Exception) -> Failure:
-    """By type, status and code; never by the words of a message."""
+    """What ``diagnose`` says of it, in a batch's terms."""
+    found = diagnose(error)
+    return Failure(
+        error,
+        _label(error, found),
+        fatal=found.kind in FATAL,
+        retry=found.retryable,
+        limited=found.kind == "rate_limit" and found.retryable,
+        wait_s=found.wait_s if found.wait_said_by in RETRY_AFTER else None,
+        maybe_paid=found.may_have_cost,
+    )
+
+
+def _label(error: Exception, found: Diagnosis) -> str:
     if isinstance(error, openai.APIStatusError):
-        return _judge_status(error)
-    if isinstance(error, openai.APIConnectionError):  # time-outs are among them
-        label = "time-out" if isinstance(error, openai.APITimeoutError) else "connection"
-        sent = was_sent(error)
-        return Failure(error, label if sent else "no connection", retry=True, maybe_paid=sent)
-    if isinstance(error, TypeError | ValueError):
-        return Failure(error, "not sendable")  # a header or a time-out that is none
-    return Failure(error, "reply", maybe_paid=isinstance(error, UnexpectedReplyError))
-
-
-def _judge_status(error: openai.APIStatusError) -> Failure:
-    status, headers = error.status_code, error.response.headers
-    label = str(status)
-    if status == 429 and error.code != "insufficient_quota":
-        return Failure(error, label, retry=True, limited=True, wait_s=retry_after_s(headers))
-    if status in (401, 402, 403, 404, 429) or error.response.is_redirect:
-        return Failure(error, label, fatal=True)
-    retry = status in (408, 409) or status >= 500
-    if headers.get("x-should-retry") == "false":
-        retry = False
-    return Failure(error, label, retry=retry, wait_s=retry_after_s(headers) if retry else None)
-
-
-def was_sent(error: BaseException) -> bool:
-    """Whether the request may have reached the server: then it may have been paid for.
-
-    The SDK's aiohttp transport reports refused and broken connections alike, as a time-out while
-    connecting, so what lies beneath decides: only aiohttp's own error tells the two apart.
-    """
-    chain = list(causes(error))
-    beneath = [cause for cause in chain if isinstance(cause, aiohttp.ClientError)]
-    if beneath:
-        never = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
-        return not isinstance(beneath[-1], never)
-    return not any(_is_httpx(cause) and type(cause).__name__ in NEVER_SENT for cause in chain)
-
-
-def _is_httpx(error: BaseException) -> bool:
-    return type(error).__module__.partition(".")[0] in ("httpx", "httpx2")  # the SDK takes both
-
-
-def causes(error: BaseException | None) -> Iterator[BaseException]:
-    """The error itself, and what lies beneath it."""
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__
+        return str(error.status_code)
+    if not isinstance(error, openai.APIConnectionError):
+        return "reply" if isinstance(error, UnexpectedReplyError) else "not sendable"
+    if not found.may_have_cost:
+        return "no connection"
+    return "time-out" if isinstance(error, openai.APITimeoutError) else "connection"

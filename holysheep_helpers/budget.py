@@ -18,6 +18,8 @@ from holysheep_helpers.spend import CHAT_PATH, Spend
 class BudgetError(HolySheepError, openai.OpenAIError):
     """A call was refused before it was sent, because of the budget."""
 
+    kind = "budget"
+
 
 class UnpricedWarning(UserWarning):
     """A call went out whose price is unknown: it does not count against the default budget."""

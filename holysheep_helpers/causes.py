@@ -1,23 +1,45 @@
-"""What lies beneath an error of the SDK: the transport's own, and whether a request went out."""
+"""What lies beneath an error of the SDK: why there is no answer, and whether the request went out.
+
+By the types of the causes, by name where importing them would cost time. The nearest one counts:
+an error that was handled around the call can be among the causes, too.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from socket import gaierror
-from ssl import SSLError
-from typing import Any
+from ssl import SSLCertVerificationError, SSLError, SSLWantReadError, SSLWantWriteError
 
-NEVER_SENT = {"ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError", "UnsupportedProtocol"}
-_CONNECTING = {"ClientConnectorError", "ConnectionTimeoutError", "InvalidURL"}  # aiohttp's
+import openai
+
+from holysheep_helpers.errors import HolySheepError
+
+NEVER_SENT = {
+    *("ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError", "UnsupportedProtocol"),
+    "LocalProtocolError",  # what was to be sent is no HTTP
+}
+_TLS = {"ClientConnectorSSLError", "ClientConnectorCertificateError"}  # these four are aiohttp's
+_NOT_CONNECTED = {"ClientConnectorError", "ConnectionTimeoutError", "InvalidURL"}
+_LATE = {"ConnectTimeout", "ConnectionTimeoutError"}
+_SILENT = {"ReadTimeout", "WriteTimeout", "SocketTimeoutError"}
+_BEFORE_SENDING = (gaierror, ConnectionRefusedError, SSLCertVerificationError)
+TRANSPORT = {"httpx", "httpx2", "httpcore", "httpcore2", "h11", "aiohttp"}
 
 
 def causes(error: BaseException | None) -> Iterator[BaseException]:
-    """The error and what caused it, outermost first; each once, though they may go in circles."""
+    """The error and its causes, nearest first, up to another call's error."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
+        if seen and isinstance(error, openai.OpenAIError | HolySheepError):
+            return
         seen.add(id(error))
         yield error
         error = error.__cause__ or error.__context__
+
+
+def room(error: BaseException) -> str:
+    """The package in which this error's type was made."""
+    return type(error).__module__.partition(".")[0]
 
 
 def was_sent(error: BaseException) -> bool:
@@ -27,59 +49,55 @@ def was_sent(error: BaseException) -> bool:
     connecting, so what lies beneath decides: only aiohttp's own error tells the two apart.
     """
     chain = list(causes(error))
-    beneath = [cause for cause in chain if _room(cause) == "aiohttp"]
+    outer, beneath = _nearest(chain, "httpx", "httpx2"), _nearest(chain, "aiohttp")
     if beneath:
-        return not _named(beneath[-1], _CONNECTING)
-    return not any(_is_httpx(cause) and type(cause).__name__ in NEVER_SENT for cause in chain)
+        return not (beneath & _NOT_CONNECTED or "UnsupportedProtocol" in outer)
+    if outer:
+        return not outer & NEVER_SENT
+    return not any(isinstance(cause, _BEFORE_SENDING) for cause in chain)
 
 
 def connection_kind(error: BaseException) -> str:
-    """Why there is no answer at all: a kind of ``kinds.KINDS``, by the types of the causes."""
+    """Why no answer came, or not all of it: a kind in ``kinds.KINDS``."""
     chain = list(causes(error))
-    numbered = [c for c in chain if isinstance(c, OSError) and c.errno is not None]
-    if any(isinstance(cause, gaierror) for cause in chain):
-        return "dns"
-    if any(isinstance(cause, SSLError) or _named(cause, _TLS) for cause in chain):
-        return "tls"
-    if any(isinstance(cause, ConnectionRefusedError) for cause in chain):
-        return "refused"
-    names = {name for cause in chain if _is_httpx(cause) for name in _names(cause)}
-    if not was_sent(error):
-        if "PoolTimeout" in names:
-            return "pool_timeout"
-        late = "ConnectTimeout" in names or any(_named(c, _LATE) for c in chain)
-        return "connect_timeout" if late and not numbered else "connect"
-    streaming = any(_in_stream(cause) for cause in chain)
-    if not numbered and ("ReadTimeout" in names or "WriteTimeout" in names):
+    outer, beneath = _nearest(chain, "httpx", "httpx2"), _nearest(chain, "aiohttp")
+    names = beneath or outer
+    if was_sent(error):
+        return _answer_lost(error, names)
+    if "PoolTimeout" in outer:
+        return "pool_timeout"
+    if names & _LATE:
+        return "connect_timeout"
+    for cause in chain:
+        if isinstance(cause, gaierror):
+            return "dns"
+        if isinstance(cause, ConnectionRefusedError):
+            return "refused"
+        if isinstance(cause, SSLError) and not isinstance(
+            cause, SSLWantReadError | SSLWantWriteError
+        ):
+            return "tls"
+    return "tls" if names & _TLS else "connect"
+
+
+def _answer_lost(error: BaseException, names: set[str]) -> str:
+    streaming = any(_while_reading_a_stream(cause) for cause in causes(error))
+    if names & (_SILENT | {"ServerTimeoutError"}):
         return "stalled_stream" if streaming else "first_token_timeout"
     return "cut_stream" if streaming else "cut_connection"
 
 
-_TLS = {"ClientConnectorSSLError", "ClientConnectorCertificateError"}
-_LATE = {"ConnectionTimeoutError"}
-
-
-def _in_stream(error: BaseException) -> bool:
-    """Whether the answer had begun: the SDK's own reading of streams is on the traceback."""
-    tb = error.__traceback__
-    while tb is not None:
-        if tb.tb_frame.f_globals.get("__name__") == "openai._streaming":
+def _while_reading_a_stream(error: BaseException) -> bool:
+    """Whether the answer had begun: then the SDK's reading of streams is on the traceback."""
+    step = error.__traceback__
+    while step is not None:
+        if step.tb_frame.f_globals.get("__name__") == "openai._streaming":
             return True
-        tb = tb.tb_next
+        step = step.tb_next
     return False
 
 
-def _names(error: BaseException) -> set[str]:
-    return {kind.__name__ for kind in type(error).__mro__}
-
-
-def _named(error: BaseException, names: set[str]) -> bool:
-    return _room(error) == "aiohttp" and bool(_names(error) & names)
-
-
-def _room(error: Any) -> str:
-    return type(error).__module__.partition(".")[0]
-
-
-def _is_httpx(error: BaseException) -> bool:
-    return _room(error) in ("httpx", "httpx2")  # the SDK takes both
+def _nearest(chain: Iterable[BaseException], *rooms: str) -> set[str]:
+    """The names of the types of the nearest error out of these packages; empty if there is none."""
+    found = next((cause for cause in chain if room(cause) in rooms), None)
+    return {kind.__name__ for kind in type(found).__mro__} if found is not None else set()

@@ -16,6 +16,7 @@ from openai.types.chat import ChatCompletion
 
 from holysheep_helpers import catalog
 from holysheep_helpers.cost import cost_or_none
+from holysheep_helpers.diagnosing import diagnose
 from holysheep_helpers.errors import InputError, UnexpectedReplyError
 from holysheep_helpers.gateway import Gateway, sync_client
 
@@ -99,13 +100,14 @@ def ask(
     try:
         completion = client.chat.completions.create(**arguments)
     except openai.OpenAIError as error:
-        add_advice(error, client, model)
+        add_advice(error)
         raise
     elapsed_s = perf_counter() - start_s
     if not isinstance(completion, ChatCompletion) or not completion.choices:
         raise UnexpectedReplyError(
             f"{client.base_url} answered with status 200, but not with a chat completion (a "
-            f"{type(completion).__name__} came). A proxy's page, or a wrong address? Check it."
+            f"{type(completion).__name__} came). A proxy's page, or a wrong address? Check it.",
+            page=isinstance(completion, str),
         )
     choice = completion.choices[0]
     reply = Reply(
@@ -173,37 +175,10 @@ def check_parameters(given: Mapping[str, Any]) -> None:
             raise InputError(f"{name} is {value!r}: a whole number, 1 or more, is needed.")
 
 
-def add_advice(
-    error: openai.OpenAIError, client: openai.OpenAI | openai.AsyncOpenAI, model: str
-) -> None:
+def add_advice(error: openai.OpenAIError) -> None:
     """Attach to the SDK's error, as a note below it, what to do about it."""
-    if isinstance(error, openai.NotFoundError) and error.code == "model_not_found":
-        near = catalog.nearest(model)
-        error.add_note(
-            (f"Nearest known ids: {', '.join(near)}. " if near else "")
-            + "client.models.list() shows what this key may use."
-        )
-    elif isinstance(error, openai.AuthenticationError):
-        error.add_note("The server refused the key. Is it this gateway's, and still valid?")
-    elif isinstance(error, openai.APIStatusError) and error.response.is_redirect:
-        error.add_note(
-            f"{client.base_url} sends its callers on to {error.response.headers['location']!r}, "
-            "and nothing was sent there. If you trust that address, give it to hs.connect()."
-        )
-    elif isinstance(error, openai.APITimeoutError) and not _never_connected(error):
-        error.add_note(f"No answer in time from {client.base_url}: is it up, and reachable?")
-    elif isinstance(error, openai.APIConnectionError):
-        error.add_note(f"No connection to {client.base_url}: is it up, and the address right?")
-
-
-def _never_connected(error: BaseException | None) -> bool:
-    """Whether a refused connection or an unknown host is behind the SDK's time-out.
-
-    With the aiohttp transport both come out as ``APITimeoutError``, at once: an ``OSError`` (of
-    the operating system, with a number) among the causes tells them from a real time-out.
-    """
-    while error is not None:
-        if isinstance(error, OSError) and error.errno is not None:
-            return True
-        error = error.__cause__ or error.__context__
-    return False
+    found = diagnose(error)
+    if isinstance(error, openai.BadRequestError | openai.NotFoundError):
+        error.add_note(found.advice)  # its message has said what happened
+    elif isinstance(error, openai.APIConnectionError) or not found.retryable:
+        error.add_note(f"{found.what} {found.advice}")

@@ -3,34 +3,35 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+import ssl
+from dataclasses import dataclass, replace
 from html import escape
-from typing import Any
+from socket import EAI_AGAIN, gaierror
 
 import openai
 
-from holysheep_helpers.budget import BudgetError
-from holysheep_helpers.causes import connection_kind, was_sent
-from holysheep_helpers.errors import (
-    ConfigurationError,
-    HolySheepError,
-    IncompleteStreamError,
-    InputError,
-    UnexpectedReplyError,
-)
+from holysheep_helpers.causes import TRANSPORT, causes, connection_kind, room
+from holysheep_helpers.errors import HolySheepError, InputError, UnexpectedReplyError
 from holysheep_helpers.kinds import KINDS
+from holysheep_helpers.refusals import base_of, not_found, refused_key, unsendable_key
+from holysheep_helpers.waits import wait_asked
+
+REFUSED = {"content_filter", "content_policy_violation", "moderation_blocked"}
+QUOTA = "insufficient_quota"
+TOO_LONG = "context_length_exceeded"
+_PROXY_GAVE_UP = (504, 524)
 
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What an error means.
+    """What an error means; ``print()`` it.
 
-    ``kind`` is one of ``hs.errors_table()``'s; ``what`` one sentence on what happened; ``whose``
-    fault it is (``"yours"``, ``"the gateway's"``, ``"the line's"``, ``"nobody knows"``);
+    ``kind`` is one of ``hs.errors_table()``'s; ``what`` happened, in a sentence; ``whose`` fault
+    it is (``"yours"``, ``"the gateway's"``, ``"the line's"``, ``"nobody knows whose"``);
     ``retryable``: the same request may succeed later; ``other_model``: another model may fare
-    better; ``wait_s`` the seconds that were asked for and ``wait_said_by`` the header that did;
-    ``may_have_cost``: it may have been answered and billed; ``advice`` what to do now. Neither the
-    key nor the prompt is ever in it.
+    better; ``wait_s`` the seconds that the server asked for, and ``wait_said_by`` the header in
+    which it did; ``may_have_cost``: it may have been answered and billed; ``advice`` what to do
+    now. The key and the prompt are never in it.
     """
 
     kind: str
@@ -43,68 +44,176 @@ class Diagnosis:
     may_have_cost: bool
     advice: str
 
+    def _rows(self) -> dict[str, str]:
+        again = "yes" if self.retryable else "no: the same request fails the same way"
+        if self.retryable and self.wait_s is not None:
+            again = f"yes, in {self.wait_s:g} s ({self.wait_said_by})"
+        return {
+            "whose": self.whose,
+            "ask again": again,
+            "another model": "may fare better" if self.other_model else "no help",
+            "billed": "maybe: it may have been answered" if self.may_have_cost else "no",
+            "now": self.advice,
+        }
+
     def __str__(self) -> str:
-        return f"{self.kind}: {self.what}\n{self.advice}"
+        rows = "\n".join(f"  {name:<14} {value}" for name, value in self._rows().items())
+        return f"{self.kind}: {self.what}\n{rows}"
 
     def _repr_html_(self) -> str:
-        return f"<p><strong>{escape(self.kind)}</strong>: {escape(self.what)}</p>"
+        rows = "".join(
+            f'<tr><th scope="row" style="text-align:left">{escape(name)}</th>'
+            f'<td style="text-align:left">{escape(value)}</td></tr>'
+            for name, value in self._rows().items()
+        )
+        return (
+            f'<div class="hs-diagnosis"><strong><code>{escape(self.kind)}</code></strong> '
+            f"{escape(self.what)}<table>{rows}</table></div>"
+        )
 
 
-def diagnose(error: BaseException) -> Diagnosis:
-    """What happened, whose fault it is, whether to ask again, and what to do now."""
-    kind, what, facts = _told_apart(error)
-    known = KINDS[kind]
-    said: dict[str, Any] = {
-        "whose": known.whose,
-        "retryable": known.retryable,
-        "other_model": known.other_model,
-        "wait_s": None,
-        "wait_said_by": None,
-        "may_have_cost": known.may_have_cost,
-        "advice": known.advice,
-    }
-    return Diagnosis(kind=kind, what=what or known.what, **(said | facts))
+def diagnose(error: object) -> Diagnosis:
+    """What went wrong, whose fault it is, whether to ask again, and what to do now.
 
-
-def _told_apart(error: BaseException) -> tuple[str, str, dict[str, Any]]:
+    ``error`` is an exception of the SDK, of its transport or of these helpers; any other is of the
+    kind ``"unknown"``. Where the SDK raises nothing, hand over what came instead: the ``str`` that
+    stands for a page with status 200. Raises ``InputError`` for anything else.
+    """
     if isinstance(error, openai.APIStatusError):
-        return _status(error)
+        return _of_status(error)
     if isinstance(error, openai.APIConnectionError):
-        return connection_kind(error), "", {"may_have_cost": was_sent(error)}
-    if isinstance(error, json.JSONDecodeError):
-        return "bad_json", "", {}
-    if isinstance(error, openai.ContentFilterFinishReasonError):
-        return "refused_content", "", {}
+        return _of_connection(error)
+    if isinstance(error, HolySheepError):
+        return _of_helper(error)
     if isinstance(error, openai.APIError):
-        return "error_in_stream", "", {}
-    for types, kind in (
-        (BudgetError, "budget"),
-        (InputError, "input"),
-        (ConfigurationError, "configuration"),
-        (IncompleteStreamError, "ended_early"),
-        (UnexpectedReplyError, "html_page"),
-    ):
-        if isinstance(error, types):
-            return kind, "", {}
-    return ("helper" if isinstance(error, HolySheepError) else "unknown"), "", {}
+        kind = "error_in_stream"
+        if isinstance(error, openai.APIResponseValidationError):
+            kind = "unexpected_reply"
+        elif error.code in REFUSED or error.code == QUOTA:
+            kind = "quota" if error.code == QUOTA else "refused_content"
+        return _as(kind, cost=True)
+    if isinstance(error, str):
+        return _as("html_page")
+    if not isinstance(error, BaseException):
+        raise InputError(
+            f"A {type(error).__name__} was given: an exception is needed, or the text that came in "
+            "the place of a completion."
+        )
+    return _as(_kind_of(error))
 
 
-def _status(error: openai.APIStatusError) -> tuple[str, str, dict[str, Any]]:
-    status, headers = error.status_code, error.response.headers
+def _kind_of(error: BaseException) -> str:
+    if isinstance(error, openai.LengthFinishReasonError):
+        return "cut_short"
+    if isinstance(error, openai.ContentFilterFinishReasonError):
+        return "refused_content"
+    if type(error) is openai.OpenAIError:  # a client that was to be made without a key
+        return "missing_key"
+    if isinstance(error, json.JSONDecodeError):
+        return "bad_json"
+    if isinstance(error, TimeoutError) and error.errno is None:
+        return "deadline"
+    if isinstance(error, ConnectionError | gaierror | ssl.SSLError | TimeoutError):
+        return connection_kind(error)
+    if room(error) in TRANSPORT:
+        return connection_kind(error)
+    if isinstance(error, UnicodeEncodeError) and str(error.object).startswith("Bearer "):
+        return "malformed_key"  # the SDK writes it into a header
+    return "input" if isinstance(error, TypeError | ValueError) else "unknown"
+
+
+def _of_status(error: openai.APIStatusError) -> Diagnosis:
+    status, code, headers = error.status_code, error.code, error.response.headers
     if status == 401:
-        return "wrong_key", "", {}
-    if status == 404:
-        return ("unknown_model" if error.code == "model_not_found" else "wrong_path"), "", {}
-    if status == 402 or error.code == "insufficient_quota":
-        return "quota", "", {}
-    if status == 408:
-        return "timeout_408", "", {}
-    if status == 429:
-        said = headers.get("retry-after")
-        wait_s = float(said) if said and said.isdecimal() else None
-        by = "Retry-After" if wait_s is not None else None
-        return "rate_limit", "", {"wait_s": wait_s, "wait_said_by": by}
-    if status >= 500:
-        page = "html" in headers.get("content-type", "")
-        return ("proxy_page" if page else "server_error"), "", {}
-    return "bad_request", "", {}
+        return _as(*refused_key(error.request))
+    if status in (404, 405):
+        return _as(*not_found(error.request, code, error.param))
+    if error.response.is_redirect:
+        what = f"{base_of(error.request)} sends its callers on to {headers['location']!r}."
+        return _as("redirect", what)
+    kind = _kind_of_status(status, code, headers.get("content-type", ""))
+    found = _as(kind, cost=False if kind == "refused_content" else None)
+    if found.kind in ("bad_request", "server_error"):
+        found = replace(found, what=f"{found.what[:-1]} (status {status}).")
+    if not found.retryable:
+        return found
+    if headers.get("x-should-retry") == "false":
+        advice = "The server itself says that asking again won't help (x-should-retry)."
+        return replace(found, retryable=False, advice=advice)
+    wait_s, said_by = wait_asked(headers)
+    return replace(found, wait_s=wait_s, wait_said_by=said_by)
+
+
+def _kind_of_status(status: int, code: str | None, content_type: str) -> str:
+    if code == QUOTA or status == 402:
+        return "quota"
+    if code in REFUSED:
+        return "refused_content"
+    if code == TOO_LONG or status == 413:
+        return "too_long"
+    named = {403: "forbidden", 408: "timeout_408", 409: "conflict", 429: "rate_limit"}
+    if status in named:
+        return named[status]
+    if status < 500:
+        return "bad_request"
+    if status in _PROXY_GAVE_UP:
+        return "gateway_timeout"
+    return "proxy_page" if "html" in content_type else "server_error"
+
+
+def _of_connection(error: openai.APIConnectionError) -> Diagnosis:
+    kind = connection_kind(error)
+    if kind == "connect":
+        key = error.request.headers.get("authorization", "").removeprefix("Bearer ")
+        if not key.strip():
+            return _as("missing_key")
+        if (off := unsendable_key(key)) is not None:
+            return _as(*off)
+    base = base_of(error.request)
+    if kind == "first_token_timeout":
+        waited_s = (error.request.extensions.get("timeout") or {}).get("read")
+        within = f" within {waited_s:g} s" if waited_s else ""
+        return _as(kind, f"No answer in time from {base}: not a byte{within}.")
+    found = _as(kind)
+    if found.may_have_cost:
+        return found
+    if kind == "dns" and not _may_pass(error):
+        found = replace(found, retryable=False)
+    return replace(found, what=f"No connection to {base}: {found.what[0].lower()}{found.what[1:]}")
+
+
+def _may_pass(error: BaseException) -> bool:
+    """Whether a host name could not be looked up just now, rather than not found."""
+    unknown = [cause for cause in causes(error) if isinstance(cause, gaierror)]
+    return any(cause.errno == EAI_AGAIN for cause in unknown)
+
+
+def _of_helper(error: HolySheepError) -> Diagnosis:
+    if isinstance(error, UnexpectedReplyError):
+        if isinstance(error.__cause__, json.JSONDecodeError):
+            return _as("bad_json")
+        return _as("html_page" if error.page else "unexpected_reply")
+    found = _as(error.kind if error.kind in KINDS else "helper")
+    cause = error.__cause__
+    if found.kind in ("deadline", "not_asked") and isinstance(cause, Exception):
+        why = diagnose(cause)
+        return replace(found, what=f"{found.what} Before that, {why.kind}: {why.what}")
+    return found
+
+
+def _as(
+    kind: str, what: str | None = None, advice: str | None = None, *, cost: bool | None = None
+) -> Diagnosis:
+    """A diagnosis as its kind has it, except for what is known better here."""
+    known = KINDS[kind]
+    return Diagnosis(
+        kind=kind,
+        what=what or known.what,
+        whose=known.whose,
+        retryable=known.retryable,
+        other_model=known.other_model,
+        wait_s=None,
+        wait_said_by=None,
+        may_have_cost=known.may_have_cost if cost is None else cost,
+        advice=advice or known.advice,
+    )

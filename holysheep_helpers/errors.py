@@ -2,25 +2,47 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 
 class HolySheepError(Exception):
-    """Anything that a helper refuses or can't do. The message ends with what to do about it."""
+    """Anything that a helper refuses or can't do. The message ends with what to do about it.
+
+    ``kind`` is what ``hs.diagnose`` takes it for: one of ``hs.errors_table()``'s.
+    """
+
+    kind: ClassVar[str] = "helper"
 
 
 class ConfigurationError(HolySheepError):
     """A key, an address or a setting can't be right. Nothing was sent."""
 
+    kind = "configuration"
+
 
 class InputError(HolySheepError, ValueError):
     """An argument can't be right. Nothing was sent."""
+
+    kind = "input"
 
 
 class UnknownPriceError(HolySheepError, LookupError):
     """No price was published for this model, so no cost can be stated."""
 
+    kind = "unknown_price"
+
 
 class UnexpectedReplyError(HolySheepError):
-    """The server answered, with status 200, something that is no chat completion."""
+    """The server answered, with status 200, something that is no chat completion.
+
+    ``page`` tells whether it was a page, or any other text, instead of JSON.
+    """
+
+    kind = "unexpected_reply"
+
+    def __init__(self, message: str, *, page: bool = False) -> None:
+        super().__init__(message)
+        self.page = page
 
 
 class IncompleteStreamError(HolySheepError):
@@ -28,6 +50,8 @@ class IncompleteStreamError(HolySheepError):
 
     ``partial_text`` is what arrived until then. It may have been paid for.
     """
+
+    kind = "ended_early"
 
     def __init__(self, message: str, partial_text: str) -> None:
         super().__init__(message)
@@ -41,6 +65,10 @@ class JournalError(HolySheepError):
 class NotAskedError(HolySheepError):
     """A prompt of a batch has no answer, because the batch stopped first; its cause says why."""
 
+    kind = "not_asked"
+
 
 class DeadlineError(HolySheepError, TimeoutError):
     """The total deadline of one prompt has passed; its cause is what had gone wrong until then."""
+
+    kind = "deadline"

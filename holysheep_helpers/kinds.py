@@ -1,63 +1,285 @@
-"""The closed list of what can go wrong, and what each means: the one place that says so."""
+"""The closed list of what can go wrong and what each means: the one place that says so.
+
+``python -m holysheep_helpers.kinds`` writes it, as a page of Markdown, to ``docs/errors.md``.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 YOURS, GATEWAYS, LINES, UNKNOWN = "yours", "the gateway's", "the line's", "nobody knows whose"
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What holds for every error of one kind; ``Diagnosis`` has the same fields."""
+    """What holds for every error of a kind; ``Diagnosis`` explains the fields.
+
+    ``seen`` is how it shows itself: the exception's type, the status, or where nothing is raised.
+    """
 
     what: str
     whose: str
+    seen: str
     advice: str
     retryable: bool = False
     other_model: bool = False
     may_have_cost: bool = False
 
+    @property
+    def row(self) -> dict[str, str]:
+        """This kind as a row of the table."""
+        return {
+            "what happened": self.what,
+            "how it shows": self.seen,
+            "whose": self.whose,
+            "ask again": "yes" if self.retryable else "no",
+            "another model": "may help" if self.other_model else "no help",
+            "billed": "maybe" if self.may_have_cost else "no",
+            "what to do": self.advice,
+        }
 
-def _again(what: str, whose: str, advice: str, cost: bool = False, other: bool = True) -> Kind:
-    return Kind(what, whose, advice, True, other, cost)
+
+def _final(what: str, seen: str, advice: str, whose: str = YOURS, cost: bool = False) -> Kind:
+    """What the same request meets again, however often it is sent."""
+    return Kind(what, whose, seen, advice, may_have_cost=cost)
 
 
-KINDS: dict[str, Kind] = {
-    "missing_key": Kind("No key was sent.", YOURS, "Set the key."),
-    "placeholder_key": Kind("The placeholder was sent as the key.", YOURS, "Set your own key."),
-    "malformed_key": Kind("What was sent can't be a key.", YOURS, "Copy the key again."),
-    "wrong_key": Kind("The server does not know this key.", YOURS, "Check the key."),
-    "wrong_host": Kind("Key and server don't belong together.", YOURS, "Check base_url."),
-    "forbidden": Kind("The key may not do this.", YOURS, "Ask for leave."),
-    "unknown_model": Kind("There is no such model.", YOURS, "List the models.", other_model=True),
-    "wrong_path": Kind("There is no such path.", YOURS, "Check base_url."),
-    "bad_request": Kind("The request can't be right.", YOURS, "Mend it."),
-    "too_long": Kind("The prompt is too long.", YOURS, "Split it."),
-    "refused_content": Kind("The content was refused.", YOURS, "Change the prompt."),
-    "rate_limit": _again("Too many requests.", YOURS, "Wait."),
-    "quota": Kind("The credit is used up.", YOURS, "Top up."),
-    "connect": _again("No connection.", LINES, "Check the line.", other=False),
-    "connect_timeout": _again("No connection in time.", LINES, "Try again."),
-    "pool_timeout": _again("All connections are busy.", YOURS, "Ask fewer at once.", other=False),
-    "first_token_timeout": _again("No answer in time.", GATEWAYS, "Raise the time-out.", True),
-    "stalled_stream": _again("The stream stalled.", GATEWAYS, "Ask again.", True),
-    "cut_stream": _again("The stream was cut.", LINES, "Ask again.", True),
-    "cut_connection": _again("The connection broke.", LINES, "Ask again.", True),
-    "ended_early": _again("The stream ended early.", GATEWAYS, "Ask again.", True),
-    "error_in_stream": _again("An error came in the stream.", GATEWAYS, "Ask again.", True),
-    "bad_json": _again("What came is no JSON.", GATEWAYS, "Ask again.", True),
-    "server_error": _again("The server failed.", GATEWAYS, "Try again."),
-    "timeout_408": _again("The server gave up waiting.", GATEWAYS, "Try again.", True),
-    "proxy_page": _again("A proxy answered.", GATEWAYS, "Try again.", True),
-    "html_page": Kind("A page came in place of an answer.", YOURS, "Check base_url."),
-    "tls": Kind("The certificate was refused.", LINES, "Check the certificate."),
-    "dns": Kind("The host's name is unknown.", YOURS, "Check base_url."),
-    "refused": _again("The connection was refused.", YOURS, "Check base_url.", other=False),
-    "budget": Kind("The budget is spent.", YOURS, "Connect with a larger one."),
-    "input": Kind("An argument can't be right.", YOURS, "Mend it."),
-    "configuration": Kind("A setting can't be right.", YOURS, "Mend it."),
-    "deadline": _again("The deadline has passed.", YOURS, "Allow more time.", True, False),
-    "helper": Kind("A helper can't do this.", YOURS, "Read its message."),
-    "unknown": Kind("Nothing is known of this.", UNKNOWN, "Read its traceback."),
-}
+def _again(what: str, whose: str, seen: str, advice: str, cost: bool = False) -> Kind:
+    """What may pass by itself, and lies on the way: it is the same way to every model."""
+    return Kind(what, whose, seen, advice, retryable=True, may_have_cost=cost)
+
+
+def _theirs(what: str, seen: str, advice: str, cost: bool = False, whose: str = GATEWAYS) -> Kind:
+    """What may pass by itself, and may not hit another model."""
+    return Kind(what, whose, seen, advice, True, True, cost)
+
+
+KINDS: Mapping[str, Kind] = MappingProxyType({
+    # ---- the key
+    "missing_key": _final(
+        "No key was sent.", "`AuthenticationError` 401, or a bare `OpenAIError`",
+        "Give hs.connect() or the client your key. Without one, hs.connect('mock').",
+    ),
+    "placeholder_key": _final(
+        "The placeholder was sent in the place of a key.", "`AuthenticationError` 401",
+        "Put your own key there: dashboard, API Keys, Create New Key.",
+    ),
+    "malformed_key": _final(
+        "What was sent as a key can't be one.",
+        "`AuthenticationError` 401, `APIConnectionError` or `UnicodeEncodeError`",
+        "Copy it again: the key alone, no quotes, no spaces, no line break.",
+    ),
+    "wrong_key": _final(
+        "The server refused the key.", "`AuthenticationError` 401",
+        "Is it this gateway's, and still valid? If not, make a new one in the dashboard.",
+    ),
+    "wrong_host": _final(
+        "Key and server don't belong together.", "`AuthenticationError` 401",
+        "Give base_url and api_key of the same gateway: both, or neither, from hs.connect().",
+    ),
+    "forbidden": _final(
+        "The key is known, but may not do this.", "`PermissionDeniedError` 403",
+        "Look in the dashboard at what the key may use; client.models.list() shows it, too.",
+    ),
+    # ---- the request
+    "unknown_model": Kind(
+        "The server has no such model for this key.", YOURS, "`NotFoundError` 404",
+        "client.models.list() shows what this key may use.", other_model=True,
+    ),
+    "wrong_path": _final(
+        "The server has no such path.", "`NotFoundError` 404, or 405",
+        "Check base_url: it ends with the API's version, /v1, and nothing after it.",
+    ),
+    "redirect": _final(
+        "The server sends its callers elsewhere.", "`APIStatusError` 3xx",
+        "Nothing was sent there. If you trust that address, give it as base_url.",
+    ),
+    "bad_request": _final(
+        "The server can't accept this request as it is.",
+        "`BadRequestError` 400, `UnprocessableEntityError` 422",
+        "Read the message: it names the parameter. Mend that; asking again changes nothing.",
+    ),
+    "too_long": _final(
+        "Prompt and answer don't fit into the model's context window.",
+        "`BadRequestError` 400 `context_length_exceeded`, or 413",
+        "Shorten the prompt, lower max_tokens, or split the text.",
+    ),
+    "refused_content": _final(
+        "The content was refused.",
+        "`BadRequestError` 400 `content_filter`, `ContentFilterFinishReasonError`",
+        "Change the prompt. Another model is no way around a refusal.", cost=True,
+    ),
+    "cut_short": _final(
+        "max_tokens cut the answer before it could be read.", "`LengthFinishReasonError`",
+        "Raise max_tokens, or ask for a shorter answer.", cost=True,
+    ),
+    # ---- limits
+    "rate_limit": _theirs(
+        "More was asked in a minute than the plan allows.", "`RateLimitError` 429",
+        "Wait as long as Retry-After says, then ask more evenly.", whose=YOURS,
+    ),
+    "quota": _final(
+        "The credit is used up.", "`RateLimitError` 429 `insufficient_quota`, or 402",
+        "Waiting does not cure it: top up, or raise the limit in the dashboard.",
+    ),
+    # ---- the server
+    "server_error": _theirs(
+        "The server failed.", "`InternalServerError` 500, 502, 503",
+        "Ask again after a short back-off, or another model.",
+    ),
+    "conflict": _again(
+        "The server is busy with something that stands against this request.", GATEWAYS,
+        "`ConflictError` 409", "Ask again after a short back-off.",
+    ),
+    "timeout_408": _theirs(
+        "The server gave up before it had an answer.", "`APIStatusError` 408",
+        "Ask again; if it recurs, ask for less, or stream.",
+    ),
+    "gateway_timeout": _theirs(
+        "A proxy gave up waiting for the server behind it.", "`InternalServerError` 504",
+        "Ask again, or stream: a stream answers from its first token on.", cost=True,
+    ),
+    "proxy_page": _theirs(
+        "A proxy answered with a page of its own, in the place of the gateway.",
+        "`InternalServerError` 5xx with HTML",
+        "Ask again after a short back-off. The gateway's own word did not come.",
+    ),
+    # ---- the line
+    "dns": _again(
+        "The name of the server is unknown here.", LINES, "`APIConnectionError`; aiohttp: time-out",
+        "Is the host in base_url spelt right, and is this computer online?",
+    ),
+    "tls": _final(
+        "No safe connection could be agreed on.", "`APIConnectionError`; aiohttp: time-out",
+        "Is it https where it should be? A company's proxy, or a wrong clock, breaks it, too.",
+        whose=LINES,
+    ),
+    "refused": _again(
+        "The computer is there, and nothing listens at that port.", LINES,
+        "`APIConnectionError`; aiohttp: time-out", "Is it up, and the address right?",
+    ),
+    "connect": _again(
+        "The connection could not be made.", LINES, "`APIConnectionError`; aiohttp: time-out",
+        "Is it up, and the address right? Is this computer online, and a proxy set rightly?",
+    ),
+    "connect_timeout": _again(
+        "Nobody took up the connection in time.", LINES, "`APITimeoutError`",
+        "Is the address right, and does a firewall stand in between?",
+    ),
+    "pool_timeout": _again(
+        "All of the client's connections were in use.", YOURS, "`APITimeoutError`",
+        "Ask fewer at once, or use one client with a larger pool.",
+    ),
+    # ---- the answer
+    "first_token_timeout": _theirs(
+        "No answer came in time.", "`APITimeoutError`",
+        "Is it up, and reachable? Ask again; a long answer needs a longer timeout, or a stream.",
+        cost=True,
+    ),
+    "stalled_stream": _theirs(
+        "The stream began, then stood still for longer than the time-out.", "`APITimeoutError`",
+        "Ask again if you can do without what came: it is a new, paid request.", cost=True,
+    ),
+    "cut_connection": _theirs(
+        "The connection broke before the answer was here.",
+        "`APIConnectionError`; aiohttp: time-out",
+        "Ask again; what was lost on the way may be billed all the same.", cost=True, whose=LINES,
+    ),
+    "cut_stream": _theirs(
+        "The connection broke in the middle of the stream.", "`APIConnectionError`",
+        "Ask again if you can do without what came: it is a new, paid request.", cost=True,
+        whose=LINES,
+    ),
+    "ended_early": _theirs(
+        "The stream ended without a finish reason.",
+        "nothing is raised; helpers: `IncompleteStreamError`",
+        "What came is not the whole answer. Asking again is a new, paid request.", cost=True,
+    ),
+    "error_in_stream": _theirs(
+        "The server reported an error in the middle of the stream.", "`APIError`, no status",
+        "Ask again if you can do without what came: it is a new, paid request.", cost=True,
+    ),
+    "bad_json": _theirs(
+        "What came is broken JSON.", "`JSONDecodeError`; helpers: `UnexpectedReplyError`",
+        "Ask again; what was garbled may be billed all the same.", cost=True,
+    ),
+    "html_page": _final(
+        "A page came with status 200 in the place of an answer.",
+        "nothing is raised: a `str` comes; helpers: `UnexpectedReplyError`",
+        "Check base_url, and whether a proxy or a sign-in page stands in between.", cost=True,
+    ),
+    "unexpected_reply": _final(
+        "What came with status 200 is no chat completion.",
+        "nothing is raised, or `APIResponseValidationError`; helpers: `UnexpectedReplyError`",
+        "Is this an OpenAI-compatible address? Check base_url.", GATEWAYS, cost=True,
+    ),
+    # ---- this side
+    "input": _final(
+        "An argument can't be right. Nothing was sent.",
+        "`InputError`; SDK: `TypeError`, `ValueError`", "Read the message, and mend the argument.",
+    ),
+    "configuration": _final(
+        "A key, an address or a setting can't be right. Nothing was sent.", "`ConfigurationError`",
+        "Read the message: it ends with the cure.",
+    ),
+    "budget": _final(
+        "The budget forbade the call before it was sent.", "`BudgetError`",
+        "If the spend was meant, connect again with a larger budget_usd.",
+    ),
+    "unknown_price": _final(
+        "No price was published for this model.", "`UnknownPriceError`",
+        "Use a model with a published price, or do without the cost.",
+    ),
+    "deadline": _theirs(
+        "The total deadline has passed.", "`DeadlineError`, `TimeoutError`",
+        "Allow more time, or ask for less; the cause says what took so long.", cost=True,
+        whose=YOURS,
+    ),
+    "not_asked": _again(
+        "The batch was stopped before this prompt had its turn.", YOURS, "`NotAskedError`",
+        "Mend what stopped the batch, then result.retry_failed().",
+    ),
+    "helper": _final(
+        "A helper can't do this.", "`HolySheepError`", "Read the message: it ends with the cure.",
+    ),
+    "unknown": _final(
+        "This is none of the errors that are known here.", "any other exception",
+        "Read its type and traceback: it may be a mistake in the code around the call.", UNKNOWN,
+        cost=True,
+    ),
+})  # fmt: skip
+
+
+def errors_table() -> DataFrame:
+    """Every kind of error, a row each: what happened, how it shows, whose it is, what to do."""
+    from pandas import DataFrame
+
+    frame = DataFrame({name: kind.row for name, kind in KINDS.items()}).T
+    return frame.rename_axis("kind")
+
+
+def as_markdown() -> str:
+    """The table as a page, for ``docs/errors.md``."""
+    titles = ["kind", *KINDS["unknown"].row]
+    rows = [[f"`{name}`", *kind.row.values()] for name, kind in KINDS.items()]
+    lines = [f"| {' | '.join(row)} |" for row in (titles, ["---"] * len(titles), *rows)]
+    return "\n".join([
+        "# Errors, told apart", "",
+        "What `hs.diagnose(error)` knows, generated from `holysheep_helpers/kinds.py` by",
+        "`python -m holysheep_helpers.kinds`. *aiohttp* is the transport of the gateway's async",
+        "clients. What an error means goes by its type, status, code and causes, never by the",
+        "words of its message.", "", *lines, "",
+    ])  # fmt: skip
+
+
+if __name__ == "__main__":
+    page = Path(__file__).parents[1] / "docs" / "errors.md"
+    page.parent.mkdir(exist_ok=True)
+    page.write_text(as_markdown(), "utf-8", newline="\n")

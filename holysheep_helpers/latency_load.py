@@ -15,8 +15,8 @@ from typing import Any
 import openai
 from openai.types.chat.chat_completion_chunk import ChoiceDelta
 
-from holysheep_helpers.batch_call import causes
 from holysheep_helpers.budget import BudgetError
+from holysheep_helpers.causes import causes
 from holysheep_helpers.cost import cost_or_none
 from holysheep_helpers.errors import IncompleteStreamError, InputError, UnexpectedReplyError
 from holysheep_helpers.latency_wire import Probe, probe

@@ -236,7 +236,7 @@ def stream(
     try:
         raw = client.chat.completions.create(**arguments)
     except openai.OpenAIError as error:
-        add_advice(error, client, model)
+        add_advice(error)
         raise
     if not isinstance(raw, openai.Stream) or not is_event_stream(raw):
         raise _no_stream(client)
@@ -263,7 +263,7 @@ async def astream(
     try:
         raw = await client.chat.completions.create(**arguments)
     except openai.OpenAIError as error:
-        add_advice(error, client, model)
+        add_advice(error)
         raise
     if not isinstance(raw, openai.AsyncStream) or not is_event_stream(raw):
         raise _no_stream(client)
@@ -288,5 +288,6 @@ def is_event_stream(raw: openai.Stream[Any] | openai.AsyncStream[Any]) -> bool:
 def _no_stream(client: openai.OpenAI | openai.AsyncOpenAI) -> UnexpectedReplyError:
     return UnexpectedReplyError(
         f"{client.base_url} answered with status 200, but not with an event stream. A proxy's "
-        "page, or a wrong address? Check it."
+        "page, or a wrong address? Check it.",
+        page=True,
     )

@@ -1,0 +1,138 @@
+"""Why a key (401), a model or a path (404) was refused, out of the request that was sent.
+
+The key is looked at, and never handed on.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import os
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx2
+
+from holysheep_helpers import catalog
+from holysheep_helpers.addresses import is_loopback
+from holysheep_helpers.errors import ConfigurationError
+from holysheep_helpers.keys import checked_key
+
+Told = tuple[str, str | None, str | None]
+"""A kind; what happened and what to do, where more can be said than the kind itself says."""
+
+VENDORS: Mapping[str, tuple[str, ...]] = MappingProxyType({
+    "api.openai.com": ("sk-proj-", "sk-svcacct-", "sk-admin-"),
+    "api.anthropic.com": ("sk-ant-",),
+    "generativelanguage.googleapis.com": ("AIza",),
+    "api.mistral.ai": (),
+    "api.deepseek.com": (),
+    "openrouter.ai": ("sk-or-",),
+    "api.groq.com": ("gsk_",),
+})  # fmt: skip
+"""Hosts of other vendors, and how their keys begin, where that tells them from all others'."""
+LONGEST_SHOWN = 60
+
+
+def refused_key(request: httpx2.Request) -> Told:
+    """Missing, placeholder, malformed, sent to the wrong host, or simply wrong."""
+    value = request.headers.get("authorization", "").removeprefix("Bearer")
+    key, host = value.removeprefix(" "), request.url.host
+    if not key.strip():
+        return "missing_key", None, None
+    if (off := unsendable_key(key)) is not None:
+        return off
+    own_host = urlsplit(catalog.BASE_URL).hostname or ""
+    makers = [name for name, starts in VENDORS.items() if starts and key.startswith(starts)]
+    if makers and host not in makers:
+        return "wrong_host", f"A key that {makers[0]} issued was sent to {host}.", None
+    if host in VENDORS and not makers:
+        advice = (
+            f"Give the client this gateway's address: base_url={catalog.BASE_URL!r}. Without one, "
+            "the SDK asks api.openai.com."
+        )
+        return "wrong_host", f"{host} does not know this key: it is another vendor's host.", advice
+    if checked_key(key, "the request").from_mock and host == own_host:
+        return "wrong_host", "A key that a mock issued was sent to the real gateway.", None
+    if _is_ours(key) and host not in (own_host, _named_host()) and not is_loopback(host):
+        return "wrong_host", f"The key in {catalog.KEY_VARIABLE} was sent to {host}.", None
+    if is_loopback(host):
+        return "wrong_key", None, "A mock takes the keys that it issued alone: hs.connect('mock')."
+    return "wrong_key", None, None
+
+
+def unsendable_key(key: str) -> Told | None:
+    """Why this can't be a key, ``None`` if it can."""
+    if key.strip().strip("\"'") == catalog.PLACEHOLDER_KEY:
+        return "placeholder_key", None, None
+    try:
+        checked_key(key, "the request")
+    except ConfigurationError as error:
+        return "malformed_key", str(error), None
+    return None
+
+
+def _is_ours(key: str) -> bool:
+    own = os.environ.get(catalog.KEY_VARIABLE, "")
+    return bool(own) and hmac.compare_digest(own.encode(), key.encode())
+
+
+def _named_host() -> str | None:
+    try:
+        return urlsplit(os.environ.get("HOLYSHEEP_BASE_URL", "")).hostname
+    except ValueError:
+        return None
+
+
+def not_found(request: httpx2.Request, code: str | None, param: str | None) -> Told:
+    """A model that is not there, or a path that is not: by the code, else by what was asked for."""
+    model = asked_model(request)
+    known = catalog.find(model) if model else None
+    about_model = code == "model_not_found" or param == "model"
+    if not about_model:
+        versioned = any(part[:1] == "v" and part[1:2].isdigit() for part in _parts(request))
+        if code == "unknown_url" or model is None or known is not None or not versioned:
+            base = base_of(request)
+            cure = None if versioned else f"/v1 is missing from base_url: use {base + '/v1'!r}."
+            return "wrong_path", f"{base} has no such path.", cure
+    near = [name for name in catalog.nearest(model or "") if known is None or name != known.id]
+    advice = f"Nearest known ids: {', '.join(near)}. " if near else ""
+    advice += "client.models.list() shows what this key may use."
+    what = f"The server has no model {model!r} for this key." if _showable(model) else None
+    if known is not None and model != known.id:
+        advice = f"It is an alias: try the id itself, {known.id!r}. " + advice
+    if known is not None and known.warning():
+        advice = f"{known.warning()} " + advice
+    return "unknown_model", what, advice
+
+
+def _parts(request: httpx2.Request) -> list[str]:
+    return request.url.path.split("/")
+
+
+def asked_model(request: httpx2.Request) -> str | None:
+    """The model that the request names, if it names one."""
+    try:
+        body: Any = json.loads(request.content)
+    except (ValueError, httpx2.RequestNotRead):
+        return None
+    model = body.get("model") if isinstance(body, dict) else None
+    return model if isinstance(model, str) else None
+
+
+def _showable(model: str | None) -> bool:
+    """Whether it is an id, as far as one can see: no prompt in the wrong place, and no key."""
+    if not model or len(model) > LONGEST_SHOWN or not model.isprintable() or " " in model:
+        return False
+    starts = tuple(start for starts in VENDORS.values() for start in starts)
+    return not model.startswith(("hs-", "sk-", *starts))
+
+
+def base_of(request: httpx2.Request) -> str:
+    """The address that was asked, as base_url has it."""
+    url = request.url
+    host = f"[{url.host}]" if ":" in url.host else url.host
+    port = f":{url.port}" if url.port else ""
+    return f"{url.scheme}://{host}{port}{url.path.removesuffix('/chat/completions')}".rstrip("/")
