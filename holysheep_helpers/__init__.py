@@ -55,6 +55,8 @@ if TYPE_CHECKING:
     from holysheep_helpers.plots_latency import plot_ecdf as plot_ecdf
     from holysheep_helpers.plots_load import plot_latency_sweep as plot_latency_sweep
     from holysheep_helpers.plots_waterfall import plot_waterfall as plot_waterfall
+    from holysheep_helpers.retries import retrying as retrying
+    from holysheep_helpers.retry_policy import Retry as Retry
     from holysheep_helpers.samples import customer_messages as customer_messages
     from holysheep_helpers.streaming import AsyncStream as AsyncStream
     from holysheep_helpers.streaming import Stream as Stream
@@ -87,6 +89,7 @@ _HOME = {
     "LatencyStoppedWarning": "latency",
     "NotAskedError": "errors",
     "Reply": "chat",
+    "Retry": "retry_policy",
     "Stream": "streaming",
     "TimedStream": "timed_stream",
     "UnexpectedReplyError": "errors",
@@ -121,6 +124,7 @@ _HOME = {
     "plot_streams": "plots",
     "plot_sweep": "plots_batch",
     "plot_waterfall": "plots_waterfall",
+    "retrying": "retries",
     "stream": "streaming",
     "stream_panel": "widgets",
     "to_krw": "cost",

@@ -81,19 +81,20 @@ def connection_kind(error: BaseException) -> str:
 
 
 def _answer_lost(error: BaseException, names: set[str]) -> str:
-    streaming = any(_while_reading_a_stream(cause) for cause in causes(error))
+    streaming = while_streaming(error)
     if names & (_SILENT | {"ServerTimeoutError"}):
         return "stalled_stream" if streaming else "first_token_timeout"
     return "cut_stream" if streaming else "cut_connection"
 
 
-def _while_reading_a_stream(error: BaseException) -> bool:
-    """Whether the answer had begun: then the SDK's reading of streams is on the traceback."""
-    step = error.__traceback__
-    while step is not None:
-        if step.tb_frame.f_globals.get("__name__") == "openai._streaming":
-            return True
-        step = step.tb_next
+def while_streaming(error: BaseException) -> bool:
+    """Whether the answer had begun: then the SDK's reading of streams is on a traceback."""
+    for cause in causes(error):
+        step = cause.__traceback__
+        while step is not None:
+            if step.tb_frame.f_globals.get("__name__") == "openai._streaming":
+                return True
+            step = step.tb_next
     return False
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import ssl
 from dataclasses import dataclass, replace
 from html import escape
@@ -20,6 +21,7 @@ REFUSED = {"content_filter", "content_policy_violation", "moderation_blocked"}
 QUOTA = "insufficient_quota"
 TOO_LONG = "context_length_exceeded"
 _PROXY_GAVE_UP = (504, 524)
+_NAME = re.compile(r"[A-Za-z_][\w.\[\]]{0,40}")
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,9 @@ def _of_status(error: openai.APIStatusError) -> Diagnosis:
         return _as("redirect", what)
     kind = _kind_of_status(status, code, headers.get("content-type", ""))
     found = _as(kind, cost=False if kind == "refused_content" else None)
-    if found.kind in ("bad_request", "server_error"):
+    if found.kind == "bad_request" and error.param and _NAME.fullmatch(error.param):
+        found = replace(found, what=f"The server can't accept {error.param!r} (status {status}).")
+    elif found.kind in ("bad_request", "server_error"):
         found = replace(found, what=f"{found.what[:-1]} (status {status}).")
     if not found.retryable:
         return found

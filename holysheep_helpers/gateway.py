@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from asyncio import AbstractEventLoop, get_running_loop
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
+from contextvars import ContextVar
 from decimal import Decimal
 from html import escape
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary, finalize
 
@@ -24,6 +25,11 @@ if TYPE_CHECKING:
     from holysheep_helpers.mock.process import MockProcess
 
 Mode = Literal["mock", "live"]
+Client = TypeVar("Client", openai.OpenAI, openai.AsyncOpenAI)
+outer_retries: ContextVar[Callable[[], float | None] | None] = ContextVar(
+    "outer_retries", default=None
+)
+"""Set while ``hs.retrying`` makes a call: how many seconds are left for it, ``None`` for any."""
 
 
 class Gateway:
@@ -220,9 +226,9 @@ async def _closed_at_the_end(client: openai.AsyncOpenAI) -> AsyncGenerator[None,
 def sync_client(target: object) -> openai.OpenAI:
     """The synchronous SDK client behind a gateway or a bare client."""
     if isinstance(target, Gateway):
-        return target.client()
+        return _asking_once(target.client())
     if isinstance(target, openai.OpenAI):
-        return target
+        return _asking_once(target)
     raise InputError(
         f"A {type(target).__name__} was given: hs.connect()'s gateway or an openai.OpenAI client "
         "is needed" + (" (for an async client there is hs.astream)." if _is_async(target) else ".")
@@ -232,13 +238,31 @@ def sync_client(target: object) -> openai.OpenAI:
 def async_client(target: object) -> openai.AsyncOpenAI:
     """The asynchronous SDK client behind a gateway or a bare client."""
     if isinstance(target, Gateway):
-        return target.async_client()
-    if _is_async(target):
-        return target  # pyright: ignore[reportReturnType]
+        return _asking_once(target.async_client())
+    if isinstance(target, openai.AsyncOpenAI):
+        return _asking_once(target)
     raise InputError(
         f"A {type(target).__name__} was given: hs.connect()'s gateway or an openai.AsyncOpenAI "
         "client is needed."
     )
+
+
+def _asking_once(client: Client) -> Client:
+    """Inside ``hs.retrying`` a copy that does not retry, nor waits longer than there is time."""
+    left = outer_retries.get()
+    if left is None:
+        return client
+    left_s = left()
+    if left_s is None:
+        return client.with_options(max_retries=0)
+    least_s = max(left_s, 0.001)
+    timeout = client.timeout
+    if isinstance(timeout, openai.Timeout):
+        parts = timeout.as_dict().items()
+        timeout = openai.Timeout(**{name: min(s or least_s, least_s) for name, s in parts})
+    else:
+        timeout = min(timeout or least_s, least_s)
+    return client.with_options(max_retries=0, timeout=timeout)
 
 
 def is_live(target: Any) -> bool:
