@@ -51,6 +51,8 @@ if TYPE_CHECKING:
     from holysheep_helpers.plots_batch import plot_gantt as plot_gantt
     from holysheep_helpers.plots_batch import plot_pace as plot_pace
     from holysheep_helpers.plots_batch import plot_sweep as plot_sweep
+    from holysheep_helpers.plots_errors import plot_attempts as plot_attempts
+    from holysheep_helpers.plots_errors import plot_herd as plot_herd
     from holysheep_helpers.plots_latency import plot_before_after as plot_before_after
     from holysheep_helpers.plots_latency import plot_ecdf as plot_ecdf
     from holysheep_helpers.plots_load import plot_latency_sweep as plot_latency_sweep
@@ -67,6 +69,7 @@ if TYPE_CHECKING:
     from holysheep_helpers.widgets import playground as playground
     from holysheep_helpers.widgets import stream_panel as stream_panel
     from holysheep_helpers.widgets_batch import batch_panel as batch_panel
+    from holysheep_helpers.widgets_errors import errors_panel as errors_panel
     from holysheep_helpers.widgets_latency import latency_panel as latency_panel
 
 _HOME = {
@@ -108,6 +111,7 @@ _HOME = {
     "customer_messages": "samples",
     "diagnose": "diagnosing",
     "doctor": "checkup",
+    "errors_panel": "widgets_errors",
     "errors_table": "kinds",
     "hint": "exercises",
     "last_batch": "batching",
@@ -115,10 +119,12 @@ _HOME = {
     "login": "keys",
     "measure_latency": "latency",
     "playground": "widgets",
+    "plot_attempts": "plots_errors",
     "plot_bars": "plots",
     "plot_before_after": "plots_latency",
     "plot_ecdf": "plots_latency",
     "plot_gantt": "plots_batch",
+    "plot_herd": "plots_errors",
     "plot_latency_sweep": "plots_load",
     "plot_pace": "plots_batch",
     "plot_streams": "plots",

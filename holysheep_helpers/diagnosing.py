@@ -24,7 +24,7 @@ _PROXY_GAVE_UP = (504, 524)
 _NAME = re.compile(r"[A-Za-z_][\w.\[\]]{0,40}")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Diagnosis:
     """What an error means; ``print()`` it.
 
@@ -61,6 +61,8 @@ class Diagnosis:
     def __str__(self) -> str:
         rows = "\n".join(f"  {name:<14} {value}" for name, value in self._rows().items())
         return f"{self.kind}: {self.what}\n{rows}"
+
+    __repr__ = __str__
 
     def _repr_html_(self) -> str:
         rows = "".join(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from holysheep_helpers import exercise_checks as checks
+from holysheep_helpers import exercise_checks_errors as errors
 from holysheep_helpers import exercise_checks_latency as latency
 
 
@@ -91,6 +92,21 @@ EXERCISES: dict[str, Exercise] = {
         "tokens by usage, those after the first chunk, and only the time in which they came.",
         "The first chunk's moment is stream.texts[0].at_s, the last one's stream.texts[-1].at_s. "
         "In between came len(stream.texts) - 1 chunks.",
+    ),
+    "06a": Exercise(
+        errors.curable,
+        "a limit, a failing server and a line that is down can pass; the other three need you.",
+        "hs.errors_table() has a column for it: ask again.",
+    ),
+    "06b": Exercise(
+        errors.asked_three_times,
+        "one place retries, and the server sees what you count.",
+        "gw.client() takes max_retries: how often the SDK asks again by itself.",
+    ),
+    "06c": Exercise(
+        errors.waits_rightly,
+        "by kind, and the server's own word on the wait comes first.",
+        "found = hs.diagnose(error) has found.retryable and found.wait_s (None if nobody said).",
     ),
 }
 

@@ -150,7 +150,7 @@ class Measurement:
             error = load.stopped_by
             if error is not None and not any(taken.error is None for taken in load.runs):
                 if isinstance(error, openai.OpenAIError):
-                    add_advice(error, client, self.requests[0]["model"])
+                    add_advice(error)
                     error = error.with_traceback(None)
                 raise error
         why = stopped or (type(error).__name__ if error is not None else None)

@@ -211,17 +211,18 @@ class _Run:
         assert self.error is not None
         if self.requests < self.policy.attempts:
             raise self.too_late(state.upcoming_sleep) from self.error
-        self.error.add_note(f"Given up after {self.requests} request{'s' * (self.requests != 1)}{self._billed()}.")
+        self.error.add_note(f"Given up after {self._sent()}.")
         raise self.error
 
-    def _billed(self) -> str:
-        return f", of which {self.lost} may have been billed" if self.lost else ""
+    def _sent(self) -> str:
+        sent = f"{self.requests} request{'' if self.requests == 1 else 's'}"
+        return f"{sent}, of which {self.lost} may have been billed" if self.lost else sent
 
     def too_late(self, wait_s: float | None = None) -> DeadlineError:
         next_one = f": the next would come in {wait_s:.1f} s, after it" if wait_s else ""
         return DeadlineError(
-            f"No answer within deadline_s={self.policy.deadline_s:g} out of {self.requests} "
-            f"request{'s' * (self.requests != 1)}{self._billed()}{next_one}. Allow more time, or ask for less."
+            f"No answer within deadline_s={self.policy.deadline_s:g} out of {self._sent()}"
+            f"{next_one}. Allow more time, or ask for less."
         )
 
 

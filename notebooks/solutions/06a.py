@@ -1,0 +1,2 @@
+curable = ["rate_limit", "server_error", "dns"]
+hs.check("06a", curable)
