@@ -144,7 +144,7 @@ class App:
         name = own.hex()  # seed, key, request and how-manieth: nothing else decides on the reply
         entry.own = own
         if carried is None:
-            fault = tenant.script.next(name)
+            fault = tenant.script.next(name, asked.model)
         entry.fault = fault.kind if fault is not None else None
         reply = Reply(
             request=asked,

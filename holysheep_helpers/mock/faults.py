@@ -8,6 +8,7 @@ from hashlib import blake2b
 from types import MappingProxyType
 from typing import Any
 
+from holysheep_helpers import catalog
 from holysheep_helpers.mock.strict_json import parse_json
 from holysheep_helpers.mock.wire import WireError, shown
 
@@ -164,16 +165,20 @@ class Script:
     Without a rule the faults come one after the other, in the order in which requests arrive, then
     no more. ``every`` n: each n-th request meets one, in turn. ``probability``: each request meets
     one with this probability, drawn from the request itself and its how-manieth, so that a crowd
-    meets the same ones as requests one by one.
+    meets the same ones as requests one by one. ``model``: only its requests count, under any of its
+    names.
     """
 
     faults: tuple[Fault | None, ...] = ()
     every: int | None = None
     probability: float | None = None
+    model: str | None = None
     seen: int = 0
 
-    def next(self, own: str) -> Fault | None:
+    def next(self, own: str, model: str) -> Fault | None:
         """The fault that the next request meets; ``own`` names that request and no other."""
+        if self.model is not None and catalog.find(model) != catalog.find(self.model):
+            return None
         number, self.seen = self.seen, self.seen + 1
         if not self.faults:
             return None
@@ -191,8 +196,9 @@ class Script:
 def parse_script(body: Any) -> Script:
     """The script that this JSON asks for. Raises ``WireError`` (400) that names what is off.
 
-    ``{"faults": [...], "every": 5}`` or ``{"faults": [...], "probability": 0.2}``, or a bare list;
-    ``null`` in a list stands for a request that meets no fault.
+    ``{"faults": [...], "every": 5}`` or ``{"faults": [...], "probability": 0.2}``, each with a
+    ``"model"`` if it is for that alone, or a bare list; ``null`` in a list stands for a request
+    that meets no fault.
     """
     asked = {"faults": body} if isinstance(body, list) else body
     if not isinstance(asked, dict) or not isinstance(asked.get("faults"), list):
@@ -200,18 +206,21 @@ def parse_script(body: Any) -> Script:
     if len(asked["faults"]) > LONGEST:
         raise _off("script.faults", f"no more than {LONGEST} faults at a time")
     for name in asked:
-        if name not in ("faults", "every", "probability"):
-            raise _off(f"script.{name}", "a script has faults, every and probability")
+        if name not in ("faults", "every", "probability", "model"):
+            raise _off(f"script.{name}", "a script has faults, every, probability and model")
     every: Any = asked.get("every")
     probability: Any = asked.get("probability")
+    model: Any = asked.get("model")
     if every is not None and probability is not None:
         raise _off("script.every", "every and probability exclude each other")
     if every is not None and (type(every) is not int or every < 1):
         raise _off("script.every", f"{shown(every)} given, a whole number, 1 or more, needed")
     if probability is not None and _number(0, 1)(probability):
         raise _off("script.probability", f"{shown(probability)} given, a number from 0 to 1 needed")
+    if model is not None and (not isinstance(model, str) or catalog.find(model) is None):
+        raise _off("script.model", f"{shown(model)} given, the id of a known model needed")
     faults = tuple(
         None if entry is None else parse_fault(entry, f"script[{index}]")
         for index, entry in enumerate(asked["faults"])
     )
-    return Script(faults, every, probability)
+    return Script(faults, every, probability, model)

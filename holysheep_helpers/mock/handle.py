@@ -61,12 +61,14 @@ class MockHandle:
         *,
         every: int | None = None,
         probability: float | None = None,
+        model: str | None = None,
     ) -> None:
         """What this key's next requests meet: one fault, or several, ``None`` standing for none.
 
         Without a rule they strike in order, then no more: ``[503, 503]`` lets the third request
         work. ``every=5``: each fifth request meets one, in turn. ``probability=0.2``: each
-        request meets one with this probability, the same requests each time. A fault is a status,
+        request meets one with this probability, the same requests each time. With a ``model``, only
+        that model's requests meet them: the others go on as if nothing were. A fault is a status,
         the name of a kind (``"stall"``), or a dict such as ``{"kind": "disconnect", "after": 8}``;
         ``holysheep_helpers.mock.faults.KINDS`` lists all. A new script replaces the old; ``[]``
         ends it.
@@ -74,7 +76,7 @@ class MockHandle:
         Raises ``MockError`` for what is no fault or no rule, and leaves the old script then.
         """
         listed = [faults] if isinstance(faults, str | int | dict) else list(faults)
-        rules = {"every": every, "probability": probability}
+        rules = {"every": every, "probability": probability, "model": model}
         body: dict[str, Any] = {"faults": listed}
         self._call("POST", "script", body | {k: v for k, v in rules.items() if v is not None})
 

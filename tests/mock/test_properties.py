@@ -159,12 +159,13 @@ def test_a_fault_strikes_one_request_and_no_other(
     assert "open" not in {entry["outcome"] for entry in journal}
 
 
-@given(script=values | st.lists(faults() | values, max_size=3), every=values, probability=values)
+@given(script=values | st.lists(faults() | values, max_size=3), every=values, other=values)
 @often
 def test_any_script_is_taken_or_named(
-    sound: MockHandle, script: Any, every: Any, probability: Any
+    sound: MockHandle, script: Any, every: Any, other: Any
 ) -> None:
-    for payload in (script, {"faults": script, "every": every, "probability": probability}):
+    rules = {"faults": script, "every": every, "probability": other, "model": other}
+    for payload in (script, rules):
         answer = raw.send(sound, json.dumps(payload).encode(), path="/mock/script")
         if answer.status == 200:
             assert answer.json == {"queued": len(script)}

@@ -22,6 +22,19 @@ def test_several_faults_take_turns(mock: MockHandle) -> None:
     assert statuses(mock, 8) == [200, 500, 200, 200, 200, 502, 200, 500]
 
 
+def test_one_model_is_down_and_the_others_answer(mock: MockHandle) -> None:
+    mock.script(503, every=1, model="mistral-small-2603")
+    names = ["mistral-small-2603", "gemini-2.5-flash", "mistral/small-2603", "gpt-4.1"]
+    met = [statuses(mock, 1, model=name) for name in names * 2]
+    assert met == [[503], [200], [503], [200]] * 2
+
+
+def test_only_that_models_requests_count(mock: MockHandle) -> None:
+    mock.script([None, 500], model="gpt-4.1")
+    asked = ["gpt-4.1", "gpt-4o", "gpt-4o", "gpt-4.1", "gpt-4.1"]
+    assert [statuses(mock, 1, model=name) for name in asked] == [[200]] * 3 + [[500], [200]]
+
+
 def test_a_probability_is_kept_and_drawn_from_the_request(mock: MockHandle) -> None:
     mock.script([500, 503], probability=0.2)
     prompts = [f"Number {number}" for number in range(1000)]
@@ -68,6 +81,8 @@ def test_a_carried_fault_that_is_none_is_a_400(mock: MockHandle, text: str) -> N
         ({"probability": 1.5}, "script.probability: 1.5 given"),
         ({"probability": "half"}, "script.probability: 'half' given"),
         ({"every": 2, "probability": 0.5}, "exclude each other"),
+        ({"model": "gpt-99"}, "script.model: 'gpt-99' given"),
+        ({"model": 5}, "script.model: 5 given"),
     ],
 )
 def test_a_rule_that_is_none_is_refused(mock: MockHandle, rules: Any, says: str) -> None:
