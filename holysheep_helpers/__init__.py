@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from holysheep_helpers.chat import Reply as Reply
     from holysheep_helpers.chat import ask as ask
     from holysheep_helpers.checkup import doctor as doctor
+    from holysheep_helpers.circuit import CircuitBreaker as CircuitBreaker
     from holysheep_helpers.connecting import connect as connect
     from holysheep_helpers.cost import cost_of as cost_of
     from holysheep_helpers.cost import to_krw as to_krw
@@ -79,6 +80,7 @@ _HOME = {
     "BatchStoppedWarning": "batch_job",
     "BudgetError": "budget",
     "Calibration": "calibration",
+    "CircuitBreaker": "circuit",
     "ConfigurationError": "errors",
     "CutShortWarning": "chat",
     "DeadlineError": "errors",

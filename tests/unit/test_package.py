@@ -109,6 +109,7 @@ FLOORS = (
     *("gateway", "connecting", "chat", "streaming"),
     *("retry_policy", "retries"),
     *("journal", "batch_prompts", "batch_call", "batch_result", "progress", "purse"),
+    *("circuit",),
     *("asking", "batch_job", "batch_stream", "batching"),
     *("stats", "timed_stream", "reply_bytes", "latency_wire", "latency_client", "latency_load"),
     "calibration",
