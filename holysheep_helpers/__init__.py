@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from holysheep_helpers.cost import to_krw as to_krw
     from holysheep_helpers.diagnosing import Diagnosis as Diagnosis
     from holysheep_helpers.diagnosing import diagnose as diagnose
+    from holysheep_helpers.errors import AllFailedError as AllFailedError
     from holysheep_helpers.errors import ConfigurationError as ConfigurationError
     from holysheep_helpers.errors import DeadlineError as DeadlineError
     from holysheep_helpers.errors import HolySheepError as HolySheepError
@@ -41,6 +42,11 @@ if TYPE_CHECKING:
     from holysheep_helpers.errors import UnknownPriceError as UnknownPriceError
     from holysheep_helpers.exercises import check as check
     from holysheep_helpers.exercises import hint as hint
+    from holysheep_helpers.fallback_streams import AsyncFailoverStream as AsyncFailoverStream
+    from holysheep_helpers.fallback_streams import FailoverStream as FailoverStream
+    from holysheep_helpers.fallbacks import FailoverReply as FailoverReply
+    from holysheep_helpers.fallbacks import afailover as afailover
+    from holysheep_helpers.fallbacks import failover as failover
     from holysheep_helpers.gateway import Gateway as Gateway
     from holysheep_helpers.keys import login as login
     from holysheep_helpers.kinds import errors_table as errors_table
@@ -74,6 +80,8 @@ if TYPE_CHECKING:
     from holysheep_helpers.widgets_latency import latency_panel as latency_panel
 
 _HOME = {
+    "AllFailedError": "errors",
+    "AsyncFailoverStream": "fallback_streams",
     "AsyncStream": "streaming",
     "BatchItem": "batch_result",
     "BatchResult": "batch_result",
@@ -85,6 +93,8 @@ _HOME = {
     "CutShortWarning": "chat",
     "DeadlineError": "errors",
     "Diagnosis": "diagnosing",
+    "FailoverReply": "fallbacks",
+    "FailoverStream": "fallback_streams",
     "Gateway": "gateway",
     "HolySheepError": "errors",
     "IncompleteStreamError": "errors",
@@ -99,6 +109,7 @@ _HOME = {
     "TimedStream": "timed_stream",
     "UnexpectedReplyError": "errors",
     "UnknownPriceError": "errors",
+    "afailover": "fallbacks",
     "ask": "chat",
     "astream": "streaming",
     "batch": "batching",
@@ -115,6 +126,7 @@ _HOME = {
     "doctor": "checkup",
     "errors_panel": "widgets_errors",
     "errors_table": "kinds",
+    "failover": "fallbacks",
     "hint": "exercises",
     "last_batch": "batching",
     "latency_panel": "widgets_latency",

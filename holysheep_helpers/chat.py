@@ -95,14 +95,37 @@ def ask(
     are, with a note on what to do, and ``UnexpectedReplyError`` if what came is no completion.
     """
     client = sync_client(gateway_or_client)
-    arguments = request_arguments(prompt, system, model, preset, sdk_parameters)
+    return answer(client, request_arguments(prompt, system, model, preset, sdk_parameters))
+
+
+def answer(client: openai.OpenAI, arguments: dict[str, Any]) -> Reply:
+    """``ask`` for helpers whose arguments are checked; warns the caller's caller of a cut reply."""
     start_s = perf_counter()
     try:
         completion = client.chat.completions.create(**arguments)
     except openai.OpenAIError as error:
         add_advice(error)
         raise
-    elapsed_s = perf_counter() - start_s
+    return _reply(completion, client, arguments, perf_counter() - start_s)
+
+
+async def aanswer(client: openai.AsyncOpenAI, arguments: dict[str, Any]) -> Reply:
+    """``answer`` for asynchronous code."""
+    start_s = perf_counter()
+    try:
+        completion = await client.chat.completions.create(**arguments)
+    except openai.OpenAIError as error:
+        add_advice(error)
+        raise
+    return _reply(completion, client, arguments, perf_counter() - start_s)
+
+
+def _reply(
+    completion: object,
+    client: openai.OpenAI | openai.AsyncOpenAI,
+    arguments: Mapping[str, Any],
+    elapsed_s: float,
+) -> Reply:
     if not isinstance(completion, ChatCompletion) or not completion.choices:
         raise UnexpectedReplyError(
             f"{client.base_url} answered with status 200, but not with a chat completion (a "
@@ -125,7 +148,7 @@ def ask(
             f"The reply was cut by max_tokens ({arguments.get('max_tokens', 'the default')}): "
             "raise it, or ask for a shorter answer.",
             CutShortWarning,
-            stacklevel=2,
+            stacklevel=4,
         )
     return reply
 

@@ -12,10 +12,15 @@ from socket import EAI_AGAIN, gaierror
 import openai
 
 from holysheep_helpers.causes import TRANSPORT, causes, connection_kind, room
-from holysheep_helpers.errors import HolySheepError, InputError, UnexpectedReplyError
+from holysheep_helpers.errors import (
+    AllFailedError,
+    HolySheepError,
+    InputError,
+    UnexpectedReplyError,
+)
 from holysheep_helpers.kinds import KINDS
 from holysheep_helpers.refusals import base_of, not_found, refused_key, unsendable_key
-from holysheep_helpers.waits import wait_asked
+from holysheep_helpers.waits import BREAKER, wait_asked
 
 REFUSED = {"content_filter", "content_policy_violation", "moderation_blocked"}
 QUOTA = "insufficient_quota"
@@ -200,11 +205,31 @@ def _of_helper(error: HolySheepError) -> Diagnosis:
             return _as("bad_json")
         return _as("html_page" if error.page else "unexpected_reply")
     found = _as(error.kind if error.kind in KINDS else "helper")
+    if isinstance(error, AllFailedError):
+        return _of_all(found, error)
     cause = error.__cause__
     if found.kind in ("deadline", "not_asked") and isinstance(cause, Exception):
         why = diagnose(cause)
         return replace(found, what=f"{found.what} Before that, {why.kind}: {why.what}")
     return found
+
+
+def _of_all(found: Diagnosis, error: AllFailedError) -> Diagnosis:
+    """As soon as the most hopeful of the models may be asked again, so may all."""
+    hopes: list[tuple[float, str | None]] = []
+    for one in error.tried:
+        if one.why is not None and one.why.retryable:
+            hopes.append((one.why.wait_s or 0.0, one.why.wait_said_by))
+        elif one.cooling_s is not None:
+            hopes.append((one.cooling_s, BREAKER))
+    wait_s, said_by = min(hopes, key=lambda hope: hope[0], default=(0.0, None))
+    return replace(
+        found,
+        retryable=bool(hopes),
+        wait_s=wait_s or None,
+        wait_said_by=said_by if wait_s else None,
+        may_have_cost=any(one.cost is None for one in error.tried),
+    )
 
 
 def _as(

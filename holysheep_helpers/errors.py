@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class HolySheepError(Exception):
@@ -72,3 +72,21 @@ class DeadlineError(HolySheepError, TimeoutError):
     """The total deadline of one prompt has passed; its cause is what had gone wrong until then."""
 
     kind = "deadline"
+
+
+class AllFailedError(HolySheepError):
+    """No model of a failover answered; its cause is the last of their errors.
+
+    ``tried`` says of each model what became of it (``fallback_turns.Tried``); ``errors`` are the
+    exceptions alone, in the same order. A model that was left alone to recover has none.
+    """
+
+    kind = "all_failed"
+
+    def __init__(self, message: str, tried: tuple[Any, ...]) -> None:
+        super().__init__(message)
+        self.tried = tried
+
+    @property
+    def errors(self) -> list[Exception]:
+        return [one.error for one in self.tried if one.error is not None]

@@ -246,6 +246,10 @@ KINDS: Mapping[str, Kind] = MappingProxyType({
         "The batch was stopped before this prompt had its turn.", YOURS, "`NotAskedError`",
         "Mend what stopped the batch, then result.retry_failed().",
     ),
+    "all_failed": _again(
+        "No model of a failover answered.", UNKNOWN, "`AllFailedError`",
+        "Look at each one's diagnosis in .tried.",
+    ),
     "helper": _final(
         "A helper can't do this.", "`HolySheepError`", "Read the message: it ends with the cure.",
     ),

@@ -21,7 +21,7 @@ from holysheep_helpers.cost import cost_or_none
 from holysheep_helpers.errors import IncompleteStreamError, InputError, UnexpectedReplyError
 from holysheep_helpers.latency_wire import Probe, probe
 from holysheep_helpers.reply_bytes import facts_of, listed, text_of
-from holysheep_helpers.streaming import is_event_stream
+from holysheep_helpers.stream_opening import is_event_stream
 from holysheep_helpers.timed_stream import TimedStream
 
 FIRST_STAGGER_S = 0.1

@@ -25,7 +25,7 @@ from holysheep_helpers.gateway import Gateway, is_live
 from holysheep_helpers.latency_client import check_can_be_copied, measuring_client
 from holysheep_helpers.measurement import Measurement
 from holysheep_helpers.purse import estimate, most_usd, unpriced
-from holysheep_helpers.streaming import stream_arguments
+from holysheep_helpers.stream_opening import stream_arguments
 
 MANY_CALLS = 20
 MOST_AT_ONCE = 400

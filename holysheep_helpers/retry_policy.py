@@ -22,7 +22,7 @@ from holysheep_helpers.errors import DeadlineError, InputError
 from holysheep_helpers.gateway import outer_retries
 from holysheep_helpers.pacing import back_off_s
 from holysheep_helpers.streaming import AsyncStream, Stream
-from holysheep_helpers.waits import RETRY_AFTER
+from holysheep_helpers.waits import OBEYED
 
 log = logging.getLogger("holysheep_helpers")
 
@@ -180,7 +180,7 @@ class _Run:
     def _wait_s(self, state: tenacity.RetryCallState) -> float:
         """What the server asked for, and a draw on top of it: a herd must not come back as one."""
         asked_s = 0.0
-        if self.found is not None and self.found.wait_said_by in RETRY_AFTER:
+        if self.found is not None and self.found.wait_said_by in OBEYED:
             asked_s = self.found.wait_s or 0.0
         return asked_s + back_off_s(state.attempt_number, self.policy.random)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
 from json import JSONDecodeError
@@ -15,10 +15,10 @@ from openai.types import CompletionUsage
 from openai.types.chat import ChatCompletionChunk
 
 from holysheep_helpers import catalog
-from holysheep_helpers.chat import add_advice, request_arguments
 from holysheep_helpers.cost import cost_or_none
 from holysheep_helpers.errors import IncompleteStreamError, InputError, UnexpectedReplyError
 from holysheep_helpers.gateway import Gateway, async_client, sync_client
+from holysheep_helpers.stream_opening import abegin, begin, stream_arguments
 
 
 class _Reading:
@@ -133,7 +133,7 @@ class Stream(_Reading):
         self._begin()
         return self._texts()
 
-    def _texts(self) -> Iterator[str]:
+    def _texts(self) -> Generator[str]:
         try:
             with self._telling_what_came():
                 for chunk in self._raw:
@@ -179,7 +179,7 @@ class AsyncStream(_Reading):
         self._begin()
         return self._texts()
 
-    async def _texts(self) -> AsyncIterator[str]:
+    async def _texts(self) -> AsyncGenerator[str]:
         try:
             with self._telling_what_came():
                 async for chunk in self._raw:
@@ -232,15 +232,7 @@ def stream(
     """
     client = sync_client(gateway_or_client)
     arguments = stream_arguments(prompt, system, model, preset, sdk_parameters)
-    start_s = perf_counter()
-    try:
-        raw = client.chat.completions.create(**arguments)
-    except openai.OpenAIError as error:
-        add_advice(error)
-        raise
-    if not isinstance(raw, openai.Stream) or not is_event_stream(raw):
-        raise _no_stream(client)
-    return Stream(raw, arguments=arguments, start_s=start_s)
+    return begin(client, arguments, Stream)
 
 
 async def astream(
@@ -259,35 +251,4 @@ async def astream(
     """
     client = async_client(gateway_or_client)
     arguments = stream_arguments(prompt, system, model, preset, sdk_parameters)
-    start_s = perf_counter()
-    try:
-        raw = await client.chat.completions.create(**arguments)
-    except openai.OpenAIError as error:
-        add_advice(error)
-        raise
-    if not isinstance(raw, openai.AsyncStream) or not is_event_stream(raw):
-        raise _no_stream(client)
-    return AsyncStream(raw, arguments=arguments, start_s=start_s)
-
-
-def stream_arguments(
-    prompt: object, system: object, model: object, preset: object, given: dict[str, Any]
-) -> dict[str, Any]:
-    """``chat.request_arguments`` for a stream, which asks for its usage."""
-    if given.get("n") not in (None, 1):
-        raise InputError(f"n is {given['n']!r}: one answer at a time can be streamed here.")
-    arguments = request_arguments(prompt, system, model, preset, given)
-    return {"stream_options": {"include_usage": True}, **arguments, "stream": True}
-
-
-def is_event_stream(raw: openai.Stream[Any] | openai.AsyncStream[Any]) -> bool:
-    """Whether the server answered with an event stream: the SDK takes a page for an empty one."""
-    return "text/event-stream" in raw.response.headers.get("content-type", "")
-
-
-def _no_stream(client: openai.OpenAI | openai.AsyncOpenAI) -> UnexpectedReplyError:
-    return UnexpectedReplyError(
-        f"{client.base_url} answered with status 200, but not with an event stream. A proxy's "
-        "page, or a wrong address? Check it.",
-        page=True,
-    )
+    return await abegin(client, arguments, AsyncStream)

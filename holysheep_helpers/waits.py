@@ -11,6 +11,9 @@ from email.utils import format_datetime
 from holysheep_helpers.pacing import retry_after_s
 
 RETRY_AFTER = ("retry-after-ms", "Retry-After")
+BREAKER = "the circuit breaker"
+OBEYED = (*RETRY_AFTER, BREAKER)
+"""Whose word a retry goes by; the other headers only say when a bucket is full again."""
 _DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+(?:\.\d+)?)s)?(?:(\d+(?:\.\d+)?)ms)?")
 
 

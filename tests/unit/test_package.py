@@ -72,6 +72,15 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
         (hs.stream, "gateway_or_client prompt system model preset sdk_parameters"),
         (hs.astream, "gateway_or_client prompt system model preset sdk_parameters"),
         (
+            hs.failover,
+            "gateway_or_client prompt models system preset breaker stream sdk_parameters",
+        ),
+        (
+            hs.afailover,
+            "gateway_or_client prompt models system preset breaker stream sdk_parameters",
+        ),
+        (hs.CircuitBreaker, "failures cool_down_s clock"),
+        (
             hs.batch,
             "gateway_or_client prompts model system max_concurrency requests_per_minute "
             "tokens_per_minute journal budget_usd deadline_s progress sdk_parameters",
@@ -106,17 +115,18 @@ def test_no_module_has_grown_too_long() -> None:
 FLOORS = (
     *("errors", "catalog", "addresses", "tokens", "mock", "cost", "keys", "spend", "budget"),
     *("pacing", "waits", "causes", "kinds", "refusals", "diagnosing"),
-    *("gateway", "connecting", "chat", "streaming"),
+    *("gateway", "connecting", "chat", "stream_opening", "streaming"),
     *("retry_policy", "retries"),
+    *("circuit", "fallback_turns", "fallback_streams", "fallbacks"),
     *("journal", "batch_prompts", "batch_call", "batch_result", "progress", "purse"),
-    *("circuit",),
     *("asking", "batch_job", "batch_stream", "batching"),
     *("stats", "timed_stream", "reply_bytes", "latency_wire", "latency_client", "latency_load"),
     "calibration",
     *("latency_data", "latency_summary", "latency_compare", "latency_run"),
     *("measurement", "planning", "latency", "calibrating"),
     *("plots", "plots_batch", "plots_latency", "plots_load", "plots_waterfall", "samples"),
-    *("plots_errors", "exercise_checks_errors"),
+    *("plots_errors",),
+    *("exercise_checks_errors",),
     *("exercise_checks", "exercise_checks_latency", "exercises", "checkup"),
     *("widgets", "widgets_batch", "widgets_latency"),
     *("widgets_errors",),

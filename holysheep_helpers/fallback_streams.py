@@ -1,0 +1,73 @@
+"""Streams of a failover: they begin with the model whose first text came."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Generator
+from typing import Any, Self
+
+import openai
+
+from holysheep_helpers.fallback_turns import Tried, Turns
+from holysheep_helpers.stream_opening import abegin, begin
+from holysheep_helpers.streaming import AsyncStream, Stream
+
+
+class FailoverStream(Stream):
+    """A stream whose first text is there; ``tried`` has each model's turn until then.
+
+    ``ttft_s`` and ``elapsed_s`` are from the call, the failed turns included. Once the first text
+    is there, an error is raised: another model's answer would begin anew below what is shown.
+    """
+
+    tried: tuple[Tried, ...] = ()
+    _coming: Generator[str]
+    _first = ""
+
+    @classmethod
+    def begin(cls, client: openai.OpenAI, arguments: dict[str, Any], turns: Turns) -> Self:
+        """Send the request and wait for its first text; raises what comes in its place."""
+        stream = begin(client, arguments, cls)
+        stream._start_s = turns.start_s
+        stream._coming = super(cls, stream)._texts()
+        stream._first = next(stream._coming, "")
+        stream.tried = turns.until(arguments["model"], None)
+        return stream
+
+    def _texts(self) -> Generator[str]:
+        try:
+            if self._first:
+                yield self._first
+            yield from self._coming
+        finally:
+            self._coming.close()
+            self.close()
+
+
+class AsyncFailoverStream(AsyncStream):
+    """``FailoverStream``'s asynchronous twin."""
+
+    tried: tuple[Tried, ...] = ()
+    _coming: AsyncGenerator[str]
+    _first = ""
+
+    @classmethod
+    async def begin(
+        cls, client: openai.AsyncOpenAI, arguments: dict[str, Any], turns: Turns
+    ) -> Self:
+        """Send the request and wait for its first text; raises what comes in its place."""
+        stream = await abegin(client, arguments, cls)
+        stream._start_s = turns.start_s
+        stream._coming = super(cls, stream)._texts()
+        stream._first = await anext(stream._coming, "")
+        stream.tried = turns.until(arguments["model"], None)
+        return stream
+
+    async def _texts(self) -> AsyncGenerator[str]:
+        try:
+            if self._first:
+                yield self._first
+            async for text in self._coming:
+                yield text
+        finally:
+            await self._coming.aclose()
+            await self.close()

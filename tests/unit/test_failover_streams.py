@@ -1,0 +1,90 @@
+"""Failover of streams: until the first text another model takes over, after it none does."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+import holysheep_helpers as hs
+from holysheep_helpers.mock.handle import MockHandle
+from tests.unit.failing_over import GEMINI, MISTRAL, MODELS, PROMPT, WAITS_S, asked
+
+
+@pytest.mark.parametrize(
+    "fault", ["stall", "disconnect", "error_in_stream", "end_early", "bad_json"]
+)
+@pytest.mark.parametrize("way", ["sync", "async"])
+def test_a_stream_fails_over_before_its_first_text_and_never_after(
+    gw: hs.Gateway, mock: MockHandle, fault: str, way: str
+) -> None:
+    def read(after: int) -> tuple[Any, Exception | None]:
+        mock.reset()
+        mock.script({"kind": fault, "after": after}, every=1, model=MISTRAL)
+        breaker = hs.CircuitBreaker()
+        known: dict[str, Any] = {"models": MODELS, "timeout": WAITS_S, "breaker": breaker}
+
+        async def in_a_loop() -> tuple[Any, Exception | None]:
+            stream = await hs.afailover(gw, PROMPT, stream=True, **known)
+            try:
+                await stream.read()
+            except Exception as error:  # noqa: BLE001 (which one is up to the fault)
+                return stream, error
+            return stream, None
+
+        if way == "async":
+            return asyncio.run(in_a_loop())
+        stream = hs.failover(gw, PROMPT, stream=True, **known)
+        try:
+            stream.read()
+        except Exception as error:  # noqa: BLE001
+            return stream, error
+        return stream, None
+
+    stream, error = read(after=0)
+    assert error is None
+    assert (stream.model, stream.complete, asked(mock)) == (GEMINI, True, [MISTRAL, GEMINI])
+    assert stream.text == "".join(text for _, text in stream.timeline)
+    assert stream.tried[0].cost is None  # it had begun: it may have been billed
+
+    stream, error = read(after=2)
+    assert error is not None
+    assert (stream.model, stream.complete, asked(mock)) == (MISTRAL, False, [MISTRAL])
+    assert len(stream.timeline) == 2
+    assert [str(one) for one in stream.tried] == [f"{MISTRAL} answered"]
+
+
+def test_a_streams_times_count_from_the_call(gw: hs.Gateway, mock: MockHandle) -> None:
+    mock.script([503])
+    stream = hs.failover(gw, PROMPT, models=MODELS, stream=True)
+    failed_s, until_text_s = (one.elapsed_s for one in stream.tried)
+    assert failed_s > 0
+    assert stream.ttft_s is not None
+    assert failed_s < stream.ttft_s <= failed_s + until_text_s
+    assert stream.read()
+    with pytest.raises(hs.InputError, match="read already"):
+        stream.read()
+
+
+@pytest.mark.parametrize("way", ["sync", "async"])
+def test_a_stream_that_is_left_closes_its_connection(
+    gw: hs.Gateway, mock: MockHandle, way: str
+) -> None:
+    known: dict[str, Any] = {"models": MODELS, "stream": True}
+
+    async def in_a_loop() -> Any:
+        async with await hs.afailover(gw, PROMPT, **known) as stream:
+            async for _ in stream:
+                if len(stream.timeline) == 3:
+                    break
+        return stream
+
+    if way == "async":
+        stream = asyncio.run(in_a_loop())
+    else:
+        with hs.failover(gw, PROMPT, **known) as stream:
+            for _ in stream:
+                if len(stream.timeline) == 3:
+                    break
+    assert not stream.complete
+    assert len(stream.timeline) == 3
+    assert stream.elapsed_s is not None
