@@ -15,8 +15,10 @@ import openai
 from holysheep_helpers.batch_call import Completion, Failure, chat_url, judge, read, send
 from holysheep_helpers.batch_prompts import Item
 from holysheep_helpers.batch_result import Attempt, BatchItem, not_asked, recorded
+from holysheep_helpers.batch_route import Route
 from holysheep_helpers.budget import BudgetError
 from holysheep_helpers.chat import add_advice
+from holysheep_helpers.circuit import CircuitBreaker
 from holysheep_helpers.cost import cost_or_none
 from holysheep_helpers.errors import DeadlineError, JournalError, UnexpectedReplyError
 from holysheep_helpers.journal import Journal
@@ -31,23 +33,32 @@ PATIENCE_S = 600.0
 
 @dataclass
 class Limits:
-    """What the caller said: so many a minute; ``None`` where the plan or headers shall tell."""
+    """What the caller said: so many a minute; ``None`` where the plan or headers shall tell.
+
+    ``models`` are the ones to ask in turn; none where each prompt has the one that it names.
+    """
 
     requests_per_minute: float | None
     tokens_per_minute: float | None
     max_concurrency: int
     deadline_s: float | None
+    models: tuple[str, ...] = ()
 
 
 class _Work:
     """What is known about one prompt while it is asked."""
 
-    def __init__(self, index: int, item: Item, lost: int) -> None:
-        self.index, self.item, self.lost = index, item, lost
+    def __init__(self, index: int, route: Route, lost: int) -> None:
+        self.index, self.route, self.lost = index, route, lost
         self.timeline: list[Attempt] = []
         self.sent_s: float | None = None  # of the request that is under way
         self.reserved = Decimal(0)
         self.failure: Failure | None = None
+
+    @property
+    def item(self) -> Item:
+        """The request to send next, or the one that was sent last."""
+        return self.route.item
 
     def failed(self, error: Exception) -> BatchItem:
         return BatchItem(
@@ -104,6 +115,7 @@ class Asker:
         self._url = chat_url(self.client)
         self._stop = asyncio.Event()
         self._limited_since_s: float | None = None
+        self._breaker = CircuitBreaker(clock=self.clock)
         said = self.limits
         self.gate = Gate(
             requests=Limit(said.requests_per_minute),
@@ -128,7 +140,7 @@ class Asker:
 
     async def ask(self, index: int, item: Item, lost: int = 0) -> BatchItem:
         """Never raises for what the server did; the error is then in the result."""
-        work = _Work(index, item, lost)
+        work = _Work(index, Route(item, self.limits.models, self._breaker), lost)
         try:
             if self.limits.deadline_s is None:
                 return await self._ask(work, None)
@@ -144,12 +156,16 @@ class Asker:
             self._lose(work, "interrupted")
             self.left[index] = self._left_off(work)
             raise
+        finally:
+            work.route.release()
 
     async def _ask(self, work: _Work, deadline: asyncio.Timeout | None) -> BatchItem:
-        item, tokens, tries = work.item, 0, 0
-        if self.gate.counts_tokens:
-            tokens = item.input_tokens + item.output_tokens
+        tries = 0
         while True:
+            while (cooling_s := work.route.choose()) > 0 and self.stopped_by is None:
+                await self._pause(cooling_s)
+            item = work.item
+            tokens = item.input_tokens + item.output_tokens if self.gate.counts_tokens else 0
             if self.purse is not None:  # before its turn: who waits after it would break the pace
                 work.reserved = await self.purse.reserve(item)
             note = await self.gate.turn(tokens, lambda: self.stopped_by is not None)
@@ -163,6 +179,9 @@ class Asker:
             if isinstance(result, BatchItem):
                 return result
             tries += not result.limited
+            if work.route.failed(result) and tries < MAX_ATTEMPTS:
+                continue
+            result = work.route.counted(result)
             wait_s = self._wait_s(work, result, tries)
             if wait_s is None:
                 return self._give_up(work, result, tries)
@@ -186,6 +205,7 @@ class Asker:
         except (openai.OpenAIError, UnexpectedReplyError, TypeError, ValueError) as error:
             return self._failed(work, judge(error))
         self._ended(work, "ok")
+        work.route.answered()
         if self.gate.learning:
             self.gate.learn(response.headers, done=True)
         self.gate.went_well()
@@ -269,7 +289,8 @@ class Asker:
 
     def _ended(self, work: _Work, outcome: str) -> None:
         start_s = (work.sent_s or 0) - self.began_s
-        work.timeline.append(Attempt(start_s, self.clock() - self.began_s, outcome))
+        end_s = self.clock() - self.began_s
+        work.timeline.append(Attempt(start_s, end_s, outcome, work.item.model))
         work.sent_s = None
 
     def _settle(self, work: _Work, cost: Decimal) -> None:

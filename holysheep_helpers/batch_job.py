@@ -39,6 +39,7 @@ def limits_of(
     tokens_per_minute: object,
     max_concurrency: Any,
     deadline_s: object,
+    models: tuple[str, ...] = (),
 ) -> Limits:
     """Raises ``InputError`` for what can't be one; requests a minute may come from the plan."""
     whole = isinstance(max_concurrency, int) and not isinstance(max_concurrency, bool)
@@ -57,6 +58,7 @@ def limits_of(
         tokens,
         max_concurrency,
         _positive("deadline_s", deadline_s),
+        models,
     )
 
 

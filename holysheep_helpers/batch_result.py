@@ -24,12 +24,13 @@ class Attempt:
     """One request: when it went out and when it ended, in seconds since the batch began.
 
     ``outcome`` is ``"ok"``, a status (``"429"``), or ``"time-out"``, ``"connection"``, ``"no
-    connection"``, ``"reply"``, ``"interrupted"``.
+    connection"``, ``"reply"``, ``"interrupted"``; ``model`` the one that was asked.
     """
 
     start_s: float
     end_s: float
     outcome: str
+    model: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +200,9 @@ class BatchResult(Sequence[BatchItem]):
         if self.failed:
             kinds = Counter(type(item.error).__name__ for item in self.failed)
             lines.append("failed: " + ", ".join(f"{n} {kind}" for kind, n in sorted(kinds.items())))
+        by = Counter(item.model for item in self.ok)
+        if len(by) > 1:
+            lines.append("answered by: " + ", ".join(f"{n} {name}" for name, n in by.most_common()))
         unpriced = f", {self.unpriced} answers of unknown cost" if self.unpriced else ""
         lines.append(f"{self.sent} requests sent, {self.spent_usd:f} USD{unpriced}")
         if cut := sum(item.cut_short for item in self._items):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Sequence
 from contextlib import aclosing, closing, nullcontext
 from decimal import Decimal
 from os import PathLike
@@ -19,6 +19,7 @@ from holysheep_helpers.batch_result import BatchItem, BatchResult
 from holysheep_helpers.batch_stream import in_order
 from holysheep_helpers.budget import checked_usd
 from holysheep_helpers.errors import InputError
+from holysheep_helpers.fallback_turns import checked_models
 from holysheep_helpers.gateway import Gateway, async_client
 from holysheep_helpers.journal import Journal
 from holysheep_helpers.progress import Progress
@@ -33,6 +34,7 @@ async def batch(
     prompts: Iterable[Any],
     *,
     model: str = catalog.DEFAULT_MODEL,
+    models: Sequence[str] | None = None,
     system: str | None = None,
     max_concurrency: int = 5,
     requests_per_minute: float | None = None,
@@ -57,6 +59,10 @@ async def batch(
     warning. ``deadline_s`` is for one prompt, in seconds from its first request, its waits
     included.
 
+    ``models`` in the place of ``model`` are asked in turn, as in ``hs.failover``: what one of them
+    fails, the next one is asked at once, and only when all have failed is it waited. A model that
+    keeps failing is left alone for a while, by a circuit breaker of this batch's own.
+
     ``requests_per_minute`` and ``tokens_per_minute`` are paced evenly, 1% below the limit, so that
     no 60 seconds see more. ``None`` takes the plan's limit, or that of the reply's headers, and no
     limit where neither says.
@@ -74,18 +80,35 @@ async def batch(
     Raises ``InputError``, ``ConfigurationError``, ``BudgetError`` or ``JournalError`` before
     anything is sent.
     """
-    reader = Reader(model, system, sdk_parameters, hashed=journal is not None)
+    first, listed = _in_turn(model, models)
+    reader = Reader(first, system, sdk_parameters, hashed=journal is not None)
     items, labels = reader.items(prompts)
     limits = limits_of(
-        gateway_or_client, requests_per_minute, tokens_per_minute, max_concurrency, deadline_s
+        gateway_or_client,
+        requests_per_minute,
+        tokens_per_minute,
+        max_concurrency,
+        deadline_s,
+        listed,
     )
     budget = checked_usd(budget_usd)
-    for item in items if budget is not None else ():
-        if catalog.published_price(item.model) is None:
-            raise unpriced(item, budget or Decimal(0))
+    names = dict.fromkeys([*(item.model for item in items), *listed])
+    for name in names if budget is not None else ():
+        if catalog.published_price(name) is None:
+            raise unpriced(name, budget or Decimal(0))
     job = Job(gateway_or_client, items, labels, limits, journal, budget, bool(progress))
     async_client(gateway_or_client)  # raises if it is neither
     return await job.run([None] * len(items))
+
+
+def _in_turn(model: str, models: Sequence[str] | None) -> tuple[str, tuple[str, ...]]:
+    """The model to ask first, and all of them if there are several to ask in turn."""
+    if models is None:
+        return model, ()
+    listed = checked_models(models)
+    if model not in (catalog.DEFAULT_MODEL, listed[0]):
+        raise InputError(f"Both model={model!r} and models were given: leave one of them out.")
+    return listed[0], listed
 
 
 def batch_sync(
@@ -115,6 +138,7 @@ async def batch_iter(
     prompts: Iterable[Any] | AsyncIterable[Any],
     *,
     model: str = catalog.DEFAULT_MODEL,
+    models: Sequence[str] | None = None,
     system: str | None = None,
     max_concurrency: int = 5,
     requests_per_minute: float | None = None,
@@ -134,9 +158,15 @@ async def batch_iter(
     contextlib.aclosing(...)``, so that what is under way is ended at once. There is no estimate.
     """
     client = async_client(gateway_or_client)
-    reader = Reader(model, system, sdk_parameters, hashed=journal is not None)
+    first, listed = _in_turn(model, models)
+    reader = Reader(first, system, sdk_parameters, hashed=journal is not None)
     limits = limits_of(
-        gateway_or_client, requests_per_minute, tokens_per_minute, max_concurrency, deadline_s
+        gateway_or_client,
+        requests_per_minute,
+        tokens_per_minute,
+        max_concurrency,
+        deadline_s,
+        listed,
     )
     budget = checked_usd(budget_usd)
     with closing(Journal(journal)) if journal else nullcontext() as book:

@@ -180,7 +180,7 @@ def _check_budget(requests: list[dict[str, Any]], count: int, budget: Decimal | 
     for item in _items(requests, count):
         cost = most_usd(item)
         if cost is None:
-            raise unpriced(item, budget)
+            raise unpriced(item.model, budget)
         most += cost
     if most > budget:
         raise BudgetError(

@@ -63,7 +63,7 @@ class Purse:
         """
         most = most_usd(item)
         if most is None:
-            raise unpriced(item, self.limit_usd)
+            raise unpriced(item.model, self.limit_usd)
         while self.spent_usd + self.reserved_usd + most > self.limit_usd:
             if not self.reserved_usd:
                 raise BudgetError(
@@ -82,8 +82,8 @@ class Purse:
         self._settled.set()
 
 
-def unpriced(item: Item, limit_usd: Decimal) -> BudgetError:
+def unpriced(model: str, limit_usd: Decimal) -> BudgetError:
     return BudgetError(
-        f"Not sent: no price was published for {item.model!r}, so budget_usd={limit_usd} can't be "
+        f"Not sent: no price was published for {model!r}, so budget_usd={limit_usd} can't be "
         "kept. Use a model with a price (hs.catalog.models()), or leave budget_usd out."
     )

@@ -82,7 +82,7 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
         (hs.CircuitBreaker, "failures cool_down_s clock"),
         (
             hs.batch,
-            "gateway_or_client prompts model system max_concurrency requests_per_minute "
+            "gateway_or_client prompts model models system max_concurrency requests_per_minute "
             "tokens_per_minute journal budget_usd deadline_s progress sdk_parameters",
         ),
         (
@@ -119,7 +119,7 @@ FLOORS = (
     *("retry_policy", "retries"),
     *("circuit", "fallback_turns", "fallback_streams", "fallbacks"),
     *("journal", "batch_prompts", "batch_call", "batch_result", "progress", "purse"),
-    *("asking", "batch_job", "batch_stream", "batching"),
+    *("batch_route", "asking", "batch_job", "batch_stream", "batching"),
     *("stats", "timed_stream", "reply_bytes", "latency_wire", "latency_client", "latency_load"),
     "calibration",
     *("latency_data", "latency_summary", "latency_compare", "latency_run"),
