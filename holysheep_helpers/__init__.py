@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from holysheep_helpers.plots_batch import plot_gantt as plot_gantt
     from holysheep_helpers.plots_batch import plot_pace as plot_pace
     from holysheep_helpers.plots_batch import plot_sweep as plot_sweep
+    from holysheep_helpers.plots_circuit import plot_circuit as plot_circuit
     from holysheep_helpers.plots_errors import plot_attempts as plot_attempts
     from holysheep_helpers.plots_errors import plot_herd as plot_herd
     from holysheep_helpers.plots_latency import plot_before_after as plot_before_after
@@ -77,6 +78,7 @@ if TYPE_CHECKING:
     from holysheep_helpers.widgets import stream_panel as stream_panel
     from holysheep_helpers.widgets_batch import batch_panel as batch_panel
     from holysheep_helpers.widgets_errors import errors_panel as errors_panel
+    from holysheep_helpers.widgets_failover import failover_panel as failover_panel
     from holysheep_helpers.widgets_latency import latency_panel as latency_panel
 
 _HOME = {
@@ -127,6 +129,7 @@ _HOME = {
     "errors_panel": "widgets_errors",
     "errors_table": "kinds",
     "failover": "fallbacks",
+    "failover_panel": "widgets_failover",
     "hint": "exercises",
     "last_batch": "batching",
     "latency_panel": "widgets_latency",
@@ -136,6 +139,7 @@ _HOME = {
     "plot_attempts": "plots_errors",
     "plot_bars": "plots",
     "plot_before_after": "plots_latency",
+    "plot_circuit": "plots_circuit",
     "plot_ecdf": "plots_latency",
     "plot_gantt": "plots_batch",
     "plot_herd": "plots_errors",

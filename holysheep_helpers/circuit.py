@@ -12,7 +12,9 @@ from typing import Literal
 from holysheep_helpers.errors import InputError
 
 State = Literal["closed", "open", "half-open"]
-What = Literal["answered", "failed", "passed over", "closed", "open", "half-open"]
+What = Literal[
+    "answered", "failed", "no verdict", "passed over", "closed", "open", "half-open"
+]  # fmt: skip
 KEPT = 10_000
 
 
@@ -121,6 +123,7 @@ class CircuitBreaker:
 
     def _forget_trial(self, permit: Permit) -> None:
         with self._lock:
+            self._note(permit.model, "no verdict")
             if permit.changes == self._circuits[permit.model].changes:
                 self._circuits[permit.model].trial_s = None
 

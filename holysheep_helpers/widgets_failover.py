@@ -1,0 +1,111 @@
+"""Lesson 7's panel: an outage, a circuit breaker, and who answers when."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+import ipywidgets as w
+import openai
+
+from holysheep_helpers import catalog
+from holysheep_helpers.circuit import CircuitBreaker
+from holysheep_helpers.errors import HolySheepError, InputError
+from holysheep_helpers.fallbacks import failover
+from holysheep_helpers.gateway import Gateway
+from holysheep_helpers.widgets import LABEL, WIDE, Panel, figure_box, model_choice, slider
+from holysheep_helpers.widgets import show_figure as show
+
+FAULTS = {
+    "503: the server failed": 503,
+    "429: too many requests": 429,
+    "408: the server gave up": 408,
+    "404: the model is gone": {
+        "kind": "status",
+        "status": 404,
+        "body": {"error": {"message": "gone", "type": "x", "code": "model_not_found"}},
+    },
+    "400: the request is wrong": 400,
+    "401: the key is wrong": 401,
+}
+
+
+class FailoverPanel(Panel):
+    """A call a second, on a clock that is made up, while the first model fails for some of them.
+
+    ``breaker`` is the last run's; ``text`` sums it up. The outage is up to the mock, so that live
+    there is none.
+    """
+
+    title = "Who answers when"
+
+    def _body(self) -> Iterable[w.Widget]:
+        self.breaker: CircuitBreaker | None = None
+        self.send.description = "Run"
+        self.send.disabled = self.gateway.mock is None
+        self.fault = w.Dropdown(
+            options=list(FAULTS), description="Outage", layout=WIDE, style=LABEL
+        )
+        self.fallback = model_choice("gemini-2.5-flash")
+        self.fallback.description = "Fallback"
+        self.calls = slider("Calls", 60, 1, 90)
+        self.begins = slider("Fails from, s", 10, 0, 90)
+        self.lasts = slider("For, s", 35, 0, 90)
+        self.failures = slider("Failures", 3, 1, 20)
+        self.cool_down = slider("Cool-down, s", 20, 1, 60)
+        self.figure = figure_box()
+        yield from (self.fault, self.fallback, self.calls, self.begins, self.lasts)
+        yield from (self.failures, self.cool_down, self.send, self.status, self.figure)
+
+    def _work(self) -> None:
+        mock = self.gateway.mock
+        if mock is None:
+            raise InputError("An outage needs the mock: hs.failover_panel(hs.connect('mock')).")
+        self.figure.layout.display = "none"
+        now_s, came = 0, Counter[str]()
+        breaker = self.breaker = CircuitBreaker(
+            failures=self.failures.value, cool_down_s=self.cool_down.value, clock=lambda: now_s
+        )
+        try:
+            for second in range(self.calls.value):
+                now_s = second
+                if second == self.begins.value:
+                    fault = FAULTS[str(self.fault.value)]
+                    mock.script(fault, every=1, model=catalog.DEFAULT_MODEL)
+                if second == self.begins.value + self.lasts.value:
+                    mock.script([])
+                came[self._ask(breaker)] += 1
+                if second % 10 == 9:
+                    self._say(f"{second + 1} of {self.calls.value} calls …")
+        finally:
+            mock.script([])  # other cells may ask the same mock
+        self._sum_up(breaker, came)
+
+    def _ask(self, breaker: CircuitBreaker) -> str:
+        """Who answered, or which error was raised."""
+        models = dict.fromkeys([catalog.DEFAULT_MODEL, str(self.fallback.value)])
+        known = {"models": list(models), "breaker": breaker, "preset": "fast"}
+        try:
+            return failover(self.gateway, self.prompt.value, **known).model
+        except (HolySheepError, openai.OpenAIError) as error:
+            return type(error).__name__
+
+    def _sum_up(self, breaker: CircuitBreaker, came: Counter[str]) -> None:
+        from holysheep_helpers.plots_circuit import plot_circuit
+
+        did = Counter(event.what for event in breaker.events)
+        sent = did["answered"] + did["failed"] + did["no verdict"]
+        whose = ", ".join(f"{count} {name}" for name, count in came.most_common())
+        self.text = (
+            f"{came.total()} calls: {whose}. {sent} requests sent, {did['failed']} of them "
+            f"failed, {did['passed over']} spared."
+        )
+        self._say(f"{self.text} Spent so far {self.gateway.spend}")
+        show(self.figure, plot_circuit(breaker))
+
+
+def failover_panel(
+    gateway: Gateway, prompt: str = "What is the capital of Korea?"
+) -> FailoverPanel:
+    """Lesson 7's panel: an outage of the first model, and what a circuit breaker makes of it."""
+    return FailoverPanel(gateway, prompt)
