@@ -8,6 +8,7 @@ from typing import Any
 
 from holysheep_helpers import exercise_checks as checks
 from holysheep_helpers import exercise_checks_errors as errors
+from holysheep_helpers import exercise_checks_failover as failover
 from holysheep_helpers import exercise_checks_latency as latency
 
 
@@ -107,6 +108,21 @@ EXERCISES: dict[str, Exercise] = {
         errors.waits_rightly,
         "by kind, and the server's own word on the wait comes first.",
         "found = hs.diagnose(error) has found.retryable and found.wait_s (None if nobody said).",
+    ),
+    "07a": Exercise(
+        failover.worth_another,
+        "a model that is gone, busy, slow or broken has neighbours that are not.",
+        "Ask of each: is it the model that is the trouble, or the key and the request?",
+    ),
+    "07b": Exercise(
+        failover.spared,
+        "three open the circuit, then one trial after each cool-down: 12, 22, 32, 42, 52 s.",
+        "It opens with the third failure, at 2 s. When is the first trial? And the next one?",
+    ),
+    "07c": Exercise(
+        failover.answered_by_another,
+        "one list of models, and an outage of the first is nobody's error any more.",
+        "hs.batch takes models=[...] in the place of model=: the best one first.",
     ),
 }
 

@@ -126,7 +126,7 @@ FLOORS = (
     *("measurement", "planning", "latency", "calibrating"),
     *("plots", "plots_batch", "plots_latency", "plots_load", "plots_waterfall", "samples"),
     *("plots_errors", "plots_circuit"),
-    *("exercise_checks_errors",),
+    *("exercise_checks_errors", "exercise_checks_failover"),
     *("exercise_checks", "exercise_checks_latency", "exercises", "checkup"),
     *("widgets", "widgets_batch", "widgets_latency"),
     *("widgets_errors", "widgets_failover"),

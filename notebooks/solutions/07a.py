@@ -1,0 +1,2 @@
+statuses = {404, 408, 429, 500, 503}
+hs.check("07a", statuses)
