@@ -248,7 +248,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType({
     ),
     "all_failed": _again(
         "No model of a failover answered.", UNKNOWN, "`AllFailedError`",
-        "Look at each one's diagnosis in .tried.",
+        "Look at each one's diagnosis in .tried.", cost=True,
     ),
     "helper": _final(
         "A helper can't do this.", "`HolySheepError`", "Read the message: it ends with the cure.",
