@@ -68,11 +68,14 @@ if TYPE_CHECKING:
     from holysheep_helpers.retries import retrying as retrying
     from holysheep_helpers.retry_policy import Retry as Retry
     from holysheep_helpers.samples import customer_messages as customer_messages
+    from holysheep_helpers.splitting import split_prompt as split_prompt
     from holysheep_helpers.streaming import AsyncStream as AsyncStream
     from holysheep_helpers.streaming import Stream as Stream
     from holysheep_helpers.streaming import astream as astream
     from holysheep_helpers.streaming import stream as stream
     from holysheep_helpers.timed_stream import TimedStream as TimedStream
+    from holysheep_helpers.token_counts import TokenCount as TokenCount
+    from holysheep_helpers.token_counts import count_tokens as count_tokens
     from holysheep_helpers.widgets import compare_panel as compare_panel
     from holysheep_helpers.widgets import playground as playground
     from holysheep_helpers.widgets import stream_panel as stream_panel
@@ -109,6 +112,7 @@ _HOME = {
     "Retry": "retry_policy",
     "Stream": "streaming",
     "TimedStream": "timed_stream",
+    "TokenCount": "token_counts",
     "UnexpectedReplyError": "errors",
     "UnknownPriceError": "errors",
     "afailover": "fallbacks",
@@ -123,6 +127,7 @@ _HOME = {
     "compare_panel": "widgets",
     "connect": "connecting",
     "cost_of": "cost",
+    "count_tokens": "token_counts",
     "customer_messages": "samples",
     "diagnose": "diagnosing",
     "doctor": "checkup",
@@ -149,6 +154,7 @@ _HOME = {
     "plot_sweep": "plots_batch",
     "plot_waterfall": "plots_waterfall",
     "retrying": "retries",
+    "split_prompt": "splitting",
     "stream": "streaming",
     "stream_panel": "widgets",
     "to_krw": "cost",

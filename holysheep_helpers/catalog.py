@@ -47,7 +47,8 @@ class Model:
     """One model behind the key.
 
     ``published`` tells the article's twelve from those added out of a public list;
-    ``context_window`` is in tokens; ``retires`` is a day, past or to come.
+    ``context_window`` is in tokens; ``retires`` is a day, past or to come; ``tokenizer`` is the
+    name of its vocabulary, where that is public.
     """
 
     id: str
@@ -66,6 +67,14 @@ class Model:
     deprecated: bool = False
     note: str = ""
     max_output: int | None = None
+    tokenizer: str | None = None
+    tokenizer_source: Source | None = None
+
+    @property
+    def safe_context_window(self) -> int | None:
+        """The smaller one where two are stated: too much is refused, too little is not."""
+        stated = (self.context_window, self.published_context_window)
+        return min((window for window in stated if window is not None), default=None)
 
     def warning(self) -> str:
         """One sentence if this model is on its way out, else an empty string."""
@@ -167,6 +176,7 @@ def _model(entry: dict[str, Any], sources: Mapping[str, Source]) -> Model:
     price = entry.pop("price", None)
     context_source = entry.pop("context_source", source)
     retires_source = entry.pop("retires_source", None)
+    tokenizer_source = entry.pop("tokenizer_source", None)
     aliases: tuple[str, ...] = tuple(entry.pop("aliases", ()))
     return Model(
         **entry,
@@ -175,6 +185,7 @@ def _model(entry: dict[str, Any], sources: Mapping[str, Source]) -> Model:
         published=source == "article",
         context_source=sources[context_source] if "context_window" in entry else None,
         retires_source=sources[retires_source] if retires_source else None,
+        tokenizer_source=sources[tokenizer_source] if tokenizer_source else None,
         price=price
         and Price(Decimal(price["input"]), Decimal(price["output"]), sources[price["source"]]),
     )

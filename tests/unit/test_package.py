@@ -95,6 +95,8 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
         (hs.diagnose, "error"),
         (hs.retrying, "call attempts deadline_s on_retry restart_streams"),
         (hs.cost_of, "usage model"),
+        (hs.count_tokens, "text model"),
+        (hs.split_prompt, "text max_tokens model overlap"),
         (hs.check, "exercise answer"),
         (hs.doctor, ""),
         (hs.login, ""),
@@ -115,7 +117,7 @@ def test_no_module_has_grown_too_long() -> None:
 FLOORS = (
     *("errors", "catalog", "addresses", "tokens", "mock", "cost", "keys", "spend", "budget"),
     *("pacing", "waits", "causes", "kinds", "refusals", "diagnosing"),
-    *("gateway", "connecting", "chat", "stream_opening", "streaming"),
+    *("token_counts", "splitting", "gateway", "connecting", "chat", "stream_opening", "streaming"),
     *("retry_policy", "retries"),
     *("circuit", "fallback_turns", "fallback_streams", "fallbacks"),
     *("journal", "batch_prompts", "batch_call", "batch_result", "progress", "purse"),
