@@ -53,6 +53,12 @@ if TYPE_CHECKING:
     from holysheep_helpers.latency import LatencyStoppedWarning as LatencyStoppedWarning
     from holysheep_helpers.latency import measure_latency as measure_latency
     from holysheep_helpers.latency_run import LatencyRun as LatencyRun
+    from holysheep_helpers.long_plan import LongPlan as LongPlan
+    from holysheep_helpers.long_plan import plan_long as plan_long
+    from holysheep_helpers.long_prompts import LongPromptError as LongPromptError
+    from holysheep_helpers.long_prompts import LongReply as LongReply
+    from holysheep_helpers.long_prompts import ask_long as ask_long
+    from holysheep_helpers.long_prompts import ask_long_sync as ask_long_sync
     from holysheep_helpers.plots import plot_bars as plot_bars
     from holysheep_helpers.plots import plot_streams as plot_streams
     from holysheep_helpers.plots_batch import plot_gantt as plot_gantt
@@ -107,6 +113,9 @@ _HOME = {
     "JournalError": "errors",
     "LatencyRun": "latency_run",
     "LatencyStoppedWarning": "latency",
+    "LongPlan": "long_plan",
+    "LongPromptError": "long_prompts",
+    "LongReply": "long_prompts",
     "NotAskedError": "errors",
     "Reply": "chat",
     "Retry": "retry_policy",
@@ -117,6 +126,8 @@ _HOME = {
     "UnknownPriceError": "errors",
     "afailover": "fallbacks",
     "ask": "chat",
+    "ask_long": "long_prompts",
+    "ask_long_sync": "long_prompts",
     "astream": "streaming",
     "batch": "batching",
     "batch_iter": "batching",
@@ -140,6 +151,7 @@ _HOME = {
     "latency_panel": "widgets_latency",
     "login": "keys",
     "measure_latency": "latency",
+    "plan_long": "long_plan",
     "playground": "widgets",
     "plot_attempts": "plots_errors",
     "plot_bars": "plots",

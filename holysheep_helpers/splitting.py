@@ -66,7 +66,13 @@ def split_prompt(
 
 def split_spans(text: str, max_tokens: int, count: Count, overlap: int = 0) -> list[Part]:
     """Where the parts begin and end, by any ``count`` of a text's tokens."""
-    _check_sizes(max_tokens, overlap)
+    check_size("max_tokens", max_tokens, 1)
+    check_size("overlap", overlap, 0)
+    if overlap * 2 > max_tokens:
+        raise InputError(
+            f"overlap is {overlap} and max_tokens {max_tokens}: at most half of a part may repeat "
+            "the one before."
+        )
     parts: list[Part] = []
     fresh, length = 0, 2 * max_tokens
     while fresh < len(text):
@@ -87,16 +93,10 @@ def split_spans(text: str, max_tokens: int, count: Count, overlap: int = 0) -> l
     return parts
 
 
-def _check_sizes(max_tokens: object, overlap: object) -> None:
-    for name, value, least in (("max_tokens", max_tokens, 1), ("overlap", overlap, 0)):
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise InputError(f"{name} is {value!r}: a whole number, {least} or more, is needed.")
-    assert isinstance(max_tokens, int) and isinstance(overlap, int)
-    if overlap * 2 > max_tokens:
-        raise InputError(
-            f"overlap is {overlap} and max_tokens {max_tokens}: at most half of a part may repeat "
-            "the one before."
-        )
+def check_size(name: str, value: object, least: int) -> None:
+    """Raises ``InputError`` unless this is a whole number that is large enough."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise InputError(f"{name} is {value!r}: a whole number, {least} or more, is needed.")
 
 
 def _reach(text: str, start: int, count: Count, limit: int, guess: int) -> int:
