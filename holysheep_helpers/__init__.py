@@ -70,6 +70,7 @@ if TYPE_CHECKING:
     from holysheep_helpers.plots_latency import plot_before_after as plot_before_after
     from holysheep_helpers.plots_latency import plot_ecdf as plot_ecdf
     from holysheep_helpers.plots_load import plot_latency_sweep as plot_latency_sweep
+    from holysheep_helpers.plots_parts import plot_parts as plot_parts
     from holysheep_helpers.plots_waterfall import plot_waterfall as plot_waterfall
     from holysheep_helpers.retries import retrying as retrying
     from holysheep_helpers.retry_policy import Retry as Retry
@@ -89,6 +90,7 @@ if TYPE_CHECKING:
     from holysheep_helpers.widgets_errors import errors_panel as errors_panel
     from holysheep_helpers.widgets_failover import failover_panel as failover_panel
     from holysheep_helpers.widgets_latency import latency_panel as latency_panel
+    from holysheep_helpers.widgets_long import long_panel as long_panel
 
 _HOME = {
     "AllFailedError": "errors",
@@ -150,6 +152,7 @@ _HOME = {
     "last_batch": "batching",
     "latency_panel": "widgets_latency",
     "login": "keys",
+    "long_panel": "widgets_long",
     "measure_latency": "latency",
     "plan_long": "long_plan",
     "playground": "widgets",
@@ -162,6 +165,7 @@ _HOME = {
     "plot_herd": "plots_errors",
     "plot_latency_sweep": "plots_load",
     "plot_pace": "plots_batch",
+    "plot_parts": "plots_parts",
     "plot_streams": "plots",
     "plot_sweep": "plots_batch",
     "plot_waterfall": "plots_waterfall",

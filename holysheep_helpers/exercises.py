@@ -10,6 +10,7 @@ from holysheep_helpers import exercise_checks as checks
 from holysheep_helpers import exercise_checks_errors as errors
 from holysheep_helpers import exercise_checks_failover as failover
 from holysheep_helpers import exercise_checks_latency as latency
+from holysheep_helpers import exercise_checks_long as long
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +124,21 @@ EXERCISES: dict[str, Exercise] = {
         failover.answered_by_another,
         "one list of models, and an outage of the first is nobody's error any more.",
         "hs.batch takes models=[...] in the place of model=: the best one first.",
+    ),
+    "08a": Exercise(
+        long.characters_per_token,
+        "measured on thirty messages: not the published 1.5, and far from English.",
+        "hs.count_tokens(text).tokens counts one text; korean is a list of texts.",
+    ),
+    "08b": Exercise(
+        long.nothing_over,
+        "no part is over the limit, and joined they are the text, base64 and all.",
+        "hs.split_prompt(scan, max_tokens=...) does both.",
+    ),
+    "08c": Exercise(
+        long.borders_kept,
+        "whatever stands on two lines that follow each other is whole in one of the parts.",
+        "A part must repeat one line at least, and a line has about 20 tokens: overlap=...",
     ),
 }
 

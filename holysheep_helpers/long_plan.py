@@ -29,17 +29,19 @@ MANY = 99_999
 class LongPlan:
     """What ``hs.ask_long`` will send for a text: ``print(plan)``.
 
-    ``parts`` of the text, each of ``part_tokens`` at most; ``rounds`` has the number of calls in
-    each round, one for each part, then fewer and fewer that combine their answers; every answer has
-    up to ``max_tokens``, and ``group`` of them fit into one call. ``input_tokens`` and
-    ``output_tokens`` are what all calls take at most, ``most_usd`` what that costs (``Decimal``,
-    ``None`` if no price was published); ``exact`` and ``counted_by`` tell how tokens were counted.
+    ``parts`` of the text have ``sizes`` in tokens, each ``part_tokens`` at most; ``rounds`` has the
+    number of calls in each round, one for each part, then fewer and fewer that combine their
+    answers; every answer has up to ``max_tokens``, and ``group`` of them fit into one call.
+    ``input_tokens`` and ``output_tokens`` are what all calls take at most, ``most_usd`` what that
+    costs (``Decimal``, ``None`` if no price was published); ``exact`` and ``counted_by`` tell how
+    tokens were counted.
     """
 
     instruction: str
     combine: str
     model: str
     parts: tuple[str, ...] = field(repr=False)
+    sizes: tuple[int, ...]
     part_tokens: int
     max_tokens: int
     group: int
@@ -157,9 +159,10 @@ def plan_long(
             f"Two answers of max_tokens={max_tokens} don't fit into one call to {model}, so "
             "answers can't be combined. Make max_tokens smaller."
         )
+    sizes = tuple(map(counter.at_most, parts))
     plan = LongPlan(
-        instruction, combine, model, parts, size, max_tokens, max(group, 2), 0, counter.exact,
-        counter.name,
+        instruction, combine, model, parts, sizes, size, max_tokens, max(group, 2), 0,
+        counter.exact, counter.name,
     )  # fmt: skip
     tokens = sum(counter.at_most(prompt) + framed for prompt in plan.prompts())
     for answers, calls in pairwise(plan.rounds):

@@ -140,11 +140,11 @@ FLOORS = (
     *("latency_data", "latency_summary", "latency_compare", "latency_run"),
     *("measurement", "planning", "latency", "calibrating"),
     *("plots", "plots_batch", "plots_latency", "plots_load", "plots_waterfall", "samples"),
-    *("plots_errors", "plots_circuit"),
-    *("exercise_checks_errors", "exercise_checks_failover"),
+    *("plots_errors", "plots_circuit", "plots_parts"),
+    *("exercise_checks_errors", "exercise_checks_failover", "exercise_checks_long"),
     *("exercise_checks", "exercise_checks_latency", "exercises", "checkup"),
     *("widgets", "widgets_batch", "widgets_latency"),
-    *("widgets_errors", "widgets_failover"),
+    *("widgets_errors", "widgets_failover", "widgets_long"),
 )
 THE_MOCK_KNOWS = {"errors", "catalog", "addresses", "tokens", "mock"}
 
