@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
 from holysheep_helpers import catalog
 from holysheep_helpers.errors import InputError
@@ -42,7 +42,10 @@ def plot_parts(
     )
     for axes, (name, of_each) in zip(every.flat, sizes.items(), strict=True):
         _draw(axes, name, of_each, limit)
-    every.flat[0].set_ylabel("tokens")
+    first = every.flat[0]  # its vertical axis is everyone's
+    first.set_ylabel("tokens")
+    first.set_ylim(0, 1.2 * max(limit, *(max(of_each) for of_each in sizes.values())))
+    first.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     plt.close(figure)  # the returned figure is shown once, by the cell that has it last
     return figure
 
@@ -73,5 +76,4 @@ def _draw(axes: Axes, name: str, sizes: Sequence[int], limit: int) -> None:
     axes.set_xlabel("part")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(visible=False, axis="x")
-    axes.set_ylim(0, max(*sizes, limit) * 1.2)
     axes.legend(loc="upper right", frameon=True)

@@ -73,6 +73,8 @@ def split_spans(text: str, max_tokens: int, count: Count, overlap: int = 0) -> l
             f"overlap is {overlap} and max_tokens {max_tokens}: at most half of a part may repeat "
             "the one before."
         )
+    if text and count(text) <= max_tokens:
+        return [Part(0, 0, len(text), "text")]
     parts: list[Part] = []
     fresh, length = 0, 2 * max_tokens
     while fresh < len(text):
@@ -103,7 +105,8 @@ def _reach(text: str, start: int, count: Count, limit: int, guess: int) -> int:
     """How far a part may go: an end that fits, close to the first one that does not."""
     fits, over = start, len(text) + 1
     end, step = min(start + guess, len(text)), 1
-    while fits < len(text) and over - fits > 1 + _CLOSE_ENOUGH * (fits - start):
+    most = over
+    while fits < len(text) and (over == most or over - fits > 1 + _CLOSE_ENOUGH * (fits - start)):
         tokens = count(text[start:end])
         # What fits grows about evenly with the text: aim a little below the limit.
         aim = start + int((end - start) * limit / max(tokens, 1) * 0.995)
@@ -115,7 +118,7 @@ def _reach(text: str, start: int, count: Count, limit: int, guess: int) -> int:
             step = max(2 * step, int(_CLOSE_ENOUGH * (fits - start)))
             aim = fits + step
         if aim >= over:
-            aim = (fits + over) // 2
+            aim = len(text) if over == most else (fits + over) // 2
         end = min(max(aim, fits + 1), over - 1, len(text))
     return fits
 
@@ -174,10 +177,11 @@ def _back(text: str, before: int, fresh: int, count: Count, overlap: int) -> int
     start = max(before + 1, fresh - 8 * overlap)
     while start < fresh and (tokens := count(text[start:fresh])) > overlap:
         start = fresh - min(int((fresh - start) * overlap / tokens), fresh - start - 1)
-    for level, latest in (("sentence", (start + fresh) // 2), ("word", fresh - 1)):
-        for match in _ENDS[level].finditer(text, start, fresh):
-            if match.end() <= latest and count(text[match.end() : fresh]) <= overlap:
-                return match.end()
+    half = (start + fresh) // 2
+    for level, latest in (("paragraph", half), ("sentence", half), ("word", fresh - 1)):
+        for at in (match.end() for match in _ENDS[level].finditer(text, start, fresh)):
+            if at <= latest and not _splits_space(text, at) and count(text[at:fresh]) <= overlap:
+                return at
     while start < fresh and _inside_character(text, start, before):
         start += 1
     return start if count(text[start:fresh]) <= overlap else fresh

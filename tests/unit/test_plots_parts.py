@@ -28,6 +28,8 @@ def test_what_is_too_long_is_hatched_and_named() -> None:
     assert [bar.get_hatch() for bar in naive.patches] == ["//", None]  # pyright: ignore
     assert naive.get_title(loc="left") == "naive: 1 of 2 too long"
     assert good.get_title(loc="left") == "good: all 1 fit"
+    assert naive.get_ylim() == good.get_ylim()
+    assert naive.get_ylim()[1] > 150  # all of the highest bar is seen
 
 
 def test_a_plan_knows_its_limit(gw: hs.Gateway) -> None:

@@ -82,6 +82,21 @@ def test_parts_are_no_fewer_than_needed_and_not_many_more(text: str, limit: int)
     assert bool(parts) == bool(text)
 
 
+@settings(deadline=None, max_examples=100)
+@given(text=texts.map(sendable), name=st.sampled_from(list(COUNTS)), spare=st.integers(0, 20))
+def test_what_fits_is_one_part(text: str, name: str, spare: int) -> None:
+    limit = max(COUNTS[name](text), 1) + spare
+    parts = split_spans(text, limit, COUNTS[name], limit // 2)
+    assert parts == [Part(0, 0, len(text), "text")] * bool(text)
+
+
+def test_the_last_part_is_no_crumb_that_would_have_fitted() -> None:
+    week = "The parcel came two days late.\n\n" * 60
+    limit = TEKKEN(week) * 4 // 3
+    parts = split_spans(week * 2, limit, TEKKEN)
+    assert len(parts) == 2
+
+
 LONG = {
     "korean": "주문한 물건이 아직 오지 않았습니다. 언제 받을 수 있나요?\n\n",
     "korean without spaces": "주문한물건이아직오지않았습니다언제받을수있나요",
