@@ -80,7 +80,7 @@ def split_spans(text: str, max_tokens: int, count: Count, overlap: int = 0) -> l
     while fresh < len(text):
         start = _back(text, parts[-1].start, fresh, count, overlap) if parts and overlap else fresh
         reach = _reach(text, start, count, max_tokens, length)
-        if reach <= fresh < len(text) and start < fresh:  # no room beside what is repeated
+        if reach <= fresh and start < fresh:  # no room beside what is repeated
             start = fresh
             reach = _reach(text, start, count, max_tokens, length)
         if reach == start:
@@ -103,10 +103,12 @@ def check_size(name: str, value: object, least: int) -> None:
 
 def _reach(text: str, start: int, count: Count, limit: int, guess: int) -> int:
     """How far a part may go: an end that fits, close to the first one that does not."""
-    fits, over = start, len(text) + 1
+    unknown = len(text) + 1  # as long as nothing has been too long
+    fits, over = start, unknown
     end, step = min(start + guess, len(text)), 1
-    most = over
-    while fits < len(text) and (over == most or over - fits > 1 + _CLOSE_ENOUGH * (fits - start)):
+    while fits < len(text) and (
+        over == unknown or over - fits > 1 + _CLOSE_ENOUGH * (fits - start)
+    ):
         tokens = count(text[start:end])
         # What fits grows about evenly with the text: aim a little below the limit.
         aim = start + int((end - start) * limit / max(tokens, 1) * 0.995)
@@ -118,7 +120,7 @@ def _reach(text: str, start: int, count: Count, limit: int, guess: int) -> int:
             step = max(2 * step, int(_CLOSE_ENOUGH * (fits - start)))
             aim = fits + step
         if aim >= over:
-            aim = len(text) if over == most else (fits + over) // 2
+            aim = len(text) if over == unknown else (fits + over) // 2
         end = min(max(aim, fits + 1), over - 1, len(text))
     return fits
 
