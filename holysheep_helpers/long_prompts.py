@@ -19,7 +19,7 @@ from holysheep_helpers.batch_result import BatchResult
 from holysheep_helpers.batching import Money, batch
 from holysheep_helpers.budget import BudgetError, checked_usd
 from holysheep_helpers.chat import CutShortWarning
-from holysheep_helpers.errors import HolySheepError, InputError
+from holysheep_helpers.errors import HolySheepError, InputError, NotAskedError
 from holysheep_helpers.gateway import Gateway, async_client, is_live
 from holysheep_helpers.long_plan import LongPlan, plan_long
 from holysheep_helpers.purse import most_usd, unpriced
@@ -247,7 +247,12 @@ def _left(
 def _failed(rounds: list[BatchResult], journal: object) -> LongPromptError:
     done = rounds[-1]
     again = "the same call" if journal else "the same call with journal=FILE"
-    kinds = ", ".join(sorted({type(item.error).__name__ for item in done.failed}))
+    errors: list[Any] = [
+        item.error for item in done.failed if not isinstance(item.error, NotAskedError)
+    ]
+    if done.stopped_by is not None:
+        errors.append(done.stopped_by)  # why the others were not asked at all
+    kinds = ", ".join(sorted({type(error).__name__ for error in errors}))
     what = "parts" if len(rounds) == 1 else "calls that combine answers"
     return LongPromptError(
         f"{len(done.failed)} of {len(done)} {what} have no answer ({kinds}), so there is none for "

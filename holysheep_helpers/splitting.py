@@ -105,7 +105,7 @@ def _reach(text: str, start: int, count: Count, limit: int, guess: int) -> int:
     """How far a part may go: an end that fits, close to the first one that does not."""
     unknown = len(text) + 1  # as long as nothing has been too long
     fits, over = start, unknown
-    end, step = min(start + guess, len(text)), 1
+    end = min(start + guess, len(text))
     while fits < len(text) and (
         over == unknown or over - fits > 1 + _CLOSE_ENOUGH * (fits - start)
     ):
@@ -116,9 +116,8 @@ def _reach(text: str, start: int, count: Count, limit: int, guess: int) -> int:
             fits = end
         else:
             over = end
-        if aim <= fits:  # on to the first that is too long, in growing steps
-            step = max(2 * step, int(_CLOSE_ENOUGH * (fits - start)))
-            aim = fits + step
+        if aim <= fits:  # it is nearly full: on to the first end that is too far
+            aim = fits + int(_CLOSE_ENOUGH * (fits - start))
         if aim >= over:
             aim = len(text) if over == unknown else (fits + over) // 2
         end = min(max(aim, fits + 1), over - 1, len(text))

@@ -37,7 +37,8 @@ WORDS = ["parcel ", "배송", "늦음. ", "😀", "QUJD", "\n\n", "x=1;\n", "</p
 
 @settings(deadline=None, max_examples=100)
 @given(
-    text=st.lists(st.sampled_from(WORDS), min_size=1, max_size=300).map("".join),
+    text=st.lists(st.sampled_from(WORDS), min_size=1, max_size=40).map("".join),
+    times=st.integers(1, 80),
     instruction=st.sampled_from([DO, "요약해 주세요.", "x" * 100]),
     system=st.sampled_from([None, "Be brief."]),
     window=st.integers(300, 900),
@@ -45,12 +46,12 @@ WORDS = ["parcel ", "배송", "늦음. ", "😀", "QUJD", "\n\n", "x=1;\n", "</p
     model=st.sampled_from(["mistral-small-2603", "gemini-2.5-flash"]),
 )
 def test_every_prompt_fits_into_the_window(
-    text: str, instruction: str, system: str | None, window: int, most: int, model: str
+    text: str, times: int, instruction: str, system: str | None, window: int, most: int, model: str
 ) -> None:
     client = openai.AsyncOpenAI(api_key="hs-mock-x", base_url="http://127.0.0.1:9/v1")
     with patch.object(long_plan, "_window", lambda model: window):
         plan = hs.plan_long(
-            client, instruction, text + "end", model=model, system=system, max_tokens=most
+            client, instruction, text * times + "end", model=model, system=system, max_tokens=most
         )
     count = counter_for(model).at_most
     framed = 6 + (count(system) + 3 if system else 0)

@@ -10,7 +10,7 @@ import openai
 import pytest
 
 import holysheep_helpers as hs
-from holysheep_helpers import tokens
+from holysheep_helpers import asking, tokens
 from holysheep_helpers.mock.handle import MockHandle
 
 TEXT = "\n\n".join(f"Message {n}: the parcel came {n % 9} days late." for n in range(200))
@@ -163,6 +163,22 @@ def test_a_budget_that_just_covers_the_plan_is_kept(drill: hs.Gateway, gw: hs.Ga
     plan = hs.plan_long(drill, DO, TEXT, **SMALL)
     assert plan.most_usd is not None
     assert Decimal(0) < (ask(drill, budget_usd=plan.most_usd).cost or 0) < plan.most_usd
+
+
+def test_what_is_asked_again_must_fit_into_what_is_left(
+    drill: hs.Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asking, "back_off_s", lambda tries, random: 0.0)
+    assert drill.mock is not None
+    plan = hs.plan_long(drill, DO, TEXT, **SMALL)
+    drill.mock.script(["reset"] * 50)  # each of these may have been answered, and billed
+    with (
+        pytest.warns(hs.BatchStoppedWarning, match="budget_usd is"),
+        pytest.raises(hs.LongPromptError, match=r"\(APITimeoutError, BudgetError\)") as caught,
+    ):
+        ask(drill, budget_usd=plan.most_usd, max_concurrency=1)
+    drill.mock.script([])
+    assert isinstance(caught.value.results.stopped_by, hs.BudgetError)
 
 
 def test_the_plan_is_printed_where_it_costs(
