@@ -14,7 +14,7 @@ import openai
 from openai.types import CompletionUsage
 
 from holysheep_helpers import catalog
-from holysheep_helpers.batch_prompts import ASSUMED_OUTPUT_TOKENS, Item, Reader
+from holysheep_helpers.batch_prompts import ASSUMED_OUTPUT_TOKENS, Reader
 from holysheep_helpers.batch_result import BatchResult
 from holysheep_helpers.batching import Money, batch
 from holysheep_helpers.budget import BudgetError, checked_usd
@@ -220,7 +220,7 @@ def ask_long_sync(
 
 def _check_budget(plan: LongPlan, budget: Decimal) -> None:
     if plan.most_usd is None:
-        raise unpriced(Item(None, {"model": plan.model}, {}), budget)
+        raise unpriced(plan.model, budget)
     if plan.most_usd > budget:
         raise BudgetError(
             f"Not sent: {plan.calls} calls may cost {plan.most_usd:f} USD, and budget_usd is "
