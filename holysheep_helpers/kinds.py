@@ -270,20 +270,27 @@ def errors_table() -> DataFrame:
 
 
 def as_markdown() -> str:
-    """The table as a page, for ``docs/errors.md``."""
-    titles = ["kind", *KINDS["unknown"].row]
-    rows = [[f"`{name}`", *kind.row.values()] for name, kind in KINDS.items()]
-    lines = [f"| {' | '.join(row)} |" for row in (titles, ["---"] * len(titles), *rows)]
+    """The table in Markdown: what happened and how it shows share a column, for its width."""
+    titles = ["kind", "what happened, and how it shows", "whose", "ask again", "another model"]
+    lines = [[*titles, "billed", "what to do"], ["---"] * 7]
+    for name, kind in KINDS.items():
+        what, seen, *rest = kind.row.values()
+        lines.append([f"`{name}`", f"{what}<br>{seen}", *rest])
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+
+
+def page() -> str:
+    """The table with its heading, for ``docs/errors.md``."""
     return "\n".join([
         "# Errors, told apart", "",
         "What `hs.diagnose(error)` knows, generated from `holysheep_helpers/kinds.py` by",
         "`python -m holysheep_helpers.kinds`. *aiohttp* is the transport of the gateway's async",
         "clients. What an error means goes by its type, status, code and causes, never by the",
-        "words of its message.", "", *lines, "",
+        "words of its message.", "", as_markdown(),
     ])  # fmt: skip
 
 
 if __name__ == "__main__":
-    page = Path(__file__).parents[1] / "docs" / "errors.md"
-    page.parent.mkdir(exist_ok=True)
-    page.write_text(as_markdown(), "utf-8", newline="\n")
+    file = Path(__file__).parents[1] / "docs" / "errors.md"
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(page(), "utf-8", newline="\n")

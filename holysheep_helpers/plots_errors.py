@@ -15,6 +15,8 @@ from holysheep_helpers.plots import COLOURS
 
 BLUE, RED, _, _, _, AMBER = COLOURS
 LEAST_WIDTH_S = 0.004
+LEAST_AXIS_S = 0.1
+"""A request that was refused at once shall not fill the figure."""
 WINDOW_S = 0.05
 _PAID: dict[str, tuple[str, dict[str, Any]]] = {
     "yes": ("answered, billed", {"facecolor": BLUE}),
@@ -48,11 +50,14 @@ def plot_attempts(entries: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
     axes.set_yticks(range(len(entries)), list(entries))
     axes.invert_yaxis()
     axes.margins(x=0.2)
-    axes.set_xlim(0, None)
+    axes.set_xlim(0, max(axes.get_xlim()[1], LEAST_AXIS_S))
     axes.grid(visible=False, axis="y")
     axes.set_xlabel("seconds since the first request arrived")
     answered = sum(rows[-1]["paid"] == "yes" for rows in entries.values())
-    axes.set_title(f"{answered} of {len(entries)} ways to ask got their answer")
+    found = f"{answered} of {len(entries)} ways to ask got their answer"
+    if len(entries) == 1:
+        found = f"{'Answered' if answered else 'No answer'} after {count}"
+    axes.set_title(found)
     there = {entry["paid"] for rows in entries.values() for entry in rows}
     marks = [Patch(label=label, **style) for paid, (label, style) in _PAID.items() if paid in there]
     figure.legend(handles=marks, loc="lower center", ncols=3, frameon=False)

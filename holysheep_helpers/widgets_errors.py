@@ -41,7 +41,11 @@ class ErrorsPanel(Panel):
         self.fault = w.Dropdown(options=FAULTS, description="Fault", layout=WIDE, style=LABEL)
         self.times = slider("How many", 2, 0, 12)
         self.policy = w.Dropdown(
-            options=[NONE, SDK, OURS, BOTH], description="Retries", layout=WIDE, style=LABEL
+            options=[NONE, SDK, OURS, BOTH],
+            value=OURS,
+            description="Retries",
+            layout=WIDE,
+            style=LABEL,
         )
         self.attempts = slider("Attempts", 3, 1, 6)
         self.figure = figure_box()
@@ -63,9 +67,10 @@ class ErrorsPanel(Panel):
         self.entries = mock.entries()[seen:]
         self._show(text)
         lost = sum(entry["paid"] == "maybe" for entry in self.entries)
-        bill = f"{self.gateway.spend.usd - spent_usd:f} USD"
+        bill = f"{(self.gateway.spend.usd - spent_usd).normalize():f} USD"
         bill += f", and up to {lost} more that were lost" if lost else ""
-        self._say(f"The server saw {len(self.entries)} requests · billed {bill}")
+        count = f"{len(self.entries)} request{'s' * (len(self.entries) != 1)}"
+        self._say(f"The server saw {count} · billed {bill}")
         if self.entries:
             from holysheep_helpers.plots_errors import plot_attempts
 

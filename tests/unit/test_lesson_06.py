@@ -44,6 +44,19 @@ def test_a_bar_for_each_request_counted_from_the_first() -> None:
     assert len({(bar.get_facecolor(), bar.get_hatch()) for bar in bars}) == 3
 
 
+@pytest.mark.parametrize(
+    ("seen", "title"),
+    [
+        ([entry(1, 1.01, "no")], "No answer after 1 request"),
+        ([entry(1, 1.01, "no"), entry(2, 2.1, "yes")], "Answered after 2 requests"),
+    ],
+)
+def test_one_way_alone_is_told_by_its_end(seen: list[dict[str, Any]], title: str) -> None:
+    (axes,) = hs.plot_attempts({"none": seen}).axes
+    assert axes.get_title("left") == title
+    assert axes.get_xlim()[1] >= 0.1, "a refusal at once shall not fill the figure"
+
+
 def test_a_request_that_is_still_open_is_drawn() -> None:
     (axes,) = hs.plot_attempts({"": [entry(1, None, "maybe")]}).axes
     assert axes.patches[0].get_width() > 0  # pyright: ignore[reportAttributeAccessIssue]
@@ -102,7 +115,8 @@ def test_the_panel_shows_what_the_server_saw(
     panel.wait()
     assert len(panel.entries) == requests
     assert panel.text.startswith(says)
-    assert f"The server saw {requests} requests" in panel.status.value
+    count = f"{requests} request{'s' * (requests > 1)}"
+    assert f"The server saw {count} ·" in panel.status.value
     assert bytes(panel.figure.value).startswith(b"\x89PNG")
     already = len(mock.entries())
     hs.ask(drill, "the panel's faults end with it")
@@ -111,7 +125,7 @@ def test_the_panel_shows_what_the_server_saw(
 
 def test_what_was_lost_is_on_the_panels_bill(drill: hs.Gateway) -> None:
     panel = hs.errors_panel(drill)
-    panel.fault.value, panel.times.value = "cut_body", 1
+    panel.fault.value, panel.times.value, panel.policy.value = "cut_body", 1, "none"
     panel.send.click()
     panel.wait()
     assert "billed 0 USD, and up to 1 more that were lost" in panel.status.value
