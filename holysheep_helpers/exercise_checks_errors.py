@@ -12,8 +12,8 @@ import openai
 
 from holysheep_helpers.catalog import BASE_URL
 
-CURABLE = {"rate_limit", "server_error", "dns"}
-_ASKED = ("wrong_key", "rate_limit", "quota", "server_error", "unknown_model", "dns")
+CURABLE = {"rate_limit", "server_error", "connect_timeout"}
+_ASKED = ("wrong_key", "rate_limit", "quota", "server_error", "unknown_model", "connect_timeout")
 
 
 def curable(answer: Any) -> str | None:
@@ -24,8 +24,8 @@ def curable(answer: Any) -> str | None:
         return f"{strange[0]!r} is none of the six."
     if wrong := sorted(given - CURABLE):
         return f"{wrong[0]!r} stays as it is, however often you ask."
-    if missing := CURABLE - given:
-        return f"{len(missing)} more of the six can pass by themselves."
+    if len(given) < len(CURABLE):
+        return f"{len(CURABLE)} of the six can pass by themselves; you have {len(given)} of them."
     return None
 
 
@@ -42,7 +42,11 @@ def asked_three_times(answer: Any) -> str | None:
 
 
 def _error(status: int, code: str | None = None, **headers: str) -> openai.APIStatusError:
-    kinds = {400: openai.BadRequestError, 429: openai.RateLimitError}
+    kinds = {
+        400: openai.BadRequestError,
+        401: openai.AuthenticationError,
+        429: openai.RateLimitError,
+    }
     request = httpx2.Request("POST", f"{BASE_URL}/chat/completions")
     response = httpx2.Response(status, headers=headers, request=request)
     body = {"code": code, "message": "x", "param": None, "type": "x"}
@@ -64,6 +68,8 @@ def _asked(answer: Callable[[Exception], Any]) -> str | None:
         return "a 400 that quotes a prompt with 429 in it is asked again. Don't read messages."
     if answer(_error(429, "insufficient_quota")) is not None:
         return "with the credit used up (insufficient_quota) no waiting helps: None."
+    if answer(_error(401, "invalid_api_key")) is not None:
+        return "a wrong key stays wrong, however long you wait: None."
     if isinstance(limited, bool) or not isinstance(limited, int | float):
         return "for a rate limit a number is needed: seconds to wait."
     if not 7 <= limited <= 10:

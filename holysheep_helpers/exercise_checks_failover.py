@@ -23,7 +23,7 @@ def worth_another(answer: Any) -> str | None:
     if given - WORTH_ANOTHER:
         return "there is one among them that was not in the set."
     if given != WORTH_ANOTHER:
-        return f"of {len(WORTH_ANOTHER)} that belong there, {len(given)} are."
+        return f"{len(WORTH_ANOTHER)} of the seven belong there; you have {len(given)} of them."
     return None
 
 

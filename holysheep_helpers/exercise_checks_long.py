@@ -27,7 +27,7 @@ def characters_per_token(answer: Any) -> str | None:
         (1 / korean, "those are tokens for each character: turn the fraction around."),
         (right["en"], "that is English: take the Korean messages."),
     ):
-        if abs(answer - wrong) < 0.03 * wrong:
+        if abs(answer - wrong) < 0.05 * wrong:
             return problem
     if not abs(answer - korean) < 0.05 * korean:  # nan is none, either
         return f"{answer:g} is not it: all their characters, over all their tokens."
@@ -43,8 +43,8 @@ def nothing_over(answer: Any) -> str | None:
     sizes = [count_tokens(part).at_most for part in parts]
     if max(sizes, default=0) > WHOLE:
         return f"the largest part has {max(sizes):,} tokens, and {WHOLE} are allowed."
-    if len(text) < 1000:
-        return "keep the text as it was."
+    if max(map(len, text.split()), default=0) < 1000:
+        return "keep the text as it was, its scan included."
     return None
 
 

@@ -97,7 +97,7 @@ EXERCISES: dict[str, Exercise] = {
     ),
     "06a": Exercise(
         errors.curable,
-        "a limit, a failing server and a line that is down can pass; the other three need you.",
+        "a limit, a failing server, nobody there for a moment: they pass; the others need you.",
         "hs.errors_table() has a column for it: ask again.",
     ),
     "06b": Exercise(
@@ -138,7 +138,7 @@ EXERCISES: dict[str, Exercise] = {
     "08c": Exercise(
         long.borders_kept,
         "whatever stands on two lines that follow each other is whole in one of the parts.",
-        "A part must repeat one line at least, and a line has about 20 tokens: overlap=...",
+        "A part must repeat one whole line, which has a little more than 20 tokens: overlap=...",
     ),
 }
 

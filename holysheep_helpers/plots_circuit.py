@@ -53,9 +53,11 @@ def plot_circuit(breaker: CircuitBreaker) -> Figure:
     axes.grid(visible=False, axis="y")
     axes.set_xlabel("seconds")
     counts = Counter((event.model, event.what) for event in events)
-    worst = max(models, key=lambda model: counts[model, "failed"])
-    failed, spared = counts[worst, "failed"], counts[worst, "passed over"]
-    axes.set_title(f"{worst}: {failed} requests failed, {spared} were spared")
+    worst = max(models, key=lambda model: (counts[model, "failed"], counts[model, "no verdict"]))
+    failed, wrong = counts[worst, "failed"], counts[worst, "no verdict"]
+    what = "were wrong themselves" if wrong and not failed else "failed"
+    count = f"{failed or wrong} request{'s' * ((failed or wrong) != 1)}"
+    axes.set_title(f"{worst}: {count} {what}, {counts[worst, 'passed over']} were spared")
     marks = {label: mark for mark, label in zip(*axes.get_legend_handles_labels(), strict=True)}
     figure.legend(marks.values(), marks.keys(), loc="outside lower center", ncols=6, frameon=False)
     plt.close(figure)  # the returned figure is shown once, by the cell that has it last

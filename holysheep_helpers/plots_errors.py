@@ -98,7 +98,7 @@ def plot_herd(returns: Mapping[str, Sequence[float]]) -> Figure:
         all_axes[:, 0], returns.items(), COLOURS * len(returns), strict=False
     ):
         axes.hist(times, bins=edges, color=colour)
-        axes.set_title(f"{name}: at most {most_at_once(times)} of {len(times)} within 50 ms")
+        axes.set_title(f"{name}: at most {most_at_once(times)} of {len(times)} within any 50 ms")
         axes.set_ylabel("requests")
         axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
     all_axes[-1, 0].set_xlabel("seconds since the limit was met")

@@ -66,6 +66,7 @@ class FailoverPanel(Panel):
         breaker = self.breaker = CircuitBreaker(
             failures=self.failures.value, cool_down_s=self.cool_down.value, clock=lambda: now_s
         )
+        mock.script([])  # what another cell may have left
         try:
             for second in range(self.calls.value):
                 now_s = second
@@ -97,9 +98,14 @@ class FailoverPanel(Panel):
         sent = did["answered"] + did["failed"] + did["no verdict"]
         whose = ", ".join(f"{count} {name}" for name, count in came.most_common())
         self.text = (
-            f"{came.total()} calls: {whose}. {sent} requests sent, {did['failed']} of them "
-            f"failed, {did['passed over']} spared."
+            f"Calls: {came.total()} ({whose}). Requests sent: {sent}; failed by the model: "
+            f"{did['failed']}, spared: {did['passed over']}"
         )
+        if did["no verdict"]:
+            self.text += (
+                f", wrong themselves, which is no verdict on the model: {did['no verdict']}"
+            )
+        self.text += "."
         self._say(f"{self.text} Spent so far {self.gateway.spend}")
         show(self.figure, plot_circuit(breaker))
 

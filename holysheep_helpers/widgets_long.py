@@ -65,6 +65,7 @@ class LongPanel(Panel):
     def _look(self) -> None:
         """Plan anew, and draw it, or say what is in the way."""
         self.plan = None
+        self.answer.value = ""  # it belongs to another plan
         try:
             self._draw()
         except HolySheepError as error:

@@ -1,2 +1,2 @@
-curable = ["rate_limit", "server_error", "dns"]
+curable = ["rate_limit", "server_error", "connect_timeout"]
 hs.check("06a", curable)

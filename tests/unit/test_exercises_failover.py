@@ -28,7 +28,7 @@ def judge(exercise: str, answer: Any, *, right: bool, says: str) -> None:
         (WORTH | {400}, False, "a 400 says that the request is wrong"),
         (WORTH | {401}, False, "a 401 is about the key"),
         (WORTH - {404}, False, "a model that is gone"),
-        (WORTH - {408}, False, "of 5 that belong there, 4 are"),
+        (WORTH - {408}, False, "5 of the seven belong there; you have 4"),
         (WORTH | {200}, False, "was not in the set"),
         (503, False, "a set of statuses"),
     ],

@@ -38,6 +38,9 @@ def test_08b_wants_all_of_it_and_nothing_over() -> None:
     judge("08b", (SCAN, SCAN.split("\n\n")), right=False, says="something was lost")
     judge("08b", (SCAN, [SCAN]), right=False, says="and 300 are allowed")
     judge("08b", ("short", ["short"]), right=False, says="keep the text")
+    bare = "A letter without the scan. " * 100
+    split = hs.split_prompt(bare, max_tokens=300)
+    judge("08b", (bare, split), right=False, says="its scan included")
     judge("08b", (SCAN, hs.split_prompt(SCAN, max_tokens=300)), right=True, says="base64 and all")
 
 

@@ -73,8 +73,8 @@ def test_the_most_within_50_ms_whenever_they_begin(times: list[float], most: int
 def test_the_herd_is_counted_in_its_title() -> None:
     axes = hs.plot_herd({"all": [1.0] * 9, "apart": [1.0, 1.2, 1.4]}).axes
     assert [ax.get_title("left") for ax in axes] == [
-        "all: at most 9 of 9 within 50 ms",
-        "apart: at most 1 of 3 within 50 ms",
+        "all: at most 9 of 9 within any 50 ms",
+        "apart: at most 1 of 3 within any 50 ms",
     ]
     assert [sum(bar.get_height() for bar in ax.patches) for ax in axes] == [9, 3]  # pyright: ignore[reportAttributeAccessIssue]
 
@@ -147,10 +147,10 @@ def test_stored_in_a_notebook_it_is_one_line(drill: hs.Gateway) -> None:
 @pytest.mark.parametrize(
     ("answer", "right", "says"),
     [
-        (["rate_limit", "server_error", "dns"], True, "the other three need you"),
-        (("dns", "server_error", "rate_limit"), True, "the other three need you"),
-        (["rate_limit"], False, "2 more of the six"),
-        ([], False, "3 more of the six"),
+        (["rate_limit", "server_error", "connect_timeout"], True, "the others need you"),
+        (("connect_timeout", "server_error", "rate_limit"), True, "the others need you"),
+        (["rate_limit"], False, "3 of the six can pass by themselves; you have 1"),
+        ([], False, "you have 0 of them"),
         (["quota", "rate_limit"], False, "'quota' stays as it is"),
         (["429"], False, "'429' is none of the six"),
         ("rate_limit", False, "a list of kinds is needed"),
@@ -193,6 +193,7 @@ def by_type(error: Exception) -> float | None:
         (by_kind, "Right: "),
         (lambda error: 1.0 if "429" in str(error) else None, "a 400 that quotes a prompt"),
         (by_type, "no waiting helps"),
+        (lambda error: 1.0 if error.status_code == 401 else by_kind(error), "a wrong key stays"),
         (lambda error: None, "for a rate limit a number is needed"),
         (lambda error: 1.0 if by_kind(error) else None, "said Retry-After: 7, and your"),
         (lambda error: by_kind(error) if error.code else None, "a 503 without Retry-After"),
