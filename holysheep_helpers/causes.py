@@ -8,32 +8,47 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from socket import gaierror
-from ssl import SSLCertVerificationError, SSLError, SSLWantReadError, SSLWantWriteError
+from ssl import (
+    SSLCertVerificationError,
+    SSLEOFError,
+    SSLError,
+    SSLWantReadError,
+    SSLWantWriteError,
+    SSLZeroReturnError,
+)
 
 import openai
 
 from holysheep_helpers.errors import HolySheepError
 
-NEVER_SENT = {
-    *("ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError", "UnsupportedProtocol"),
-    "LocalProtocolError",  # what was to be sent is no HTTP
-}
+_NO_ADDRESS = {"UnsupportedProtocol", "InvalidURL"}
+_NO_HTTP = "LocalProtocolError"  # what was to be sent
+NEVER_SENT = {"ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError", _NO_HTTP} | _NO_ADDRESS
 _TLS = {"ClientConnectorSSLError", "ClientConnectorCertificateError"}  # these four are aiohttp's
-_NOT_CONNECTED = {"ClientConnectorError", "ConnectionTimeoutError", "InvalidURL"}
+_NOT_CONNECTED = {
+    *("ClientConnectorError", "ConnectionTimeoutError", "InvalidURL", "ClientHttpProxyError"),
+}
 _LATE = {"ConnectTimeout", "ConnectionTimeoutError"}
 _SILENT = {"ReadTimeout", "WriteTimeout", "SocketTimeoutError"}
 _BEFORE_SENDING = (gaierror, ConnectionRefusedError, SSLCertVerificationError)
+_NO_TLS_FAULT = (SSLWantReadError, SSLWantWriteError)
+_HUNG_UP = (SSLEOFError, SSLZeroReturnError)
 TRANSPORT = {"httpx", "httpx2", "httpcore", "httpcore2", "h11", "aiohttp"}
 
 
 def causes(error: BaseException | None) -> Iterator[BaseException]:
-    """The error and its causes, nearest first, up to another call's error."""
+    """The error and its causes, nearest first, up to another call's error.
+
+    Where several addresses of one host were tried, each one's error is a cause.
+    """
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         if seen and isinstance(error, openai.OpenAIError | HolySheepError):
             return
         seen.add(id(error))
         yield error
+        if isinstance(error, BaseExceptionGroup):
+            yield from error.exceptions
         error = error.__cause__ or error.__context__
 
 
@@ -51,7 +66,7 @@ def was_sent(error: BaseException) -> bool:
     chain = list(causes(error))
     outer, beneath = _nearest(chain, "httpx", "httpx2"), _nearest(chain, "aiohttp")
     if beneath:
-        return not (beneath & _NOT_CONNECTED or "UnsupportedProtocol" in outer)
+        return not (beneath & _NOT_CONNECTED or outer & _NO_ADDRESS)
     if outer:
         return not outer & NEVER_SENT
     return not any(isinstance(cause, _BEFORE_SENDING) for cause in chain)
@@ -63,24 +78,36 @@ def connection_kind(error: BaseException) -> str:
     outer, beneath = _nearest(chain, "httpx", "httpx2"), _nearest(chain, "aiohttp")
     names = beneath or outer
     if was_sent(error):
-        return _answer_lost(error, names)
+        return "redirect" if "TooManyRedirects" in outer else _answer_lost(error, names | outer)
+    if outer & _NO_ADDRESS:
+        return "configuration"
+    if _NO_HTTP in outer:
+        return "input"
     if "PoolTimeout" in outer:
         return "pool_timeout"
     if names & _LATE:
         return "connect_timeout"
+    return _by_the_system(chain) or ("tls" if names & _TLS else "connect")
+
+
+def _by_the_system(chain: Iterable[BaseException]) -> str | None:
+    """What the operating system says of it; ``None`` if that is nothing in particular."""
+    said = None
     for cause in chain:
         if isinstance(cause, gaierror):
             return "dns"
         if isinstance(cause, ConnectionRefusedError):
-            return "refused"
-        if isinstance(cause, SSLError) and not isinstance(
-            cause, SSLWantReadError | SSLWantWriteError
-        ):
-            return "tls"
-    return "tls" if names & _TLS else "connect"
+            return "refused"  # of several addresses the one where a computer is
+        if isinstance(cause, SSLError) and not isinstance(cause, _NO_TLS_FAULT):
+            return "connect" if isinstance(cause, _HUNG_UP) else "tls"
+        if isinstance(cause, TimeoutError) and cause.errno is not None:
+            said = said or "connect_timeout"
+    return said
 
 
 def _answer_lost(error: BaseException, names: set[str]) -> str:
+    if "DecodingError" in names:
+        return "bad_json"
     streaming = while_streaming(error)
     if names & (_SILENT | {"ServerTimeoutError"}):
         return "stalled_stream" if streaming else "first_token_timeout"
@@ -89,10 +116,16 @@ def _answer_lost(error: BaseException, names: set[str]) -> str:
 
 def while_streaming(error: BaseException) -> bool:
     """Whether the answer had begun: then the SDK's reading of streams is on a traceback."""
+    return raised_beneath(error, "openai._streaming")
+
+
+def raised_beneath(error: BaseException, package: str) -> bool:
+    """Whether code of this package, or module, is on a traceback of the error or of a cause."""
     for cause in causes(error):
         step = cause.__traceback__
         while step is not None:
-            if step.tb_frame.f_globals.get("__name__") == "openai._streaming":
+            name = step.tb_frame.f_globals.get("__name__") or ""
+            if name == package or name.startswith(f"{package}."):
                 return True
             step = step.tb_next
     return False

@@ -16,6 +16,7 @@ from openai.types.chat import ChatCompletion
 
 from holysheep_helpers import catalog
 from holysheep_helpers.cost import cost_or_none
+from holysheep_helpers.deadlines import shortened
 from holysheep_helpers.diagnosing import diagnose
 from holysheep_helpers.errors import InputError, UnexpectedReplyError
 from holysheep_helpers.gateway import Gateway, sync_client
@@ -183,6 +184,8 @@ def request_arguments(
     parameters = dict(known[preset]) | given
     if "max_completion_tokens" in given and "max_tokens" not in given:
         del parameters["max_tokens"]  # two names for one limit: the caller's wins over the preset
+    if "timeout" in given:
+        parameters["timeout"] = shortened(given["timeout"])
     messages = [{"role": "system", "content": system}] if system else []
     messages.append({"role": "user", "content": prompt})
     return {"model": model, "messages": messages, **parameters}

@@ -10,8 +10,10 @@ from html import escape
 from socket import EAI_AGAIN, gaierror
 
 import openai
+from pydantic import ValidationError
 
-from holysheep_helpers.causes import TRANSPORT, causes, connection_kind, room
+from holysheep_helpers import catalog
+from holysheep_helpers.causes import TRANSPORT, causes, connection_kind, raised_beneath, room
 from holysheep_helpers.errors import (
     AllFailedError,
     HolySheepError,
@@ -19,13 +21,27 @@ from holysheep_helpers.errors import (
     UnexpectedReplyError,
 )
 from holysheep_helpers.kinds import KINDS
-from holysheep_helpers.refusals import base_of, not_found, refused_key, unsendable_key
+from holysheep_helpers.refusals import (
+    base_of,
+    key_of,
+    not_found,
+    refused_key,
+    sent_elsewhere,
+    unsendable_key,
+)
 from holysheep_helpers.waits import BREAKER, wait_asked
 
 REFUSED = {"content_filter", "content_policy_violation", "moderation_blocked"}
 QUOTA = "insufficient_quota"
 TOO_LONG = "context_length_exceeded"
 _PROXY_GAVE_UP = (504, 524)
+_NO_PASSAGE = (
+    "A firewall, or a proxy that wants its own log-in, stands in between: ask who runs it."
+)
+_NO_HEADER = "A header that was to be sent has a character that no header can have."
+_LOOK_AT_HEADERS = "Look for a line break in extra_headers, default_headers and the key."
+_NO_ADDRESS = "base_url is no address that can be asked."
+_EACH = "Look at each: [hs.diagnose(one) for one in error.exceptions]."
 _NAME = re.compile(r"[A-Za-z_][\w.\[\]]{0,40}")
 
 
@@ -98,8 +114,10 @@ def diagnose(error: object) -> Diagnosis:
         kind = "error_in_stream"
         if isinstance(error, openai.APIResponseValidationError):
             kind = "unexpected_reply"
-        elif error.code in REFUSED or error.code == QUOTA:
-            kind = "quota" if error.code == QUOTA else "refused_content"
+        elif QUOTA in (error.code, error.type):
+            kind = "quota"
+        elif _word(error.code) in REFUSED:
+            kind = "refused_content"
         return _as(kind, cost=True)
     if isinstance(error, str):
         return _as("html_page")
@@ -108,7 +126,24 @@ def diagnose(error: object) -> Diagnosis:
             f"A {type(error).__name__} was given: an exception is needed, or the text that came in "
             "the place of a completion."
         )
+    if isinstance(error, BaseExceptionGroup):
+        return _of_group(error)
     return _as(_kind_of(error))
+
+
+def _of_group(group: BaseExceptionGroup[BaseException]) -> Diagnosis:
+    """Of one error it is that one's (a ``TaskGroup`` wraps it); of several, none's alone."""
+    found = [diagnose(error) for error in group.exceptions]
+    if len(found) == 1:
+        return found[0]
+    kinds = ", ".join(one.kind for one in found)
+    cost = any(one.may_have_cost for one in found)
+    return _as("unknown", f"Several errors came together: {kinds}.", _EACH, cost=cost)
+
+
+def _word(value: object) -> str | None:
+    """A code or parameter as the server sent it, if it is text: some send numbers, or objects."""
+    return value if isinstance(value, str) else None
 
 
 def _kind_of(error: BaseException) -> str:
@@ -128,22 +163,31 @@ def _kind_of(error: BaseException) -> str:
         return connection_kind(error)
     if isinstance(error, UnicodeEncodeError) and str(error.object).startswith("Bearer "):
         return "malformed_key"  # the SDK writes it into a header
-    return "input" if isinstance(error, TypeError | ValueError) else "unknown"
+    if not isinstance(error, TypeError | ValueError):
+        return "unknown"
+    if error.__traceback__ is not None and not raised_beneath(error, "openai"):
+        return "unknown"  # of the code around the call: who knows what was sent before
+    return "wrong_form" if isinstance(error, ValidationError) else "input"
 
 
 def _of_status(error: openai.APIStatusError) -> Diagnosis:
-    status, code, headers = error.status_code, error.code, error.response.headers
-    if status == 401:
-        return _as(*refused_key(error.request))
+    status, headers, param = error.status_code, error.response.headers, _word(error.param)
+    code = QUOTA if error.type == QUOTA else _word(error.code)
+    if error.response.is_redirect or (error.response.history and status in (401, 404, 405)):
+        return _as(*sent_elsewhere(error.response))
+    page = "html" in headers.get("content-type", "")
+    refused = refused_key(error.request) if status == 401 else None
+    if page and (status in (403, 407) or (refused and refused[0] == "wrong_key")):
+        found = _as("proxy_page", None, _NO_PASSAGE, cost=False)
+        return replace(found, retryable=False, other_model=False)
+    if refused:
+        return _as(*refused)
     if status in (404, 405):
-        return _as(*not_found(error.request, code, error.param))
-    if error.response.is_redirect:
-        what = f"{base_of(error.request)} sends its callers on to {headers['location']!r}."
-        return _as("redirect", what)
-    kind = _kind_of_status(status, code, headers.get("content-type", ""))
+        return _as(*not_found(error.request, code, param))
+    kind = _kind_of_status(status, code, page)
     found = _as(kind, cost=False if kind == "refused_content" else None)
-    if found.kind == "bad_request" and error.param and _NAME.fullmatch(error.param):
-        found = replace(found, what=f"The server can't accept {error.param!r} (status {status}).")
+    if found.kind == "bad_request" and param and _NAME.fullmatch(param):
+        found = replace(found, what=f"The server can't accept {param!r} (status {status}).")
     elif found.kind in ("bad_request", "server_error"):
         found = replace(found, what=f"{found.what[:-1]} (status {status}).")
     if not found.retryable:
@@ -155,7 +199,7 @@ def _of_status(error: openai.APIStatusError) -> Diagnosis:
     return replace(found, wait_s=wait_s, wait_said_by=said_by)
 
 
-def _kind_of_status(status: int, code: str | None, content_type: str) -> str:
+def _kind_of_status(status: int, code: str | None, page: bool) -> str:
     if code == QUOTA or status == 402:
         return "quota"
     if code in REFUSED:
@@ -169,22 +213,23 @@ def _kind_of_status(status: int, code: str | None, content_type: str) -> str:
         return "bad_request"
     if status in _PROXY_GAVE_UP:
         return "gateway_timeout"
-    return "proxy_page" if "html" in content_type else "server_error"
+    return "proxy_page" if page else "server_error"
 
 
 def _of_connection(error: openai.APIConnectionError) -> Diagnosis:
-    kind = connection_kind(error)
-    if kind == "connect":
-        key = error.request.headers.get("authorization", "").removeprefix("Bearer ")
-        if not key.strip():
-            return _as("missing_key")
-        if (off := unsendable_key(key)) is not None:
-            return _as(*off)
-    base = base_of(error.request)
+    kind, base = connection_kind(error), base_of(error.request)
+    if kind == "input":
+        key = key_of(error.request)
+        off = unsendable_key(key) if key.strip() else ("missing_key", None, None)
+        return _as(*(off or (kind, _NO_HEADER, _LOOK_AT_HEADERS)))
+    if kind == "configuration" or not error.request.url.host:
+        return _as("configuration", _NO_ADDRESS, f"Give a base_url like {catalog.BASE_URL!r}.")
+    if kind == "redirect":
+        return _as("redirect", f"{base} sends its callers on and on.")
     if kind == "first_token_timeout":
         waited_s = (error.request.extensions.get("timeout") or {}).get("read")
-        within = f" within {waited_s:g} s" if waited_s else ""
-        return _as(kind, f"No answer in time from {base}: not a byte{within}.")
+        silent = f": silence for {waited_s:g} s" if waited_s else ""
+        return _as(kind, f"No answer in time from {base}{silent}.")
     found = _as(kind)
     if found.may_have_cost:
         return found

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from asyncio import AbstractEventLoop, get_running_loop
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from contextlib import suppress
-from contextvars import ContextVar
 from decimal import Decimal
 from html import escape
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from urllib.parse import urlsplit
-from weakref import WeakKeyDictionary, finalize
+from weakref import WeakKeyDictionary
 
 import openai
 
 from holysheep_helpers import catalog
 from holysheep_helpers.addresses import is_loopback
 from holysheep_helpers.budget import Budget
+from holysheep_helpers.deadlines import outer_retries, shortened
 from holysheep_helpers.errors import InputError
 from holysheep_helpers.keys import Secret
 from holysheep_helpers.spend import Meter, Spend
@@ -26,10 +26,6 @@ if TYPE_CHECKING:
 
 Mode = Literal["mock", "live"]
 Client = TypeVar("Client", openai.OpenAI, openai.AsyncOpenAI)
-outer_retries: ContextVar[Callable[[], float | None] | None] = ContextVar(
-    "outer_retries", default=None
-)
-"""Set while ``hs.retrying`` makes a call: how many seconds are left for it, ``None`` for any."""
 
 
 class Gateway:
@@ -101,17 +97,15 @@ class Gateway:
 
     def _new_client(self, options: dict[str, Any]) -> openai.OpenAI:
         meter = Meter(self.spend, self._budget.check)
-        http = openai.DefaultHttpxClient(
+        http = _HttpClient(
             event_hooks={"request": [meter.on_request], "response": [meter.on_response]},
             trust_env=not self._on_this_computer,
             follow_redirects=False,  # neither key nor prompt goes to a host that nobody named
         )
         published = catalog.client_settings()
-        client = openai.OpenAI(
+        return openai.OpenAI(
             **self._options(options, published.timeout_s, published.max_retries), http_client=http
         )
-        finalize(client, http.close)  # as with a client that the SDK made all by itself
-        return client
 
     def _new_async_client(self, options: dict[str, Any]) -> openai.AsyncOpenAI:
         meter = Meter(self.spend, self._budget.check)
@@ -202,6 +196,17 @@ class Gateway:
         )
 
 
+class _HttpClient(openai.DefaultHttpxClient):
+    """It closes when nobody holds it any more, as one that the SDK made all by itself.
+
+    A stream, or a copy of the client (``with_options``), may hold it for longer than that client.
+    """
+
+    def __del__(self) -> None:
+        with suppress(Exception):  # half made, or at the interpreter's end
+            self.close()
+
+
 class _AsyncClient:
     """An async client that closes by itself, at the latest when its event loop ends.
 
@@ -249,20 +254,9 @@ def async_client(target: object) -> openai.AsyncOpenAI:
 
 def _asking_once(client: Client) -> Client:
     """Inside ``hs.retrying`` a copy that does not retry, nor waits longer than there is time."""
-    left = outer_retries.get()
-    if left is None:
+    if outer_retries.get() is None:
         return client
-    left_s = left()
-    if left_s is None:
-        return client.with_options(max_retries=0)
-    least_s = max(left_s, 0.001)
-    timeout = client.timeout
-    if isinstance(timeout, openai.Timeout):
-        parts = timeout.as_dict().items()
-        timeout = openai.Timeout(**{name: min(s or least_s, least_s) for name, s in parts})
-    else:
-        timeout = min(timeout or least_s, least_s)
-    return client.with_options(max_retries=0, timeout=timeout)
+    return client.with_options(max_retries=0, timeout=shortened(client.timeout))
 
 
 def is_live(target: Any) -> bool:

@@ -73,7 +73,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType({
     ),
     "malformed_key": _final(
         "What was sent as a key can't be one.",
-        "`AuthenticationError` 401, `APIConnectionError` or `UnicodeEncodeError`",
+        "`AuthenticationError` 401, `APIConnectionError`, `UnicodeEncodeError`",
         "Copy it again: the key alone, no quotes, no spaces, no line break.",
     ),
     "wrong_key": _final(
@@ -98,8 +98,9 @@ KINDS: Mapping[str, Kind] = MappingProxyType({
         "Check base_url: it ends with the API's version, /v1, and nothing after it.",
     ),
     "redirect": _final(
-        "The server sends its callers elsewhere.", "`APIStatusError` 3xx",
-        "Nothing was sent there. If you trust that address, give it as base_url.",
+        "The server sends its callers elsewhere.",
+        "`APIStatusError` 3xx, or what came of following: 401, 404, `APIConnectionError`",
+        "If you trust that address, give it as base_url.",
     ),
     "bad_request": _final(
         "The server can't accept this request as it is.",
@@ -148,13 +149,13 @@ KINDS: Mapping[str, Kind] = MappingProxyType({
     ),
     "proxy_page": _theirs(
         "A proxy answered with a page of its own, in the place of the gateway.",
-        "`InternalServerError` 5xx with HTML",
-        "Ask again after a short back-off. The gateway's own word did not come.",
+        "`InternalServerError` 5xx with HTML; 401, 403 or 407 with HTML, which do not pass",
+        "Ask again after a short back-off. The gateway's own word did not come.", cost=True,
     ),
     # ---- the line
     "dns": _again(
         "The name of the server is unknown here.", LINES, "`APIConnectionError`; aiohttp: time-out",
-        "Is the host in base_url spelt right, and is this computer online?",
+        "Is the host in base_url (or HTTPS_PROXY) spelt right, and is this computer online?",
     ),
     "tls": _final(
         "No safe connection could be agreed on.", "`APIConnectionError`; aiohttp: time-out",
@@ -162,8 +163,9 @@ KINDS: Mapping[str, Kind] = MappingProxyType({
         whose=LINES,
     ),
     "refused": _again(
-        "The computer is there, and nothing listens at that port.", LINES,
-        "`APIConnectionError`; aiohttp: time-out", "Is it up, and the address right?",
+        "The connection was refused, for nothing listens at that port.", LINES,
+        "`APIConnectionError`; aiohttp: time-out",
+        "Is it up, and the address right? If HTTPS_PROXY is set, is that up?",
     ),
     "connect": _again(
         "The connection could not be made.", LINES, "`APIConnectionError`; aiohttp: time-out",
@@ -207,13 +209,19 @@ KINDS: Mapping[str, Kind] = MappingProxyType({
         "Ask again if you can do without what came: it is a new, paid request.", cost=True,
     ),
     "bad_json": _theirs(
-        "What came is broken JSON.", "`JSONDecodeError`; helpers: `UnexpectedReplyError`",
+        "What came is garbled: no whole JSON.",
+        "`JSONDecodeError`, `APIConnectionError`; helpers: `UnexpectedReplyError`",
         "Ask again; what was garbled may be billed all the same.", cost=True,
     ),
     "html_page": _final(
         "A page came with status 200 in the place of an answer.",
         "nothing is raised: a `str` comes; helpers: `UnexpectedReplyError`",
         "Check base_url, and whether a proxy or a sign-in page stands in between.", cost=True,
+    ),
+    "wrong_form": _theirs(
+        "The answer is not of the form that was asked for.",
+        "pydantic's `ValidationError`, out of the SDK's `parse()`",
+        "Ask again, ask more clearly, or another model: the answer itself is billed.", cost=True,
     ),
     "unexpected_reply": _final(
         "What came with status 200 is no chat completion.",
@@ -223,11 +231,13 @@ KINDS: Mapping[str, Kind] = MappingProxyType({
     # ---- this side
     "input": _final(
         "An argument can't be right. Nothing was sent.",
-        "`InputError`; SDK: `TypeError`, `ValueError`", "Read the message, and mend the argument.",
+        "`InputError`; SDK: `TypeError`, `ValueError`, `APIConnectionError`",
+        "Read the message, and mend the argument.",
     ),
     "configuration": _final(
-        "A key, an address or a setting can't be right. Nothing was sent.", "`ConfigurationError`",
-        "Read the message: it ends with the cure.",
+        "A key, an address or a setting can't be right. Nothing was sent.",
+        "`ConfigurationError`; SDK: `InvalidURL`, `APIConnectionError`",
+        "Read the message, and mend what it names.",
     ),
     "budget": _final(
         "The budget forbade the call before it was sent.", "`BudgetError`",

@@ -154,7 +154,7 @@ class Gate:
         fresh = sent_s >= self._held_until_s  # not one of those that the last hold spoke for
         self._holds += fresh
         if not wait_s:  # "retry-after: 0" is no wait: a herd would ask again without an end
-            longest_s = min(BACK_OFF_S * 2**self._holds, LONGEST_BACK_OFF_S)
+            longest_s = _doubled_s(self._holds)
             wait_s = self.random.uniform(longest_s / 2, longest_s)
         if fresh:
             self._held = self.herd
@@ -189,9 +189,11 @@ def back_off_s(attempt: int, random: Random) -> float:
     Full jitter, a uniform draw up to the cap, is from M. Brooker, "Exponential Backoff And Jitter",
     AWS Architecture Blog, 2015; the least wait is ours, for a draw of nothing is no back-off.
     """
-    return random.uniform(
-        LEAST_BACK_OFF_S, min(BACK_OFF_S * 2 ** (attempt - 1), LONGEST_BACK_OFF_S)
-    )
+    return random.uniform(LEAST_BACK_OFF_S, _doubled_s(attempt - 1))
+
+
+def _doubled_s(times: int) -> float:
+    return min(math.ldexp(BACK_OFF_S, min(times, 10)), LONGEST_BACK_OFF_S)
 
 
 def retry_after_s(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
@@ -218,5 +220,5 @@ def _until_s(date: str, said: str | None, now: datetime | None) -> float:
         until = parsedate_to_datetime(date)
         since = parsedate_to_datetime(said) if said else now or datetime.now(UTC)
         return (until - since).total_seconds()
-    except (ValueError, TypeError):  # no date, or one without a time zone
+    except (ValueError, TypeError, OverflowError):  # no date, or one without a time zone
         return math.nan

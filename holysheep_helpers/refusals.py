@@ -8,6 +8,7 @@ from __future__ import annotations
 import hmac
 import json
 import os
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -34,12 +35,12 @@ VENDORS: Mapping[str, tuple[str, ...]] = MappingProxyType({
 })  # fmt: skip
 """Hosts of other vendors, and how their keys begin, where that tells them from all others'."""
 LONGEST_SHOWN = 60
+_ID = re.compile(r"[\w./:@+-]+", re.ASCII)
 
 
 def refused_key(request: httpx2.Request) -> Told:
     """Missing, placeholder, malformed, sent to the wrong host, or simply wrong."""
-    value = request.headers.get("authorization", "").removeprefix("Bearer")
-    key, host = value.removeprefix(" "), request.url.host
+    key, host = key_of(request), request.url.host
     if not key.strip():
         return "missing_key", None, None
     if (off := unsendable_key(key)) is not None:
@@ -50,10 +51,10 @@ def refused_key(request: httpx2.Request) -> Told:
         return "wrong_host", f"A key that {makers[0]} issued was sent to {host}.", None
     if host in VENDORS and not makers:
         advice = (
-            f"Give the client this gateway's address: base_url={catalog.BASE_URL!r}. Without one, "
-            "the SDK asks api.openai.com."
+            f"If the key is this gateway's, give its address, too: base_url={catalog.BASE_URL!r} "
+            "(without one, the SDK asks api.openai.com). If it is that vendor's, it is not valid."
         )
-        return "wrong_host", f"{host} does not know this key: it is another vendor's host.", advice
+        return "wrong_host", f"{host}, another vendor's host, refused the key.", advice
     if checked_key(key, "the request").from_mock and host == own_host:
         return "wrong_host", "A key that a mock issued was sent to the real gateway.", None
     if _is_ours(key) and host not in (own_host, _named_host()) and not is_loopback(host):
@@ -61,6 +62,34 @@ def refused_key(request: httpx2.Request) -> Told:
     if is_loopback(host):
         return "wrong_key", None, "A mock takes the keys that it issued alone: hs.connect('mock')."
     return "wrong_key", None, None
+
+
+def key_of(request: httpx2.Request) -> str:
+    """The key that the request carries, ``""`` if none: Azure's client has a header of its own."""
+    value = request.headers.get("authorization") or request.headers.get("api-key", "")
+    return value.removeprefix("Bearer").removeprefix(" ")
+
+
+def sent_elsewhere(response: httpx2.Response) -> Told:
+    """Where a redirect leads, without what may be secret in it; followed or not."""
+    if not response.history:
+        where = _plain(response.headers["location"]) if "location" in response.headers else ""
+        there = (
+            f"sends its callers on{f' to {where!r}' if where else ', and does not say where to'}"
+        )
+        return "redirect", f"{base_of(response.request)} {there}.", None
+    asked, last = response.history[0].request, response.request
+    what = f"{base_of(asked)} sent the SDK on to {base_of(last)}, which refused."
+    advice = "The key does not go to another host. If you trust that address, give it as base_url."
+    return "redirect", f"{what[:-1]} (status {response.status_code}).", advice
+
+
+def _plain(address: str) -> str:
+    try:
+        url = httpx2.URL(address)
+    except httpx2.InvalidURL:
+        return ""
+    return f"{url.scheme}://{url.netloc.decode()}{url.path}" if url.host else url.path
 
 
 def unsendable_key(key: str) -> Told | None:
@@ -76,7 +105,7 @@ def unsendable_key(key: str) -> Told | None:
 
 def _is_ours(key: str) -> bool:
     own = os.environ.get(catalog.KEY_VARIABLE, "")
-    return bool(own) and hmac.compare_digest(own.encode(), key.encode())
+    return bool(own) and hmac.compare_digest(os.fsencode(own), os.fsencode(key))
 
 
 def _named_host() -> str | None:
@@ -100,7 +129,8 @@ def not_found(request: httpx2.Request, code: str | None, param: str | None) -> T
     near = [name for name in catalog.nearest(model or "") if known is None or name != known.id]
     advice = f"Nearest known ids: {', '.join(near)}. " if near else ""
     advice += "client.models.list() shows what this key may use."
-    what = f"The server has no model {model!r} for this key." if _showable(model) else None
+    shown = _showable(model) and model != key_of(request)
+    what = f"The server has no model {model!r} for this key." if shown else None
     if known is not None and model != known.id:
         advice = f"It is an alias: try the id itself, {known.id!r}. " + advice
     if known is not None and known.warning():
@@ -124,7 +154,7 @@ def asked_model(request: httpx2.Request) -> str | None:
 
 def _showable(model: str | None) -> bool:
     """Whether it is an id, as far as one can see: no prompt in the wrong place, and no key."""
-    if not model or len(model) > LONGEST_SHOWN or not model.isprintable() or " " in model:
+    if not model or len(model) > LONGEST_SHOWN or not _ID.fullmatch(model):
         return False
     starts = tuple(start for starts in VENDORS.values() for start in starts)
     return not model.startswith(("hs-", "sk-", *starts))

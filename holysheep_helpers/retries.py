@@ -7,8 +7,8 @@ from functools import wraps
 from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
 from typing import Any, TypeVar, overload
 
+from holysheep_helpers.deadlines import outer_retries
 from holysheep_helpers.errors import InputError
-from holysheep_helpers.gateway import outer_retries
 from holysheep_helpers.retry_policy import Policy, Retry
 
 Call = TypeVar("Call", bound=Callable[..., Any])
@@ -46,8 +46,10 @@ def retrying(
     calls retryable is tried again: after the server's Retry-After, plus exponential back-off with
     full jitter (0.125 s to 0.5, 1, 2 ... s, 30 at most), so that a herd does not come back as one.
     ``attempts`` counts requests. ``deadline_s``, in seconds, covers all of it: an asynchronous
-    attempt under way is ended, a synchronous one by a helper of this package gets no longer
-    time-out than what is left. ``on_retry`` gets a ``Retry`` before each wait (``print``, say).
+    attempt under way is ended. A synchronous one can't be: in helpers of this package its time-out
+    is what is left at most, and a stream that is read in there ends at the next text after the
+    deadline; a whole reply that drips, or a plain SDK call, may outlive it.
+    ``on_retry``, a plain function, gets a ``Retry`` before each wait (``print``, say).
     The SDK's own retries are off in helpers that take part; in other calls they are counted, with
     a ``StackedRetriesWarning``. A ``retrying`` inside another one asks once.
 

@@ -10,16 +10,16 @@ import warnings
 from collections.abc import Awaitable, Callable
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from inspect import isawaitable
-from random import Random
+from inspect import isawaitable, iscoroutinefunction
+from random import Random, SystemRandom
 from typing import Any
 
 import tenacity
 
 from holysheep_helpers.causes import while_streaming
+from holysheep_helpers.deadlines import outer_retries
 from holysheep_helpers.diagnosing import Diagnosis, diagnose
-from holysheep_helpers.errors import DeadlineError, InputError
-from holysheep_helpers.gateway import outer_retries
+from holysheep_helpers.errors import AllFailedError, DeadlineError, InputError
 from holysheep_helpers.pacing import back_off_s
 from holysheep_helpers.streaming import AsyncStream, Stream
 from holysheep_helpers.waits import OBEYED
@@ -61,7 +61,10 @@ class Retry:
 
 @dataclass(frozen=True)
 class Policy:
-    """When to ask again. ``clock`` and the sleeps are in seconds; a test hands in its own."""
+    """When to ask again. ``clock`` and the sleeps are in seconds; a test hands in its own.
+
+    ``random`` is the system's: one of Python's own would draw alike in all forks of a process.
+    """
 
     attempts: int = 5
     deadline_s: float | None = 60
@@ -70,7 +73,7 @@ class Policy:
     clock: Callable[[], float] = time.perf_counter
     sleep: Callable[[float], None] = time.sleep
     sleep_async: Callable[[float], Awaitable[None]] = asyncio.sleep
-    random: Random = field(default_factory=Random)
+    random: Random = field(default_factory=SystemRandom)
 
     def __post_init__(self) -> None:
         count, deadline_s = self.attempts, self.deadline_s
@@ -84,8 +87,9 @@ class Policy:
             raise InputError(
                 f"deadline_s is {deadline_s!r}: seconds, more than 0, or None for no deadline."
             )
-        if self.on_retry is not None and not callable(self.on_retry):
-            raise InputError(f"on_retry is {self.on_retry!r}: a function is needed, print say.")
+        hook = self.on_retry
+        if hook is not None and (not callable(hook) or iscoroutinefunction(hook)):
+            raise InputError(f"on_retry is {hook!r}: a plain function is needed, print say.")
 
     def run(self, call: Callable[[], Any]) -> Any:
         """Call until it returns, fails for good, or attempts or time are used up."""
@@ -160,12 +164,18 @@ class _Run:
 
     def _again(self, state: tenacity.RetryCallState) -> bool:
         error = state.outcome.exception() if state.outcome else None
+        if isinstance(error, DeadlineError) and self.requests:
+            error.add_note(f"Before that: {self._sent()}.")
         if not isinstance(error, Exception) or isinstance(error, DeadlineError):
             return False
         self.error, self.found = error, diagnose(error)
         stacked = _sdk_retries(error)
-        self.requests += 1 + stacked
-        self.lost += self.found.may_have_cost
+        if isinstance(error, AllFailedError):
+            self.requests += max(len(error.errors), 1)  # 1 for a round in which all were cooling
+            self.lost += sum(one.cost is None for one in error.tried)
+        else:
+            self.requests += 1 + stacked
+            self.lost += stacked + self.found.may_have_cost  # nobody knows what those met
         if stacked and not self.warned:
             self.warned = True
             warnings.warn(
@@ -205,7 +215,11 @@ class _Run:
         )
         log.info("%s", retry)
         if self.policy.on_retry is not None:
-            self.policy.on_retry(retry)
+            try:
+                self.policy.on_retry(retry)
+            except BaseException as failed:  # what the call met is not lost with it
+                failed.__context__ = failed.__context__ or self.error
+                raise
 
     def _give_up(self, state: tenacity.RetryCallState) -> Any:
         assert self.error is not None

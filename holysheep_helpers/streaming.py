@@ -16,6 +16,7 @@ from openai.types.chat import ChatCompletionChunk
 
 from holysheep_helpers import catalog
 from holysheep_helpers.cost import cost_or_none
+from holysheep_helpers.deadlines import check_in_time
 from holysheep_helpers.errors import IncompleteStreamError, InputError, UnexpectedReplyError
 from holysheep_helpers.gateway import Gateway, async_client, sync_client
 from holysheep_helpers.stream_opening import abegin, begin, stream_arguments
@@ -75,6 +76,8 @@ class _Reading:
         self.chunks += 1
         self.model = chunk.model or self.model
         self.usage = chunk.usage or self.usage
+        if not self.complete:
+            check_in_time(len(self.text))
         if not chunk.choices:
             return ""
         choice = chunk.choices[0]

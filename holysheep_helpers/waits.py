@@ -14,6 +14,7 @@ RETRY_AFTER = ("retry-after-ms", "Retry-After")
 BREAKER = "the circuit breaker"
 OBEYED = (*RETRY_AFTER, BREAKER)
 """Whose word a retry goes by; the other headers only say when a bucket is full again."""
+_EPOCH_S = re.compile(r"[0-9]{1,12}")
 _DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+(?:\.\d+)?)s)?(?:(\d+(?:\.\d+)?)ms)?")
 
 
@@ -40,7 +41,7 @@ def wait_asked(
             if wait_s is not None:
                 return wait_s, name
     text = found.get("x-ratelimit-reset", "")
-    if text.isdecimal() and found.get("x-ratelimit-remaining") == "0":
+    if _EPOCH_S.fullmatch(text) and found.get("x-ratelimit-remaining") == "0":
         until = {k: found[k] for k in ("date",) if k in found}
         at = datetime.fromtimestamp(min(int(text), 2**33), UTC)
         wait_s = retry_after_s({"retry-after": format_datetime(at, True)} | until, now)
@@ -54,4 +55,5 @@ def duration_s(text: str) -> float | None:
     if not text or parts is None:
         return None
     hours, minutes, seconds, milliseconds = (float(part or 0) for part in parts.groups())
-    return math.fsum((hours * 3600, minutes * 60, seconds, milliseconds / 1000))
+    total_s = math.fsum((hours * 3600, minutes * 60, seconds, milliseconds / 1000))
+    return total_s if math.isfinite(total_s) else None

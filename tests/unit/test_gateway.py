@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler
+from typing import Any
 
 import openai
 import pytest
@@ -243,6 +244,11 @@ def test_a_client_that_is_forgotten_closes_its_connections(gw: hs.Gateway) -> No
     client = gw.client(timeout=5)
     http = client._client
     client.models.list()
-    del client
+    pool: Any = http._transport._pool  # pyright: ignore[reportAttributeAccessIssue]
+    copy = client.with_options(timeout=3)
+    del client, http
     gc.collect()
-    assert http.is_closed
+    assert len(pool.connections) == 1  # the copy still needs it
+    del copy
+    gc.collect()
+    assert pool.connections == []

@@ -39,9 +39,9 @@ def test_the_sdks_own_retries_are_counted_and_said(
             pytest.raises(openai.InternalServerError) as caught,
         ):
             ask(model=MODEL, messages=MESSAGES)
-    assert caught.value.__notes__ == ["Given up after 6 requests."]
+    assert caught.value.__notes__ == ["Given up after 6 requests, of which 4 may have been billed."]
     assert len(mock.entries()) == 6  # and not 15
-    assert [retry.requests for retry in retries] == [3]
+    assert [(retry.requests, retry.lost) for retry in retries] == [(3, 2)]  # 2 that nobody saw
 
 
 def test_a_retrying_inside_another_asks_once(

@@ -31,8 +31,15 @@ class WatchedMock(MockHandle):
             call()
 
     def paid(self) -> Counter[str]:
-        """How many times each request was made, or may have been, by its hash."""
-        return Counter(entry["request"] for entry in self.entries() if entry["paid"] != "no")
+        """How many times each request was made, or may have been, by its hash.
+
+        A proxy's page counts: the mock made nothing then, and nobody but the mock can know that.
+        """
+        return Counter(
+            entry["request"]
+            for entry in self.entries()
+            if entry["paid"] != "no" or entry["fault"] == "html"
+        )
 
     def doubled(self) -> int:
         return sum(times - 1 for times in self.paid().values())
