@@ -9,8 +9,9 @@ from decimal import Decimal
 from html import escape
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from urllib.parse import urlsplit
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, finalize
 
+import httpx2
 import openai
 
 from holysheep_helpers import catalog
@@ -97,14 +98,15 @@ class Gateway:
 
     def _new_client(self, options: dict[str, Any]) -> openai.OpenAI:
         meter = Meter(self.spend, self._budget.check)
-        http = _HttpClient(
+        http = openai.DefaultHttpxClient(
             event_hooks={"request": [meter.on_request], "response": [meter.on_response]},
             trust_env=not self._on_this_computer,
             follow_redirects=False,  # neither key nor prompt goes to a host that nobody named
         )
         published = catalog.client_settings()
         return openai.OpenAI(
-            **self._options(options, published.timeout_s, published.max_retries), http_client=http
+            **self._options(options, published.timeout_s, published.max_retries),
+            http_client=_closes_by_itself(http),
         )
 
     def _new_async_client(self, options: dict[str, Any]) -> openai.AsyncOpenAI:
@@ -196,15 +198,19 @@ class Gateway:
         )
 
 
-class _HttpClient(openai.DefaultHttpxClient):
-    """It closes when nobody holds it any more, as one that the SDK made all by itself.
+def _closes_by_itself(http: httpx2.Client) -> httpx2.Client:
+    """Its connections close when nobody holds it any more, as with one that the SDK made itself.
 
-    A stream, or a copy of the client (``with_options``), may hold it for longer than that client.
+    A stream, or a copy of its client (``with_options``), may hold it for longer than that client.
     """
+    parts = [getattr(http, "_transport", None), *getattr(http, "_mounts", {}).values()]
+    finalize(http, _close, [part for part in parts if part is not None])
+    return http
 
-    def __del__(self) -> None:
-        with suppress(Exception):  # half made, or at the interpreter's end
-            self.close()
+
+def _close(transports: list[httpx2.BaseTransport]) -> None:
+    for transport in transports:
+        transport.close()
 
 
 class _AsyncClient:

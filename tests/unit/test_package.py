@@ -129,7 +129,7 @@ FLOORS = (
     *("errors", "catalog", "addresses", "tokens", "mock", "cost", "keys", "spend", "budget"),
     *("pacing", "waits", "causes", "kinds", "refusals", "diagnosing"),
     *("token_counts", "splitting"),
-    *("gateway", "connecting", "chat", "stream_opening", "streaming"),
+    *("deadlines", "gateway", "connecting", "chat", "stream_opening", "streaming"),
     *("retry_policy", "retries"),
     *("circuit", "fallback_turns", "fallback_streams", "fallbacks"),
     *("journal", "batch_prompts", "batch_call", "batch_result", "progress", "purse"),
