@@ -145,7 +145,7 @@ class Job:
     def _say_estimate(self, todo: list[Item]) -> None:
         costly = is_live(self.target) or self.budget_usd is not None
         if self.progress and len(todo) > MANY_CALLS and costly:
-            print(estimate(todo))
+            print(estimate(todo, self.limits.models))
 
     async def _ask_all(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from holysheep_helpers import catalog, tokens
@@ -46,6 +46,11 @@ class Item:
     @property
     def is_capped(self) -> bool:
         return bool(self.body.get("max_completion_tokens") or self.body.get("max_tokens"))
+
+    def in_turn(self, models: Sequence[str]) -> list[Item]:
+        """This request first, then the same for each of ``models`` that is another."""
+        others = [model for model in models if model != self.model]
+        return [self, *(replace(self, body=self.body | {"model": model}) for model in others)]
 
 
 class Reader:

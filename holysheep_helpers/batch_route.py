@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from holysheep_helpers.batch_call import Failure
 from holysheep_helpers.batch_prompts import Item
@@ -19,8 +18,7 @@ class Route:
     """
 
     def __init__(self, item: Item, models: Sequence[str], breaker: CircuitBreaker) -> None:
-        others = [model for model in models if model != item.model]
-        self._items = [item, *(replace(item, body=item.body | {"model": m}) for m in others)]
+        self._items = item.in_turn(models)
         self._breaker = breaker
         self._failures: dict[str, Failure] = {}  # of this round
         self._permit: Permit | None = None
@@ -64,9 +62,10 @@ class Route:
         return any(self._breaker.cooling_s(model) == 0 for model in left)
 
     def counted(self, last: Failure) -> Failure:
-        """Of this round's failures the most hopeful one, and ``last`` if none is; a new round."""
+        """Of this round's failures the one with the least to wait, ``last`` if none may pass."""
         failures, self._failures = self._failures.values(), {}
-        return next((failure for failure in failures if failure.retry), last)
+        hopes = (failure for failure in failures if failure.retry)
+        return min(hopes, key=lambda failure: failure.wait_s or 0.0, default=last)
 
     def release(self) -> None:
         """No word on the model will come of what was under way."""

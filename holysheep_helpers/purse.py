@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from asyncio import Event
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -28,15 +28,18 @@ def most_usd(item: Item) -> Decimal | None:
     ) / MTOK
 
 
-def estimate(items: Iterable[Item]) -> str:
-    """What these may cost, in one sentence that names its assumption."""
+def estimate(items: Iterable[Item], models: Sequence[str] = ()) -> str:
+    """What these may cost, in one sentence that names its assumption.
+
+    Where several ``models`` may be asked, each prompt is taken at the price of the dearest.
+    """
     usd, calls, unpriced, uncapped = Decimal(0), 0, 0, 0
     for item in items:
-        cost = most_usd(item)
+        costs = [most_usd(one) for one in item.in_turn(models)]
         calls += 1
         uncapped += not item.is_capped
-        unpriced += cost is None
-        usd += cost or 0
+        unpriced += None in costs
+        usd += max(cost or Decimal(0) for cost in costs)
     parts = [f"Estimate: {calls:,} calls, at most {usd:.4f} USD if each used all of max_tokens"]
     if uncapped:
         parts.append(f"{uncapped:,} without max_tokens are taken for {ASSUMED_OUTPUT_TOKENS:,}")

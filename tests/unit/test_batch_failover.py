@@ -236,3 +236,29 @@ def test_an_endless_batch_takes_models_too(gw: hs.Gateway, mock: MockHandle) -> 
         return [item async for item in items]
 
     assert [item.model for item in asyncio.run(main())] == [B] * 6
+
+
+def test_a_long_wait_of_one_model_does_not_stop_what_another_can_answer() -> None:
+    def fate(model: str, now_s: float, nth: int) -> Fate:
+        if model == A:  # longer than a batch waits for
+            return error(429, "rate_limit_exceeded", **{"retry-after": "3600"})
+        return error(503) if nth == 0 else None  # a hiccup
+
+    server = Models(fate)
+    result = ask(server, names(4), models=MODELS, max_concurrency=1)
+    assert [item.model for item in result] == [B] * 4
+    assert server.by() == {A: 1, B: 5}
+    assert server.asked[-1][0] < 60
+
+
+def test_the_estimate_takes_the_dearest_model_of_each_prompt(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def estimated(**options: Any) -> str:
+        ask(
+            Models(lambda *_: None), names(21), budget_usd=1, progress=True, max_tokens=5, **options
+        )
+        return capsys.readouterr().out.splitlines()[0]
+
+    assert estimated(models=MODELS) == estimated(models=MODELS[::-1]) == estimated(model=B)
+    assert estimated(model=A) != estimated(model=B)
