@@ -190,6 +190,7 @@ class Job:
             elapsed_s=elapsed_s,
             client_share=share,
             stopped_by=asker.stopped_by,
+            budgeted_usd=asker.purse.spent_usd if asker.purse is not None else Decimal(0),
         )
         last[:] = [result]
         return result

@@ -78,10 +78,11 @@ class BatchResult(Sequence[BatchItem]):
     """The results of a batch, one for each prompt and in the order of the prompts.
 
     ``ok`` and ``failed`` are those with a text and those with an error; ``cost`` is the sum of all
-    known costs, ``spent_usd`` without those from a journal, both in US dollars; ``sent`` counts the
-    requests behind these results; ``elapsed_s`` is how long it took, in seconds; ``stopped_by`` the
-    error that ended it early, or ``None``; ``client_share`` for how much of the time (0 to 1) this
-    process itself was busy.
+    known costs, ``spent_usd`` without those from a journal, ``budgeted_usd`` what counts against
+    ``budget_usd`` (with lost replies, at the most they may have cost; 0 without a budget), all in
+    US dollars; ``sent`` counts the requests behind these results; ``elapsed_s`` is how long it
+    took, in seconds; ``stopped_by`` the error that ended it early, or ``None``; ``client_share``
+    for how much of the time (0 to 1) this process itself was busy.
     """
 
     def __init__(
@@ -93,6 +94,7 @@ class BatchResult(Sequence[BatchItem]):
         elapsed_s: float = 0.0,
         client_share: float = 0.0,
         stopped_by: BaseException | None = None,
+        budgeted_usd: Decimal = Decimal(0),
     ) -> None:
         self._items = list(items)
         self._labels = list(labels)
@@ -100,6 +102,7 @@ class BatchResult(Sequence[BatchItem]):
         self.elapsed_s = elapsed_s
         self.client_share = client_share
         self.stopped_by = stopped_by
+        self.budgeted_usd = budgeted_usd
 
     @overload
     def __getitem__(self, index: int) -> BatchItem: ...

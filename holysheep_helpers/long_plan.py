@@ -17,7 +17,7 @@ from holysheep_helpers.cost import cost_or_none
 from holysheep_helpers.errors import InputError
 from holysheep_helpers.gateway import Gateway
 from holysheep_helpers.splitting import check_size, split_spans
-from holysheep_helpers.token_counts import check_text, counter_for
+from holysheep_helpers.token_counts import Counter, check_text, counter_for
 from holysheep_helpers.tokens import MESSAGE_FRAME, REPLY_FRAME
 
 BORDERS = 16
@@ -63,11 +63,15 @@ class LongPlan:
 
     @property
     def most_usd(self) -> Decimal | None:
-        total = self.input_tokens + self.output_tokens
+        return self.usd_of(self.input_tokens, self.calls)
+
+    def usd_of(self, input_tokens: int, calls: int) -> Decimal | None:
+        """What so many calls cost at most, with so many tokens in their prompts."""
+        output_tokens = calls * self.max_tokens
         usage = CompletionUsage(
-            prompt_tokens=self.input_tokens,
-            completion_tokens=self.output_tokens,
-            total_tokens=total,
+            prompt_tokens=input_tokens,
+            completion_tokens=output_tokens,
+            total_tokens=input_tokens + output_tokens,
         )
         return cost_or_none(usage, self.model)
 
@@ -132,10 +136,8 @@ def plan_long(
     check_parameters({"max_tokens": max_tokens})
     if part_tokens is not None:
         check_size("part_tokens", part_tokens, 1)
-    on_mock = isinstance(gateway_or_client, Gateway) and gateway_or_client.mock is not None
-    counter = counter_for(model, by_mock=on_mock)
-    framed = MESSAGE_FRAME + REPLY_FRAME
-    framed += counter.at_most(system) + MESSAGE_FRAME if system else 0
+    counter = counter_on(gateway_or_client, model)
+    framed = framed_by(counter, system)
     combine = combine or instruction
     frame = framed + BORDERS + counter.at_most(_on_part(instruction, "", MANY, MANY))
     window = _window(model)
@@ -168,6 +170,17 @@ def plan_long(
     for answers, calls in pairwise(plan.rounds):
         tokens += answers * answer + calls * frame_again
     return replace(plan, input_tokens=tokens)
+
+
+def counter_on(target: object, model: str) -> Counter:
+    """Who counts prompts there: the mock by its own rule."""
+    return counter_for(model, by_mock=isinstance(target, Gateway) and target.mock is not None)
+
+
+def framed_by(counter: Counter, system: str | None) -> int:
+    """Tokens of a call beside its prompt and answer."""
+    own = counter.at_most(system) + MESSAGE_FRAME if system else 0
+    return own + MESSAGE_FRAME + REPLY_FRAME
 
 
 def _check_texts(instruction: object, text: object, system: object, combine: object) -> None:

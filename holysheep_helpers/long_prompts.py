@@ -21,8 +21,9 @@ from holysheep_helpers.budget import BudgetError, checked_usd
 from holysheep_helpers.chat import CutShortWarning
 from holysheep_helpers.errors import HolySheepError, InputError, NotAskedError
 from holysheep_helpers.gateway import Gateway, async_client, is_live
-from holysheep_helpers.long_plan import LongPlan, plan_long
+from holysheep_helpers.long_plan import LongPlan, counter_on, framed_by, plan_long
 from holysheep_helpers.purse import most_usd, unpriced
+from holysheep_helpers.token_counts import Counter
 
 
 class LongPromptError(HolySheepError):
@@ -169,6 +170,10 @@ async def ask_long(
     """
     if "max_completion_tokens" in sdk_parameters:
         raise InputError("The limit of each answer is max_tokens here. Nothing was sent.")
+    if sdk_parameters.get("models") is not None:
+        raise InputError(
+            "models: parts are counted and priced for one model here, give model=... alone."
+        )
     async_client(gateway_or_client)  # raises if it is neither
     plan = plan_long(
         gateway_or_client, instruction, text, model=model, system=system, max_tokens=max_tokens,
@@ -179,13 +184,14 @@ async def ask_long(
         _check_budget(plan, budget)
     if progress and (budget is not None or is_live(gateway_or_client)):
         print(plan)
+    counter = counter_on(gateway_or_client, model)
     rounds: list[BatchResult] = []
     prompts = plan.prompts()
     while True:
         done = await batch(
             gateway_or_client, prompts, model=model, system=system, max_tokens=max_tokens,
             max_concurrency=max_concurrency, journal=journal, progress=progress,
-            budget_usd=_left(budget, rounds, plan, system, prompts), **sdk_parameters,
+            budget_usd=_left(budget, rounds, plan, counter, system, prompts), **sdk_parameters,
         )  # fmt: skip
         rounds.append(done)
         if done.failed:
@@ -232,16 +238,23 @@ def _left(
     budget: Decimal | None,
     rounds: list[BatchResult],
     plan: LongPlan,
+    counter: Counter,
     system: str | None,
     prompts: list[str],
 ) -> Decimal | None:
-    """The budget of one round. The batch counts by rule: it must not refuse what was planned."""
+    """The budget of one round: what is left, lost replies taken off at their most.
+
+    The batch counts by rule. By how much that is more, or less, than was planned does not count:
+    the batch must not refuse what was planned, nor ask again for what that would leave.
+    """
     if budget is None:
         return None
-    spent = sum((done.spent_usd for done in rounds), Decimal(0))
+    spent = sum((done.budgeted_usd for done in rounds), Decimal(0))
     reader = Reader(plan.model, system, {"max_tokens": plan.max_tokens}, hashed=False)
     by_rule = sum((most_usd(reader.item(prompt)) or Decimal(0) for prompt in prompts), Decimal(0))
-    return max(budget - spent, by_rule)
+    tokens = sum(map(counter.at_most, prompts)) + len(prompts) * framed_by(counter, system)
+    planned = plan.usd_of(tokens, len(prompts)) or Decimal(0)
+    return max(budget - spent + by_rule - planned, Decimal(0))
 
 
 def _failed(rounds: list[BatchResult], journal: object) -> LongPromptError:

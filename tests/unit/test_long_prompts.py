@@ -158,8 +158,10 @@ def test_a_budget_that_does_not_cover_the_plan_sends_nothing(
 
 
 def test_a_budget_that_just_covers_the_plan_is_kept(drill: hs.Gateway, gw: hs.Gateway) -> None:
-    by_vocabulary = hs.plan_long(gw, DO, TEXT, **SMALL)
-    assert ask(gw, budget_usd=by_vocabulary.most_usd).text  # although the mock counts more
+    whole: dict[str, Any] = {**SMALL, "part_tokens": None}
+    by_vocabulary = hs.plan_long(gw, DO, TEXT, **whole)
+    assert by_vocabulary.exact
+    assert ask(gw, budget_usd=by_vocabulary.most_usd, **whole).text  # though the rule counts more
     plan = hs.plan_long(drill, DO, TEXT, **SMALL)
     assert plan.most_usd is not None
     assert Decimal(0) < (ask(drill, budget_usd=plan.most_usd).cost or 0) < plan.most_usd
@@ -211,6 +213,7 @@ def test_the_plan_is_printed_where_it_costs(
         ({"model": "gemini-2.5-pro", "part_tokens": None}, "No context window is known"),
         ({"max_completion_tokens": 5}, "The limit of each answer is max_tokens"),
         ({"stream": True}, "leave 'stream' out"),
+        ({"models": ["gpt-4.1", "gemini-2.5-flash"]}, "give model=... alone"),
     ],
 )
 def test_what_cant_be_right_is_said_before_anything_is_sent(
@@ -238,3 +241,24 @@ def test_in_a_running_loop_the_blocking_one_says_what_to_use(gw: hs.Gateway) -> 
 
     with pytest.raises(hs.InputError, match="use `await"):
         asyncio.run(inside())
+
+
+def test_what_was_lost_in_one_round_is_missing_in_the_next(
+    drill: hs.Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asking, "back_off_s", lambda tries, random: 0.0)
+    assert drill.mock is not None
+    plan = hs.plan_long(drill, DO, TEXT, **SMALL)
+    assert plan.most_usd is not None
+    budget = plan.most_usd + Decimal("0.0001")  # less than a part costs
+    drill.mock.script(["reset"])  # it may have been answered, and billed
+    with (
+        pytest.warns(hs.BatchStoppedWarning, match="budget_usd is"),
+        pytest.raises(hs.LongPromptError, match="1 of 1 calls that combine") as caught,
+    ):
+        ask(drill, budget_usd=budget, max_concurrency=1)
+    parts, combined = caught.value.rounds
+    assert parts.possibly_paid_twice == 1
+    assert len(parts.ok) == len(parts)
+    assert parts.budgeted_usd > parts.cost == parts.spent_usd
+    assert combined.sent == 0
