@@ -15,7 +15,7 @@ from openai.types import CompletionUsage
 
 from holysheep_helpers import catalog
 from holysheep_helpers.batch_prompts import ASSUMED_OUTPUT_TOKENS, Reader
-from holysheep_helpers.batch_result import BatchResult
+from holysheep_helpers.batch_result import BatchItem, BatchResult
 from holysheep_helpers.batching import Money, batch
 from holysheep_helpers.budget import BudgetError, checked_usd
 from holysheep_helpers.chat import CutShortWarning
@@ -29,6 +29,7 @@ from holysheep_helpers.token_counts import Counter
 class LongPromptError(HolySheepError):
     """Some part of a long text has no answer, so the whole has none; its cause is the first error.
 
+    There is no cause where an answer came without a text, or a content filter cut it.
     ``results`` is the round that failed, with the answers that did come (and may have cost);
     ``rounds`` are all until then, ``cost`` what they cost in US dollars.
     """
@@ -196,6 +197,13 @@ async def ask_long(
         rounds.append(done)
         if done.failed:
             raise _failed(rounds, journal) from done.failed[0].error
+        if empty := [item for item in done if _is_missing(item)]:
+            raise LongPromptError(
+                f"{len(empty)} of {len(done)} calls were answered without a text, or cut by a "
+                "content filter, so there is no answer for the whole. They are in this error's "
+                f"results, the first at index {empty[0].index}: see its finish_reason.",
+                tuple(rounds),
+            )
         if len(done) == 1:
             break
         prompts = plan.combining([item.text or "" for item in done])
@@ -222,6 +230,11 @@ def ask_long_sync(
     except RuntimeError:
         return asyncio.run(ask_long(gateway_or_client, instruction, text, **options))
     raise InputError("An event loop runs here already: use `await hs.ask_long(...)`.")
+
+
+def _is_missing(item: BatchItem) -> bool:
+    """Whether what came is no answer, although nothing failed."""
+    return item.finish_reason == "content_filter" or not (item.text or "").strip()
 
 
 def _check_budget(plan: LongPlan, budget: Decimal) -> None:

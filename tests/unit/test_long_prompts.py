@@ -6,12 +6,14 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import openai
 import pytest
 
 import holysheep_helpers as hs
 from holysheep_helpers import asking, tokens
 from holysheep_helpers.mock.handle import MockHandle
+from tests.unit.virtual import client_of, completion
 
 TEXT = "\n\n".join(f"Message {n}: the parcel came {n % 9} days late." for n in range(200))
 DO = "How many parcels came late?"
@@ -262,3 +264,22 @@ def test_what_was_lost_in_one_round_is_missing_in_the_next(
     assert len(parts.ok) == len(parts)
     assert parts.budgeted_usd > parts.cost == parts.spent_usd
     assert combined.sent == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"), [("", "stop"), (" \n", "stop"), ("It", "content_filter")]
+)
+def test_an_answer_that_is_none_means_none_for_the_whole(text: str, reason: str) -> None:
+    async def server(request: httpx2.Request) -> httpx2.Response:
+        body = completion("three were late" if "part 1" in str(request.content) else text)
+        body["choices"][0]["finish_reason"] = "stop" if "part 1" in str(request.content) else reason
+        return httpx2.Response(200, json=body)
+
+    async def main() -> hs.LongReply:
+        client = await client_of(server)
+        return await hs.ask_long(client, DO, TEXT, progress=False, **SMALL)
+
+    with pytest.raises(hs.LongPromptError, match="5 of 6 calls were answered without") as caught:
+        asyncio.run(main())
+    assert [item.index for item in caught.value.results] == [*range(6)]
+    assert caught.value.cost > 0
