@@ -137,9 +137,9 @@ def _end(
             if end == reach or count(text[start:end]) <= limit:
                 return end, level
     end = reach
-    while end > least and _inside_character(text, end, start):
+    while end > fresh and _inside_character(text, end, start):
         end -= 1
-    if end > least and count(text[start:end]) <= limit:
+    if end > fresh and count(text[start:end]) <= limit:
         return end, "character"
     return reach, "character"
 
@@ -160,6 +160,8 @@ def _inside_character(text: str, at: int, since: int) -> bool:
     if before == "\u200d" or after == "\u200d" or "\U0001f3fb" <= after <= "\U0001f3ff":
         return True  # joined emoji, and tones of skin
     if "\u1160" <= after <= "\u11ff":  # Korean written in single letters, as some systems do
+        return True
+    if "\U000e0020" <= after <= "\U000e007f":  # which country's flag it is: England's, say
         return True
     if _is_flag(before) and _is_flag(after):
         flags = at

@@ -238,3 +238,21 @@ def test_another_model_is_split_by_the_cautious_count() -> None:
     parts = hs.split_prompt(text, max_tokens=50, model="gemini-2.5-flash")
     assert all(CAUTIOUS(part) <= 50 for part in parts)
     assert len(parts) > len(hs.split_prompt(text, max_tokens=50))
+
+
+FAMILY, ENGLAND = (
+    "👩\u200d👩\u200d👧\u200d👦",
+    "🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f",
+)
+
+
+@pytest.mark.parametrize("character", [FAMILY, ENGLAND, "1\ufe0f\u20e3", "\u1112\u1161\u11ab"])
+@pytest.mark.parametrize("before", ["", "가", "ab ", "1234567890"])
+def test_a_character_made_of_several_stays_whole_wherever_it_fits(
+    character: str, before: str
+) -> None:
+    text, least = before + character * 5, TEKKEN(character)
+    for limit in range(least, 3 * least):
+        parts = hs.split_prompt(text, max_tokens=limit)
+        assert "".join(parts) == text
+        assert sum(part.count(character) for part in parts) == 5, (limit, parts)

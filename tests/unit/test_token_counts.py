@@ -124,3 +124,9 @@ def test_the_smaller_window_is_the_safe_one() -> None:
     unknown = hs.catalog.find("gemini-2.5-pro")
     assert unknown is not None
     assert unknown.safe_context_window is None
+
+
+def test_a_million_blanks_are_counted_too() -> None:
+    one = hs.count_tokens(" " * 250_000).tokens
+    assert hs.count_tokens(" " * 1_000_000).tokens == pytest.approx(4 * one, abs=8)
+    assert hs.count_tokens("a" + " " * 1_000_000 + "b").exact
