@@ -7,6 +7,7 @@ files carry one and the same. For other models, or without that package, it is a
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,12 +19,21 @@ from holysheep_helpers.errors import InputError
 
 MARGIN_PERCENT = 15
 """How far the rule may be off on Korean and English prose: a test compares it with ``tekken``."""
-_DENSE = re.compile(
-    r"[A-Za-z0-9+/=_-]{20,}"  # base64, hashes, keys: up to a token a character
-    r"|[가-힣]{9,}"  # Korean without spaces, of which a vocabulary knows few pieces
-    r"|[\u3000-\u9fff\uf900-\ufaff]+"  # Chinese and Japanese: about a token a character
-)
-_LARGE = re.compile(r"[\U00010000-\U0010ffff]")  # emoji and rare letters: four bytes
+_DENSE = tuple((re.compile(run), each) for run, each in (
+    (r"[A-Za-z0-9+/=_-]{20,}", 1),  # base64, hashes, keys; shorter ones if they are mixed:
+    (r"(?=[A-Za-z]*[0-9])(?=[a-z0-9]*[A-Z])(?=[A-Z0-9]*[a-z])[A-Za-z0-9+/=]{8,}", 1),
+    (r"[A-Z]{3,}", 0.5),
+    (r"[!-/:-@\[-`{-~]{3,}", 0.75),
+    (r"[\x00-\x08\x0e-\x1f\x7f]+", 1),
+    (r" {16,}|\n{16,}", 1 / 16),
+    (r"[가-힣]{9,}", 1),  # Korean without spaces, of which a vocabulary knows few pieces
+    (r"[\u3000-\u312f\u3190-\u9fff\uf900-\ufaff]+", 1.15),  # Chinese and Japanese
+    (r"[\u0300-\u036f]+", 2),  # accents on their own; what follows is a token a byte
+    (r"[\u1100-\u1dff\u2070-\u209f\u20d0-\u2fff\u3130-\u318f\ua000-\uabff\ud7a4-\uf8ff]+", 3),
+    (r"[\ufb00-\ufefe\uff00-\uffff]+", 3),
+    (r"[\U00010000-\U0010ffff]+", 4),  # emoji and rare letters
+))  # fmt: skip
+"""What the rule takes for too little, and how many tokens a character of it may have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +71,8 @@ def count_tokens(text: str, *, model: str = catalog.DEFAULT_MODEL) -> TokenCount
 
     Exact for models with Mistral's ``tekken`` vocabulary if ``mistral-common`` is installed.
     Otherwise an estimate, within 15% on Korean and English prose; its ``at_most`` also allows for
-    what a rule can't see: base64, Korean without spaces, emoji, Chinese and Japanese.
+    base64, capitals, Korean without spaces or in single letters, Chinese, Japanese, symbols and
+    emoji. Made-up words and long words of other languages can still have more.
 
     Raises ``InputError`` if ``text`` is no text, or has half a character in it.
     """
@@ -120,10 +131,15 @@ def _tekken() -> Callable[[str], int]:
 
 
 def cautious(text: str) -> int:
-    """The rule's count and 15% more; a token a character in dense runs, four for large ones.
+    """The rule's count and 15% more; and what ``_DENSE`` says of what the rule can't see.
 
-    On text made of rare letters alone it can still be too low: only a vocabulary knows.
+    It can still be too low for made-up words, rare syllables and other languages' long words
+    (Finnish): only a vocabulary knows.
     """
-    dense = sum(len(run) for run in _DENSE.findall(text))
-    by_rule = tokens.count(_DENSE.sub(" ", text)) * (100 + MARGIN_PERCENT)
-    return -(-by_rule // 100) + dense + 4 * len(_LARGE.findall(text))
+    dense = 0.0
+    for run, each in _DENSE:
+        found = run.findall(text)
+        if found:
+            dense += len(found) + each * sum(map(len, found))
+            text = run.sub(" ", text)
+    return math.ceil(dense + tokens.count(text) * (100 + MARGIN_PERCENT) / 100)

@@ -1,6 +1,7 @@
 """Counting for a model: exactly by its vocabulary, or by a rule that says that it is one."""
 
 import base64
+import unicodedata
 from pathlib import Path
 from random import Random
 
@@ -27,6 +28,16 @@ SAMPLES = {
     "thai": "ภาษาไทยไม่มีช่องว่างระหว่างคำ" * 20,
     "german": "Donaudampfschifffahrtsgesellschaftskapitän fährt flussaufwärts. " * 20,
     "addresses": "https://example.com/a/b?x=%EA%B0%80&id=8f3b2c " * 30,
+    "capitals": " ".join(ENGLISH.values()).upper(),
+    "keys": " ".join(base64.b64encode(DRAW.randbytes(12)).decode() for _ in range(200)),
+    "marks": "".join(DRAW.choice("!#$%&()*+,-./:;<=>?@[]^_{|}~") for _ in range(2000)),
+    "nul": "\0" * 2000,
+    "blanks": " " * 2000,
+    "laughter": "ㅋㅋㅋㅋㅠㅠ ㅇㅇ " * 100,
+    "letters of korean": unicodedata.normalize("NFD", " ".join(KOREAN.values())),
+    "letters with accents apart": unicodedata.normalize("NFD", "déjà vu à l'été, où ça? " * 50),
+    "symbols": "❤️✈️☀️ → ┌──┐ ∀x∈∅ " * 50,
+    "amharic": "ትዕዛዝዎ ትናንት ተልኳል " * 50,
     "nothing": "",
 }
 
@@ -52,7 +63,7 @@ def test_a_cautious_estimate_is_never_below_a_real_vocabulary(kind: str) -> None
     real = hs.count_tokens(SAMPLES[kind]).tokens
     estimate = hs.count_tokens(SAMPLES[kind], model="gpt-4.1")
     assert not estimate.exact
-    assert real <= estimate.at_most <= 3 * real
+    assert real <= estimate.at_most <= 4 * real
 
 
 @pytest.mark.parametrize("kind", ["korean", "english", "code"])
