@@ -90,3 +90,8 @@ class AllFailedError(HolySheepError):
     @property
     def errors(self) -> list[Exception]:
         return [one.error for one in self.tried if one.error is not None]
+
+    @property
+    def lost(self) -> int:
+        """How many of its requests may have been billed all the same."""
+        return sum(one.cost is None for one in self.tried)

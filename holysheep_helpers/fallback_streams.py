@@ -3,23 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Generator
-from typing import Any, Self
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any, Protocol, Self
 
 import openai
 
-from holysheep_helpers.fallback_turns import Tried, Turns
+from holysheep_helpers.fallback_turns import Tried, Turns, possibly_paid
 from holysheep_helpers.stream_opening import abegin, begin
 from holysheep_helpers.streaming import AsyncStream, Stream
 
 
-class FailoverStream(Stream):
+class _Costing(Protocol):
+    _turns: tuple[Tried, ...]
+
+    @property
+    def cost(self) -> Decimal | None: ...
+
+
+class _WithTurns:
+    """What became of the models before the first text came."""
+
+    _turns: tuple[Tried, ...] = ()
+
+    @property
+    def tried(self: _Costing) -> tuple[Tried, ...]:
+        return (*self._turns[:-1], *(replace(one, cost=self.cost) for one in self._turns[-1:]))
+
+    @property
+    def possibly_paid_twice(self) -> int:
+        """How many requests before the answer may have been billed, too."""
+        return possibly_paid(self._turns[:-1])
+
+
+class FailoverStream(_WithTurns, Stream):
     """A stream whose first text is there; ``tried`` has each model's turn until then.
+
+    The last one's cost is ``None`` until the stream has told its usage, at its end.
 
     ``ttft_s`` and ``elapsed_s`` are from the call, the failed turns included. Once the first text
     is there, an error is raised: another model's answer would begin anew below what is shown.
     """
 
-    tried: tuple[Tried, ...] = ()
     _coming: Generator[str]
     _first = ""
 
@@ -30,7 +55,7 @@ class FailoverStream(Stream):
         stream._start_s = turns.start_s
         stream._coming = super(cls, stream)._texts()
         stream._first = next(stream._coming, "")
-        stream.tried = turns.until(arguments["model"], None)
+        stream._turns = turns.until(arguments["model"], None)
         return stream
 
     def _texts(self) -> Generator[str]:
@@ -43,10 +68,9 @@ class FailoverStream(Stream):
             self.close()
 
 
-class AsyncFailoverStream(AsyncStream):
+class AsyncFailoverStream(_WithTurns, AsyncStream):
     """``FailoverStream``'s asynchronous twin."""
 
-    tried: tuple[Tried, ...] = ()
     _coming: AsyncGenerator[str]
     _first = ""
 
@@ -59,7 +83,7 @@ class AsyncFailoverStream(AsyncStream):
         stream._start_s = turns.start_s
         stream._coming = super(cls, stream)._texts()
         stream._first = await anext(stream._coming, "")
-        stream.tried = turns.until(arguments["model"], None)
+        stream._turns = turns.until(arguments["model"], None)
         return stream
 
     async def _texts(self) -> AsyncGenerator[str]:

@@ -10,9 +10,11 @@ from time import perf_counter
 from typing import Any, cast
 from weakref import WeakKeyDictionary
 
+from holysheep_helpers import catalog
 from holysheep_helpers.circuit import CircuitBreaker, Permit
 from holysheep_helpers.diagnosing import Diagnosis, diagnose
 from holysheep_helpers.errors import AllFailedError, InputError
+from holysheep_helpers.gateway import outer_retries
 from holysheep_helpers.waits import RETRY_AFTER
 
 _breakers: WeakKeyDictionary[Any, CircuitBreaker] = WeakKeyDictionary()
@@ -47,6 +49,11 @@ class Tried:
         return f"{self.model} {self.why.kind}{' (may have cost)' if self.cost is None else ''}"
 
 
+def possibly_paid(tried: Sequence[Tried]) -> int:
+    """How many of these may have been billed, as far as anyone can know."""
+    return sum(one.cost is None for one in tried)
+
+
 def checked_models(models: object, given: Any = ()) -> tuple[str, ...]:
     """The ids in their order, or ``InputError`` that says what is off."""
     if "model" in given:
@@ -56,8 +63,9 @@ def checked_models(models: object, given: Any = ()) -> tuple[str, ...]:
         raise InputError(
             f"models is {models!r}: a list of model ids is needed, in the order in which to ask."
         )
-    if len(set(listed)) < len(listed):
-        raise InputError(f"models is {models!r}: one of them stands there twice.")
+    known = [found.id if (found := catalog.find(model)) else model for model in listed]
+    if len(set(known)) < len(known):
+        raise InputError(f"models is {models!r}: one of them stands there twice, or as its alias.")
     return tuple(listed)
 
 
@@ -81,7 +89,11 @@ class Turns:
         self._permit: Permit | None = None
 
     def __iter__(self) -> Iterator[str]:
+        left = outer_retries.get()
         for model in self._models:
+            left_s = left() if left is not None and self._tried else None
+            if left_s is not None and left_s <= 0:
+                return
             self._permit = self._breaker.permit(model)
             if self._permit is None:
                 cooling_s = self._breaker.cooling_s(model)
@@ -134,8 +146,10 @@ class Turns:
             f"{one.model}: {one.why.kind}" if one.why else
             f"{one.model}: left alone for {one.cooling_s:.1f} s more" for one in self._tried
         )  # fmt: skip
+        left = self._models[len(self._tried) :]
+        late = f"; no time was left for {', '.join(left)}" if left else ""
         error = AllFailedError(
-            f"None of {len(self._tried)} models answered ({turns}). Each one's error is in "
+            f"None of {len(self._models)} models answered ({turns}{late}). Each one's error is in "
             ".tried; hs.diagnose() of this error says whether, and when, to ask again.",
             tuple(self._tried),
         )

@@ -11,7 +11,7 @@ import openai
 from holysheep_helpers.chat import Reply, aanswer, answer, request_arguments
 from holysheep_helpers.circuit import CircuitBreaker
 from holysheep_helpers.fallback_streams import AsyncFailoverStream, FailoverStream
-from holysheep_helpers.fallback_turns import Tried, Turns, checked_models
+from holysheep_helpers.fallback_turns import Tried, Turns, checked_models, possibly_paid
 from holysheep_helpers.gateway import Gateway, async_client, sync_client
 from holysheep_helpers.stream_opening import stream_arguments
 
@@ -29,7 +29,7 @@ class FailoverReply(Reply):
     @property
     def possibly_paid_twice(self) -> int:
         """How many requests before the answer may have been billed, too."""
-        return sum(one.cost is None for one in self.tried[:-1])
+        return possibly_paid(self.tried[:-1])
 
     def summary(self) -> str:
         """The reply in one line, and all turns in a second one if there were several."""
@@ -72,11 +72,13 @@ def failover(
     Takes what ``hs.ask`` takes, with ``models`` in the place of ``model``: ids, the best one first.
     Each is asked once, with the SDK's own retries off. ``hs.diagnose(error).other_model`` decides:
     an unknown model, 408, 429, 5xx, time-outs and broken connections go to the next one. A wrong
-    key, a request that is itself wrong and content that was refused are raised at once, with a
-    note on who was not asked. ``timeout`` (seconds) is for each request, not for all.
+    key, a request that is itself wrong, content that was refused and a connection that can't be
+    made are raised at once, with a note on who was not asked. ``timeout`` (seconds, between bytes)
+    is for each request, not for all; inside ``hs.retrying`` its deadline is for all.
 
     A model that keeps failing is left alone for a while: ``breaker`` decides. Calls through one
-    gateway or client share theirs, unless they are given one.
+    gateway or client share theirs, unless they are given one. To the breaker a stream is answered
+    once its first text is there.
 
     ``stream=True`` gives the answer as ``hs.stream`` does, once its first text has come: until
     then the next model takes over, after it none does, for half an answer is on the screen.
@@ -84,12 +86,13 @@ def failover(
     Raises ``AllFailedError``, which carries every cause, if none answered; and what ``hs.ask``
     raises.
     """
-    client = sync_client(gateway_or_client).with_options(max_retries=0)
+    sync_client(gateway_or_client)  # raises if it is neither
     checked = checked_models(models, sdk_parameters)
     make = stream_arguments if stream else request_arguments
     arguments = make(prompt, system, checked[0], preset, sdk_parameters)
     turns = Turns(checked, breaker, gateway_or_client)
     for model in turns:
+        client = sync_client(gateway_or_client).with_options(max_retries=0)  # its time may run out
         with turns.turn():
             if stream:
                 return FailoverStream.begin(client, arguments | {"model": model}, turns)
@@ -130,12 +133,13 @@ async def afailover(
 
     With ``stream=True`` it gives what ``hs.astream`` gives.
     """
-    client = async_client(gateway_or_client).with_options(max_retries=0)
+    async_client(gateway_or_client)  # raises if it is neither
     checked = checked_models(models, sdk_parameters)
     make = stream_arguments if stream else request_arguments
     arguments = make(prompt, system, checked[0], preset, sdk_parameters)
     turns = Turns(checked, breaker, gateway_or_client)
     for model in turns:
+        client = async_client(gateway_or_client).with_options(max_retries=0)
         with turns.turn():
             if stream:
                 return await AsyncFailoverStream.begin(client, arguments | {"model": model}, turns)

@@ -172,7 +172,7 @@ class _Run:
         stacked = _sdk_retries(error)
         if isinstance(error, AllFailedError):
             self.requests += max(len(error.errors), 1)  # 1 for a round in which all were cooling
-            self.lost += sum(one.cost is None for one in error.tried)
+            self.lost += error.lost
         else:
             self.requests += 1 + stacked
             self.lost += stacked + self.found.may_have_cost  # nobody knows what those met
@@ -195,7 +195,11 @@ class _Run:
         return asked_s + back_off_s(state.attempt_number, self.policy.random)
 
     def _enough(self, state: tenacity.RetryCallState) -> bool:
-        return self.requests >= self.policy.attempts or self._passes(state.upcoming_sleep)
+        return self._used_up(state) or self._passes(state.upcoming_sleep)
+
+    def _used_up(self, state: tenacity.RetryCallState) -> bool:
+        """A failover that sends several requests, or none, is one attempt at least."""
+        return max(self.requests, state.attempt_number) >= self.policy.attempts
 
     def _passes(self, wait_s: float) -> bool:
         left_s = self.left_s()
@@ -223,7 +227,7 @@ class _Run:
 
     def _give_up(self, state: tenacity.RetryCallState) -> Any:
         assert self.error is not None
-        if self.requests < self.policy.attempts:
+        if not self._used_up(state):
             raise self.too_late(state.upcoming_sleep) from self.error
         self.error.add_note(f"Given up after {self._sent()}.")
         raise self.error

@@ -190,6 +190,7 @@ def test_all_failed_is_an_exception_that_carries_every_cause(ask: Ask, mock: Moc
     [
         ([], "a list of model ids"), ("gpt-4.1", "a list of model ids"), (None, "a list"),
         (["a", ""], "a list"), (["a", 5], "a list"), ({"a"}, "a list"), (["a", "a"], "twice"),
+        (["mistral-small-2603", "gpt-4.1", "mistral/small-2603"], "or as its alias"),
     ],
 )  # fmt: skip
 def test_what_are_no_models_is_refused(gw: hs.Gateway, models: Any, says: str) -> None:

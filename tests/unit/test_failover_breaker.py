@@ -9,6 +9,7 @@ import openai
 import pytest
 
 import holysheep_helpers as hs
+from holysheep_helpers.gateway import outer_retries
 from holysheep_helpers.mock.handle import MockHandle
 from tests.unit.failing_over import GEMINI, MISTRAL, MODELS, PROMPT, WAITS_S, asked, limited
 from tests.unit.retry_clock import Clock
@@ -137,3 +138,62 @@ def test_a_failover_can_be_retried_and_waits_for_the_breaker(
     first, second = clock.waits
     assert first <= 0.5  # a back-off, and nothing is sent while both are left alone
     assert 20 - first <= second <= 21
+
+
+def test_a_retried_failover_counts_its_requests(gw: hs.Gateway, mock: MockHandle) -> None:
+    mock.script("reset", every=1)  # each of them may have been answered, and billed
+    told: list[hs.Retry] = []
+    again = Clock().retrying(hs.failover, attempts=3, on_retry=told.append)
+    with pytest.raises(hs.AllFailedError) as caught:
+        again(gw, PROMPT, models=MODELS, breaker=hs.CircuitBreaker(failures=9))
+    said = "Given up after 4 requests, of which 4 may have been billed."
+    assert caught.value.__notes__[-1] == said
+    assert len(mock.entries()) == 4
+    assert [(one.requests, one.lost) for one in told] == [(2, 2)]
+
+
+def test_rounds_in_which_all_are_left_alone_are_attempts_too(
+    gw: hs.Gateway, mock: MockHandle
+) -> None:
+    breaker = hs.CircuitBreaker(failures=1, clock=lambda: 0.0)  # it never ends
+    mock.script(503, every=1)
+    again = Clock().retrying(hs.failover, attempts=4, deadline_s=None)
+    with pytest.raises(hs.AllFailedError) as caught:
+        again(gw, PROMPT, models=MODELS, breaker=breaker)
+    assert caught.value.__notes__[-1] == "Given up after 2 requests."
+    assert len(mock.entries()) == 2
+
+
+@pytest.mark.parametrize("way", ["sync", "async"])
+def test_the_deadline_of_a_retry_is_for_all_models_together(way: str) -> None:
+    now_s = 0.0
+    timeouts: list[float] = []
+
+    def fail(request: httpx2.Request) -> httpx2.Response:
+        nonlocal now_s
+        timeouts.append(request.extensions["timeout"]["read"])
+        now_s += 4
+        return error(503)
+
+    async def fail_later(request: httpx2.Request) -> httpx2.Response:
+        return httpx2.Response(200) if request.method == "GET" else fail(request)
+
+    async def in_a_loop() -> None:
+        client = await client_of(fail_later)
+        await hs.afailover(client, PROMPT, models=models, breaker=breaker)
+
+    def at_once() -> None:
+        http = httpx2.Client(transport=httpx2.MockTransport(fail))
+        key, base = "hs-mock-virtual", "http://127.0.0.1:9/v1"
+        client = openai.OpenAI(api_key=key, base_url=base, http_client=http)
+        hs.failover(client, PROMPT, models=models, breaker=breaker)
+
+    models, breaker = [*MODELS, "gpt-4.1", "gpt-4o"], hs.CircuitBreaker()
+    token = outer_retries.set(lambda: 10 - now_s)
+    try:
+        with pytest.raises(hs.AllFailedError, match=r"; no time was left for gpt-4o\)") as caught:
+            asyncio.run(in_a_loop()) if way == "async" else at_once()
+    finally:
+        outer_retries.reset(token)
+    assert timeouts == [10, 6, 2]
+    assert len(caught.value.tried) == 3

@@ -88,3 +88,27 @@ def test_a_stream_that_is_left_closes_its_connection(
     assert not stream.complete
     assert len(stream.timeline) == 3
     assert stream.elapsed_s is not None
+
+
+@pytest.mark.parametrize("way", ["sync", "async"])
+def test_a_streams_turns_tell_its_bill_once_it_is_known(
+    gw: hs.Gateway, mock: MockHandle, way: str
+) -> None:
+    mock.script(["reset"])
+    known: dict[str, Any] = {"models": MODELS, "stream": True}
+
+    async def in_a_loop() -> Any:
+        stream = await hs.afailover(gw, PROMPT, **known)
+        assert stream.tried[-1].cost is None
+        await stream.read()
+        return stream
+
+    if way == "async":
+        stream = asyncio.run(in_a_loop())
+    else:
+        stream = hs.failover(gw, PROMPT, **known)
+        assert stream.tried[-1].cost is None
+        stream.read()
+    assert stream.cost
+    assert [one.cost for one in stream.tried] == [None, stream.cost]
+    assert stream.possibly_paid_twice == 1
