@@ -12,9 +12,9 @@ from weakref import WeakKeyDictionary
 
 from holysheep_helpers import catalog
 from holysheep_helpers.circuit import CircuitBreaker, Permit
+from holysheep_helpers.deadlines import left_s
 from holysheep_helpers.diagnosing import Diagnosis, diagnose
 from holysheep_helpers.errors import AllFailedError, InputError
-from holysheep_helpers.gateway import outer_retries
 from holysheep_helpers.waits import RETRY_AFTER
 
 _breakers: WeakKeyDictionary[Any, CircuitBreaker] = WeakKeyDictionary()
@@ -89,10 +89,9 @@ class Turns:
         self._permit: Permit | None = None
 
     def __iter__(self) -> Iterator[str]:
-        left = outer_retries.get()
         for model in self._models:
-            left_s = left() if left is not None and self._tried else None
-            if left_s is not None and left_s <= 0:
+            remains_s = left_s() if self._tried else None
+            if remains_s is not None and remains_s <= 0:
                 return
             self._permit = self._breaker.permit(model)
             if self._permit is None:
