@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from holysheep_helpers.errors import NotAskedError as NotAskedError
     from holysheep_helpers.errors import UnexpectedReplyError as UnexpectedReplyError
     from holysheep_helpers.errors import UnknownPriceError as UnknownPriceError
+    from holysheep_helpers.errors_page import errors_table as errors_table
     from holysheep_helpers.exercises import check as check
     from holysheep_helpers.exercises import hint as hint
     from holysheep_helpers.fallback_streams import AsyncFailoverStream as AsyncFailoverStream
@@ -49,7 +50,6 @@ if TYPE_CHECKING:
     from holysheep_helpers.fallbacks import failover as failover
     from holysheep_helpers.gateway import Gateway as Gateway
     from holysheep_helpers.keys import login as login
-    from holysheep_helpers.kinds import errors_table as errors_table
     from holysheep_helpers.latency import LatencyStoppedWarning as LatencyStoppedWarning
     from holysheep_helpers.latency import measure_latency as measure_latency
     from holysheep_helpers.latency_run import LatencyRun as LatencyRun
@@ -145,7 +145,7 @@ _HOME = {
     "diagnose": "diagnosing",
     "doctor": "checkup",
     "errors_panel": "widgets_errors",
-    "errors_table": "kinds",
+    "errors_table": "errors_page",
     "failover": "fallbacks",
     "failover_panel": "widgets_failover",
     "hint": "exercises",

@@ -1,18 +1,10 @@
-"""The closed list of what can go wrong and what each means: the one place that says so.
-
-``python -m holysheep_helpers.kinds`` writes it, as a page of Markdown, to ``docs/errors.md``.
-"""
+"""The closed list of what can go wrong and what each means: the one place that says so."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from pandas import DataFrame
 
 YOURS, GATEWAYS, LINES, UNKNOWN = "yours", "the gateway's", "the line's", "nobody knows whose"
 
@@ -269,38 +261,3 @@ KINDS: Mapping[str, Kind] = MappingProxyType({
         cost=True,
     ),
 })  # fmt: skip
-
-
-def errors_table() -> DataFrame:
-    """Every kind of error, a row each: what happened, how it shows, whose it is, what to do."""
-    from pandas import DataFrame
-
-    frame = DataFrame({name: kind.row for name, kind in KINDS.items()}).T
-    return frame.rename_axis("kind")
-
-
-def as_markdown() -> str:
-    """The table in Markdown: what happened and how it shows share a column, for its width."""
-    titles = ["kind", "what happened, and how it shows", "whose", "ask again", "another model"]
-    lines = [[*titles, "billed", "what to do"], ["---"] * 7]
-    for name, kind in KINDS.items():
-        what, seen, *rest = kind.row.values()
-        lines.append([f"`{name}`", f"{what}<br>{seen}", *rest])
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
-
-
-def page() -> str:
-    """The table with its heading, for ``docs/errors.md``."""
-    return "\n".join([
-        "# Errors, told apart", "",
-        "What `hs.diagnose(error)` knows, generated from `holysheep_helpers/kinds.py` by",
-        "`python -m holysheep_helpers.kinds`. *aiohttp* is the transport of the gateway's async",
-        "clients. What an error means goes by its type, status, code and causes, never by the",
-        "words of its message.", "", as_markdown(),
-    ])  # fmt: skip
-
-
-if __name__ == "__main__":
-    file = Path(__file__).parents[1] / "docs" / "errors.md"
-    file.parent.mkdir(exist_ok=True)
-    file.write_text(page(), "utf-8", newline="\n")

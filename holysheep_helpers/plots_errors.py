@@ -56,7 +56,7 @@ def plot_attempts(entries: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
     answered = sum(rows[-1]["paid"] == "yes" for rows in entries.values())
     found = f"{answered} of {len(entries)} ways to ask got their answer"
     if len(entries) == 1:
-        found = f"{'Answered' if answered else 'No answer'} after {count}"
+        found = f"{'Answered' if answered else 'No answer'} after {axes.texts[0].get_text()}"
     axes.set_title(found)
     there = {entry["paid"] for rows in entries.values() for entry in rows}
     marks = [Patch(label=label, **style) for paid, (label, style) in _PAID.items() if paid in there]

@@ -171,7 +171,7 @@ class _Run:
         self.error, self.found = error, diagnose(error)
         stacked = _sdk_retries(error)
         if isinstance(error, AllFailedError):
-            self.requests += max(len(error.errors), 1)  # 1 for a round in which all were cooling
+            self.requests += len(error.errors)
             self.lost += error.lost
         else:
             self.requests += 1 + stacked

@@ -1,13 +1,13 @@
 """The list of errors, and the page that is made of it."""
 
 import holysheep_helpers as hs
-from holysheep_helpers import kinds
+from holysheep_helpers import errors_page, kinds
 from tests.notebooks.test_keys import ROOT
 
 
 def test_the_page_of_errors_is_up_to_date() -> None:
     stored = (ROOT / "docs" / "errors.md").read_text("utf-8")
-    assert stored == kinds.page(), "python -m holysheep_helpers.kinds"
+    assert stored == errors_page.page(), "python -m holysheep_helpers.errors_page"
     assert list(hs.errors_table().index) == list(kinds.KINDS)
 
 
