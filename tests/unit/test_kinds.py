@@ -1,5 +1,7 @@
 """The list of errors, and the page that is made of it."""
 
+import ast
+
 import holysheep_helpers as hs
 from holysheep_helpers import errors_page, kinds
 from tests.notebooks.test_keys import ROOT
@@ -18,3 +20,24 @@ def test_whose_fault_is_one_of_four() -> None:
         assert kind.what.endswith(".")
         assert kind.advice.endswith((".", "?"))
         assert not kind.other_model or kind.retryable or kind is kinds.KINDS["unknown_model"]
+
+
+def test_the_list_is_closed_no_kind_is_idle_and_none_is_unlisted() -> None:
+    """Every kind is named where errors are told apart, and what is returned there is a kind."""
+    package = ROOT / "holysheep_helpers"
+    named: set[str] = set()
+    returned: set[str] = set()
+    for module in ("causes", "refusals", "diagnosing", "errors", "budget"):
+        for node in ast.walk(ast.parse((package / f"{module}.py").read_text("utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                named.add(node.value)
+            if isinstance(node, ast.Return):
+                first = node.value.elts[0] if isinstance(node.value, ast.Tuple) else node.value
+                for each in (
+                    (first.body, first.orelse) if isinstance(first, ast.IfExp) else (first,)
+                ):
+                    if isinstance(each, ast.Constant) and isinstance(each.value, str):
+                        returned.add(each.value)
+    assert set(kinds.KINDS) <= named
+    assert len(returned) > 25
+    assert returned - {"", "none"} <= set(kinds.KINDS)
