@@ -94,7 +94,7 @@ class Failure:
 
 FATAL = {
     *("missing_key", "placeholder_key", "malformed_key", "wrong_key", "wrong_host", "forbidden"),
-    *("unknown_model", "wrong_path", "redirect", "quota"),
+    *("unknown_model", "wrong_path", "redirect", "quota", "configuration"),
 }
 """Kinds of error that every other request of the batch would meet, too."""
 
@@ -105,7 +105,7 @@ def judge(error: Exception) -> Failure:
     return Failure(
         error,
         _label(error, found),
-        fatal=found.kind in FATAL,
+        fatal=found.kind in FATAL or (found.kind == "proxy_page" and not found.retryable),
         retry=found.retryable,
         limited=found.kind == "rate_limit" and found.retryable,
         wait_s=found.wait_s if found.wait_said_by in RETRY_AFTER else None,

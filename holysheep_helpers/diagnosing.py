@@ -20,10 +20,13 @@ from holysheep_helpers.errors import (
     InputError,
     UnexpectedReplyError,
 )
-from holysheep_helpers.kinds import KINDS
+from holysheep_helpers.kinds import KINDS, LINES
 from holysheep_helpers.refusals import (
+    QUOTA,
+    REFUSED,
     base_of,
     key_of,
+    kind_of_status,
     not_found,
     refused_key,
     sent_elsewhere,
@@ -31,10 +34,6 @@ from holysheep_helpers.refusals import (
 )
 from holysheep_helpers.waits import BREAKER, wait_asked
 
-REFUSED = {"content_filter", "content_policy_violation", "moderation_blocked"}
-QUOTA = "insufficient_quota"
-TOO_LONG = "context_length_exceeded"
-_PROXY_GAVE_UP = (504, 524)
 _NO_PASSAGE = (
     "A firewall, or a proxy that wants its own log-in, stands in between: ask who runs it."
 )
@@ -179,12 +178,12 @@ def _of_status(error: openai.APIStatusError) -> Diagnosis:
     refused = refused_key(error.request) if status == 401 else None
     if page and (status in (403, 407) or (refused and refused[0] == "wrong_key")):
         found = _as("proxy_page", None, _NO_PASSAGE, cost=False)
-        return replace(found, retryable=False, other_model=False)
+        return replace(found, whose=LINES, retryable=False, other_model=False)
     if refused:
         return _as(*refused)
     if status in (404, 405):
         return _as(*not_found(error.request, code, param))
-    kind = _kind_of_status(status, code, page)
+    kind = kind_of_status(status, code, page)
     found = _as(kind, cost=False if kind == "refused_content" else None)
     if found.kind == "bad_request" and param and _NAME.fullmatch(param):
         found = replace(found, what=f"The server can't accept {param!r} (status {status}).")
@@ -197,23 +196,6 @@ def _of_status(error: openai.APIStatusError) -> Diagnosis:
         return replace(found, retryable=False, advice=advice)
     wait_s, said_by = wait_asked(headers)
     return replace(found, wait_s=wait_s, wait_said_by=said_by)
-
-
-def _kind_of_status(status: int, code: str | None, page: bool) -> str:
-    if code == QUOTA or status == 402:
-        return "quota"
-    if code in REFUSED:
-        return "refused_content"
-    if code == TOO_LONG or status == 413:
-        return "too_long"
-    named = {403: "forbidden", 408: "timeout_408", 409: "conflict", 429: "rate_limit"}
-    if status in named:
-        return named[status]
-    if status < 500:
-        return "bad_request"
-    if status in _PROXY_GAVE_UP:
-        return "gateway_timeout"
-    return "proxy_page" if page else "server_error"
 
 
 def _of_connection(error: openai.APIConnectionError) -> Diagnosis:

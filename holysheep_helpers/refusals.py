@@ -1,4 +1,4 @@
-"""Why a key (401), a model or a path (404) was refused, out of the request that was sent.
+"""What a status means; why a key (401), a model or a path (404) was refused, by the request.
 
 The key is looked at, and never handed on.
 """
@@ -34,6 +34,10 @@ VENDORS: Mapping[str, tuple[str, ...]] = MappingProxyType({
     "api.groq.com": ("gsk_",),
 })  # fmt: skip
 """Hosts of other vendors, and how their keys begin, where that tells them from all others'."""
+REFUSED = {"content_filter", "content_policy_violation", "moderation_blocked"}
+QUOTA = "insufficient_quota"
+TOO_LONG = "context_length_exceeded"
+_PROXY_GAVE_UP = (504, 524)
 LONGEST_SHOWN = 60
 _ID = re.compile(r"[\w./:@+-]+", re.ASCII)
 
@@ -113,6 +117,24 @@ def _named_host() -> str | None:
         return urlsplit(os.environ.get("HOLYSHEEP_BASE_URL", "")).hostname
     except ValueError:
         return None
+
+
+def kind_of_status(status: int, code: str | None, page: bool) -> str:
+    """What a status means, but for 401, 404, 405 and redirects; ``page``: it came with HTML."""
+    if code == QUOTA or status == 402:
+        return "quota"
+    if code in REFUSED:
+        return "refused_content"
+    if code == TOO_LONG or status == 413:
+        return "too_long"
+    named = {403: "forbidden", 408: "timeout_408", 409: "conflict", 429: "rate_limit"}
+    if status in named:
+        return named[status]
+    if status < 500:
+        return "bad_request"
+    if status in _PROXY_GAVE_UP:
+        return "gateway_timeout"
+    return "proxy_page" if page else "server_error"
 
 
 def not_found(request: httpx2.Request, code: str | None, param: str | None) -> Told:

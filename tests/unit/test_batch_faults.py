@@ -8,6 +8,7 @@ import openai
 import pytest
 
 import holysheep_helpers as hs
+from holysheep_helpers.batch_call import judge
 from tests.unit.virtual import Server, ask, completion, error, names
 
 QUIET: dict[str, Any] = {"progress": False}
@@ -165,3 +166,19 @@ def test_a_random_day_at_the_gateway_ends_with_every_prompt_answered_or_explaine
     assert [item.text for item in answered] == [f"P{item.index}" for item in answered]
     assert {type(item.error) for item in result.failed} <= {openai.BadRequestError}
     assert result.sent == len(server.seen)
+
+
+def test_what_every_other_prompt_would_meet_stops_a_batch() -> None:
+    url = "https://api.holysheep.ai/v1"
+
+    def page(status: int) -> openai.APIStatusError:
+        request = httpx2.Request("POST", url)
+        response = httpx2.Response(
+            status, text="<html>", headers={"content-type": "text/html"}, request=request
+        )
+        return openai.APIStatusError("x", response=response, body=None)
+
+    assert [judge(page(status)).fatal for status in (403, 407, 502)] == [True, True, False]
+    no_address = openai.APIConnectionError(request=httpx2.Request("POST", "ftp://127.0.0.1/v1"))
+    no_address.__cause__ = httpx2.UnsupportedProtocol("x")
+    assert judge(no_address).fatal

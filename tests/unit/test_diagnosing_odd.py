@@ -111,7 +111,8 @@ def test_a_redirect_in_circles_is_no_broken_line() -> None:
 def test_a_page_that_lets_nobody_pass(status: int) -> None:
     found = answered(lambda _: httpx2.Response(status, text="<html>", headers=PAGE))
     assert (found.kind, found.retryable, found.other_model) == ("proxy_page", False, False)
-    assert (found.may_have_cost, "A firewall" in found.advice) == (False, True)
+    assert (found.whose, found.may_have_cost) == ("the line's", False)
+    assert "A firewall" in found.advice
     plain = answered(lambda _: httpx2.Response(401, text="<html>", headers=PAGE), api_key=" ")
     assert plain.kind == "missing_key"
 
@@ -205,6 +206,13 @@ def test_a_handshake_that_breaks_off_is_no_bad_certificate() -> None:
     error.__cause__ = httpx2.ConnectError("x")
     error.__cause__.__cause__ = ssl.SSLEOFError(8, "EOF occurred in violation of protocol")
     assert (hs.diagnose(error).kind, hs.diagnose(error).retryable) == ("connect", True)
+
+
+def test_a_connection_that_the_system_gave_up_was_late() -> None:
+    error = openai.APIConnectionError(request=httpx2.Request("POST", GATEWAY))
+    error.__cause__ = httpx2.ConnectError("x")
+    error.__cause__.__cause__ = TimeoutError(110, "Connection timed out")
+    assert hs.diagnose(error).kind == "connect_timeout"
 
 
 # --- what came after an answer
