@@ -16,7 +16,7 @@ from openai.types.chat import ChatCompletion
 
 from holysheep_helpers import catalog
 from holysheep_helpers.cost import cost_or_none
-from holysheep_helpers.deadlines import shortened
+from holysheep_helpers.deadlines import in_time
 from holysheep_helpers.diagnosing import diagnose
 from holysheep_helpers.errors import InputError, UnexpectedReplyError
 from holysheep_helpers.gateway import Gateway, sync_client
@@ -103,7 +103,7 @@ def answer(client: openai.OpenAI, arguments: dict[str, Any]) -> Reply:
     """``ask`` for helpers whose arguments are checked; warns the caller's caller of a cut reply."""
     start_s = perf_counter()
     try:
-        completion = client.chat.completions.create(**arguments)
+        completion = client.chat.completions.create(**in_time(client, arguments))
     except openai.OpenAIError as error:
         add_advice(error)
         raise
@@ -114,7 +114,7 @@ async def aanswer(client: openai.AsyncOpenAI, arguments: dict[str, Any]) -> Repl
     """``answer`` for asynchronous code."""
     start_s = perf_counter()
     try:
-        completion = await client.chat.completions.create(**arguments)
+        completion = await client.chat.completions.create(**in_time(client, arguments))
     except openai.OpenAIError as error:
         add_advice(error)
         raise
@@ -184,8 +184,6 @@ def request_arguments(
     parameters = dict(known[preset]) | given
     if "max_completion_tokens" in given and "max_tokens" not in given:
         del parameters["max_tokens"]  # two names for one limit: the caller's wins over the preset
-    if "timeout" in given:
-        parameters["timeout"] = shortened(given["timeout"])
     messages = [{"role": "system", "content": system}] if system else []
     messages.append({"role": "user", "content": prompt})
     return {"model": model, "messages": messages, **parameters}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any
 
 import openai
@@ -11,16 +13,44 @@ import openai
 from holysheep_helpers.errors import DeadlineError
 
 LEAST_S = 0.001
-outer_retries: ContextVar[Callable[[], float | None] | None] = ContextVar(
-    "outer_retries", default=None
-)
-"""Set while ``hs.retrying`` makes a call: how many seconds are left for it, ``None`` for any."""
+
+
+@dataclass
+class Attempt:
+    """One attempt under way: ``left_s()`` is the seconds that are left for it, ``None`` for any.
+
+    A task that it began and that outlives it finds it ``over``, and is on its own.
+    """
+
+    left_s: Callable[[], float | None]
+    over: bool = False
+
+
+_attempt: ContextVar[Attempt | None] = ContextVar("_attempt", default=None)
+
+
+@contextmanager
+def attempt(left_s: Callable[[], float | None]) -> Iterator[None]:
+    """What is called in here is retried as a whole, and retries nothing by itself."""
+    one = Attempt(left_s)
+    token = _attempt.set(one)
+    try:
+        yield
+    finally:
+        one.over = True
+        _attempt.reset(token)
+
+
+def is_retried() -> bool:
+    """Whether a ``hs.retrying`` around this asks again."""
+    one = _attempt.get()
+    return one is not None and not one.over
 
 
 def left_s() -> float | None:
     """Seconds until the deadline of the ``hs.retrying`` around this; ``None`` if there is none."""
-    left = outer_retries.get()
-    return None if left is None else left()
+    one = _attempt.get()
+    return None if one is None or one.over else one.left_s()
 
 
 def shortened(timeout: Any) -> Any:
@@ -37,6 +67,24 @@ def shortened(timeout: Any) -> Any:
     if timeout is None:
         return least_s
     return min(timeout, least_s) if isinstance(timeout, int | float) else timeout
+
+
+def in_time(
+    client: openai.OpenAI | openai.AsyncOpenAI, arguments: dict[str, Any]
+) -> dict[str, Any]:
+    """The arguments of a request, whose time-out is what is left for it at most.
+
+    Raises ``DeadlineError`` if nothing is: what nobody can wait for any more is not sent.
+    """
+    remains_s = left_s()
+    if remains_s is None:
+        return arguments
+    if remains_s <= 0:
+        raise DeadlineError("The total deadline had passed before this request. It was not sent.")
+    timeout = arguments.get("timeout", openai.NOT_GIVEN)
+    if isinstance(timeout, openai.NotGiven | openai.Omit):
+        timeout = client.timeout
+    return arguments | {"timeout": shortened(timeout)}
 
 
 def check_in_time(characters: int) -> None:

@@ -17,7 +17,7 @@ import openai
 from holysheep_helpers import catalog
 from holysheep_helpers.addresses import is_loopback
 from holysheep_helpers.budget import Budget
-from holysheep_helpers.deadlines import outer_retries, shortened
+from holysheep_helpers.deadlines import is_retried, shortened
 from holysheep_helpers.errors import InputError
 from holysheep_helpers.keys import Secret
 from holysheep_helpers.spend import Meter, Spend
@@ -260,7 +260,7 @@ def async_client(target: object) -> openai.AsyncOpenAI:
 
 def _asking_once(client: Client) -> Client:
     """Inside ``hs.retrying`` a copy that does not retry, nor waits longer than there is time."""
-    if outer_retries.get() is None:
+    if not is_retried():
         return client
     return client.with_options(max_retries=0, timeout=shortened(client.timeout))
 

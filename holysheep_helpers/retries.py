@@ -7,7 +7,7 @@ from functools import wraps
 from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
 from typing import Any, TypeVar, overload
 
-from holysheep_helpers.deadlines import outer_retries
+from holysheep_helpers.deadlines import is_retried
 from holysheep_helpers.errors import InputError
 from holysheep_helpers.retry_policy import Policy, Retry
 
@@ -81,7 +81,7 @@ def policy_around(policy: Policy) -> Callable[[Callable[..., Any]], Callable[...
 
             @wraps(call)
             async def asked_async(*args: Any, **kwargs: Any) -> Any:
-                if outer_retries.get() is not None:
+                if is_retried():
                     return await call(*args, **kwargs)
                 return await policy.run_async(lambda: call(*args, **kwargs))
 
@@ -89,7 +89,7 @@ def policy_around(policy: Policy) -> Callable[[Callable[..., Any]], Callable[...
 
         @wraps(call)
         def asked(*args: Any, **kwargs: Any) -> Any:
-            if outer_retries.get() is not None:
+            if is_retried():
                 return call(*args, **kwargs)
             return policy.run(lambda: call(*args, **kwargs))
 

@@ -8,7 +8,6 @@ import math
 import time
 import warnings
 from collections.abc import Awaitable, Callable
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from inspect import isawaitable, iscoroutinefunction
 from random import Random, SystemRandom
@@ -17,7 +16,7 @@ from typing import Any
 import tenacity
 
 from holysheep_helpers.causes import while_streaming
-from holysheep_helpers.deadlines import outer_retries
+from holysheep_helpers.deadlines import attempt
 from holysheep_helpers.diagnosing import Diagnosis, diagnose
 from holysheep_helpers.errors import AllFailedError, DeadlineError, InputError
 from holysheep_helpers.pacing import back_off_s
@@ -140,23 +139,15 @@ class _Run:
         deadline_s = self.policy.deadline_s
         return None if deadline_s is None else self.start_s + deadline_s - self.policy.clock()
 
-    @contextmanager
-    def _the_only_one_who_retries(self) -> Any:
-        token = outer_retries.set(self.left_s)
-        try:
-            yield
-        finally:
-            outer_retries.reset(token)
-
     def attempt(self, call: Callable[[], Any]) -> Any:
-        with self._the_only_one_who_retries():
+        with attempt(self.left_s):
             result = call()
             if self.policy.restart_streams and isinstance(result, Stream):
                 result.read()
             return result
 
     async def attempt_async(self, call: Callable[[], Any], begun: list[Any]) -> Any:
-        with self._the_only_one_who_retries():
+        with attempt(self.left_s):
             result = await (begun.pop() if begun else call())
             if self.policy.restart_streams and isinstance(result, AsyncStream):
                 await result.read()

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import openai
 
 from holysheep_helpers.chat import add_advice, request_arguments
+from holysheep_helpers.deadlines import in_time
 from holysheep_helpers.errors import InputError, UnexpectedReplyError
 
 Made = TypeVar("Made")
@@ -18,7 +19,7 @@ def begin(client: openai.OpenAI, arguments: dict[str, Any], make: Callable[..., 
     """Send the request, and make a stream of the reply: ``make(raw, arguments=, start_s=)``."""
     start_s = perf_counter()
     try:
-        raw = client.chat.completions.create(**arguments)
+        raw = client.chat.completions.create(**in_time(client, arguments))
     except openai.OpenAIError as error:
         add_advice(error)
         raise
@@ -33,7 +34,7 @@ async def abegin(
     """``begin`` for asynchronous code."""
     start_s = perf_counter()
     try:
-        raw = await client.chat.completions.create(**arguments)
+        raw = await client.chat.completions.create(**in_time(client, arguments))
     except openai.OpenAIError as error:
         add_advice(error)
         raise

@@ -171,11 +171,11 @@ def test_a_random_day_at_the_gateway_ends_with_every_prompt_answered_or_explaine
 def test_what_every_other_prompt_would_meet_stops_a_batch() -> None:
     url = "https://api.holysheep.ai/v1"
 
+    page_headers = {"content-type": "text/html"}
+
     def page(status: int) -> openai.APIStatusError:
         request = httpx2.Request("POST", url)
-        response = httpx2.Response(
-            status, text="<html>", headers={"content-type": "text/html"}, request=request
-        )
+        response = httpx2.Response(status, text="<html>", headers=page_headers, request=request)
         return openai.APIStatusError("x", response=response, body=None)
 
     assert [judge(page(status)).fatal for status in (403, 407, 502)] == [True, True, False]

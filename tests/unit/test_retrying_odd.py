@@ -67,7 +67,8 @@ def test_a_time_out_of_the_calls_own_is_no_longer_than_what_is_left(
                 assert (first.connect, first.read) == (2, pytest.approx(60))
                 assert second.read < 10
             elif timeout is openai.NOT_GIVEN:
-                assert first is second is timeout  # the client's own is shortened
+                assert first == 30  # the client's own
+                assert second < 10
             else:
                 assert first == pytest.approx(60)
                 assert 0 < second < 10
@@ -108,6 +109,25 @@ def test_a_failover_inside_counts_all_of_its_requests(
     assert caught.value.__notes__[-1] == note
 
 
+def test_a_failover_inside_gives_each_model_what_is_left(
+    gw: hs.Gateway, monkeypatch: pytest.MonkeyPatch, again: Callable[..., Any], clock: Clock
+) -> None:
+    from openai.resources.chat import Completions
+
+    seen = []
+
+    def create(_: Any, **arguments: Any) -> None:
+        seen.append(arguments["timeout"])
+        clock.now_s += 25
+        raise virtual_429()
+
+    monkeypatch.setattr(Completions, "create", create)
+    models = ["mistral-small-2603", "gemini-2.5-flash", "gpt-4.1", "claude-sonnet-4-5"]
+    with pytest.raises(hs.DeadlineError):
+        again(hs.failover, deadline_s=60)(gw, "hello", models=models)
+    assert seen == [30, 30, pytest.approx(10)]  # and the fourth is not sent
+
+
 def test_a_batch_inside_retries_its_own(
     mock: MockHandle, gw: hs.Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -116,6 +136,27 @@ def test_a_batch_inside_retries_its_own(
     retries: list[hs.Retry] = []
     result = asyncio.run(hs.retrying(hs.batch, on_retry=retries.append)(gw, ["one"]))
     assert (len(result.failed), len(mock.entries()), retries) == (1, 6, [])  # and not 30
+
+
+def test_a_task_that_outlives_the_call_is_on_its_own(mock: MockHandle, gw: hs.Gateway) -> None:
+    mock.script([{"kind": "status", "status": 503, "headers": {"retry-after-ms": "1"}}])
+
+    async def main() -> Any:
+        over = asyncio.Event()
+
+        async def later() -> hs.AsyncStream:
+            await over.wait()
+            return await hs.astream(gw, "hello")  # the SDK retries here, as ever
+
+        async def call() -> asyncio.Task[hs.AsyncStream]:
+            return asyncio.create_task(later())
+
+        task = await hs.retrying(call)()
+        over.set()
+        return await (await task).read()
+
+    assert asyncio.run(main())
+    assert [entry["attempt"] for entry in mock.entries()] == [0, 1]
 
 
 # --- waits
