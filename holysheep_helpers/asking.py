@@ -179,7 +179,7 @@ class Asker:
             if isinstance(result, BatchItem):
                 return result
             tries += not result.limited
-            if work.route.failed(result) and tries < MAX_ATTEMPTS:
+            if work.route.failed(result) and tries < max(MAX_ATTEMPTS, len(self.limits.models)):
                 continue
             result = work.route.counted(result)
             wait_s = self._wait_s(work, result, tries)

@@ -61,7 +61,8 @@ async def batch(
 
     ``models`` in the place of ``model`` are asked in turn, as in ``hs.failover``: what one of them
     fails, the next one is asked at once, and only when all have failed is it waited. A model that
-    keeps failing is left alone for a while, by a circuit breaker of this batch's own.
+    keeps failing is left alone for a while, by a circuit breaker of this batch's own. In a journal
+    a prompt stands under the first of them, whoever answered.
 
     ``requests_per_minute`` and ``tokens_per_minute`` are paced evenly, 1% below the limit, so that
     no 60 seconds see more. ``None`` takes the plan's limit, or that of the reply's headers, and no

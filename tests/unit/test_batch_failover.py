@@ -262,3 +262,11 @@ def test_the_estimate_takes_the_dearest_model_of_each_prompt(
 
     assert estimated(models=MODELS) == estimated(models=MODELS[::-1]) == estimated(model=B)
     assert estimated(model=A) != estimated(model=B)
+
+
+def test_of_many_models_each_one_is_asked_before_it_is_given_up() -> None:
+    models = [A, B, *(f"model-{n}" for n in range(6))]
+    server = Models(lambda model, *_: error(503) if model != models[-1] else None)
+    result = ask(server, names(1), models=models)
+    assert [one.model for one in result[0].timeline] == models
+    assert result[0].model == models[-1]
