@@ -1,6 +1,9 @@
 """Counting for a model: exactly by its vocabulary, or by a rule that says that it is one."""
 
 import base64
+import os
+import subprocess
+import sys
 import unicodedata
 from pathlib import Path
 from random import Random
@@ -141,3 +144,22 @@ def test_a_million_blanks_are_counted_too() -> None:
     one = hs.count_tokens(" " * 250_000).tokens
     assert hs.count_tokens(" " * 1_000_000).tokens == pytest.approx(4 * one, abs=8)
     assert hs.count_tokens("a" + " " * 1_000_000 + "b").exact
+
+
+def test_counting_opens_no_connection_and_needs_no_file_of_the_users(tmp_path: Path) -> None:
+    count = (
+        "import sys\n"
+        "def watch(event, given):\n"
+        "    if event.startswith(('socket.connect', 'socket.getaddrinfo', 'urllib.Request')):\n"
+        "        raise SystemExit(f'{event} {given}')\n"
+        "sys.addaudithook(watch)\n"
+        "import holysheep_helpers as hs\n"
+        "print(hs.count_tokens('배송이 이틀 늦어졌습니다.').exact)\n"
+    )
+    away = {"HOME": str(tmp_path), "USERPROFILE": str(tmp_path), "PYTHONIOENCODING": "utf-8"}
+    done = subprocess.run(
+        [sys.executable, "-c", count], env={**os.environ, **away}, capture_output=True, text=True,
+        encoding="utf-8", check=False,
+    )  # fmt: skip
+    assert (done.stdout.strip(), done.stderr) == ("True", "")
+    assert not any(file.name.startswith("tekken") for file in tmp_path.rglob("*"))
