@@ -239,7 +239,8 @@ class Asker:
 
     def _wait_s(self, work: _Work, failure: Failure, tries: int) -> float | None:
         """Seconds until this prompt may be asked again; ``None`` if it may not."""
-        if failure.fatal or not failure.retry or tries >= MAX_ATTEMPTS:
+        too_long = (failure.wait_s or 0.0) > PATIENCE_S
+        if failure.fatal or not failure.retry or tries >= MAX_ATTEMPTS or too_long:
             return None
         if not failure.limited:
             return max(failure.wait_s or 0.0, back_off_s(tries, self.random))
@@ -256,7 +257,7 @@ class Asker:
             add_advice(error)
         if tries >= MAX_ATTEMPTS and failure.retry:
             error.add_note(f"Given up after {tries} requests.")
-        if failure.fatal or failure.limited:
+        if failure.fatal or failure.limited or (failure.wait_s or 0.0) > PATIENCE_S:
             self.stop(error)
         return work.failed(error)
 

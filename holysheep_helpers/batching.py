@@ -55,9 +55,9 @@ async def batch(
     408, 409 and 5xx are asked again, up to 6 times, with exponential back-off and full jitter; the
     SDK's own retries are off. A prompt that waits keeps its place among ``max_concurrency``, so
     that a server in trouble is asked less. A 429 holds back all, for as long as the server says.
-    A 401, 402, 403, 404, an empty quota or a spent budget stops the rest (``stopped_by``), with a
-    warning. ``deadline_s`` is for one prompt, in seconds from its first request, its waits
-    included.
+    A 401, 402, 403, 404, an empty quota, a spent budget or a Retry-After of more than 10 minutes
+    stops the rest (``stopped_by``), with a warning. ``deadline_s`` is for one prompt, in seconds
+    from its first request, its waits included.
 
     ``models`` in the place of ``model`` are asked in turn, as in ``hs.failover``: what one of them
     fails, the next one is asked at once, and only when all have failed is it waited. A model that

@@ -270,3 +270,13 @@ def test_of_many_models_each_one_is_asked_before_it_is_given_up() -> None:
     result = ask(server, names(1), models=models)
     assert [one.model for one in result[0].timeline] == models
     assert result[0].model == models[-1]
+
+
+@pytest.mark.filterwarnings("ignore::holysheep_helpers.BatchStoppedWarning")
+@pytest.mark.parametrize("models", [None, MODELS])
+def test_a_server_that_says_to_come_back_tomorrow_stops_the_batch(models: Any) -> None:
+    server = Models(lambda *_: error(503, **{"retry-after": "86400"}))
+    result = ask(server, names(5), models=models, max_concurrency=1)
+    assert isinstance(result.stopped_by, openai.InternalServerError)
+    assert len(server.asked) == len(models or [A])
+    assert server.asked[-1][0] < 60
