@@ -145,10 +145,10 @@ def plan_long(
         raise InputError(f"No context window is known for {model}: say part_tokens=...")
     most = (window - max_tokens - frame) if window is not None else (part_tokens or 0)
     if most < 1 or (part_tokens or 0) > most:
+        wanted = f", and part_tokens is {part_tokens:,}" if part_tokens else ""
         raise InputError(
-            f"Of {model}'s context window, {window} tokens, {max(most, 0)} are left for a part "
-            f"beside max_tokens={max_tokens} and the instruction, and part_tokens is "
-            f"{part_tokens}. Make them smaller."
+            f"Of {model}'s context window, {window or 0:,} tokens, {max(most, 0):,} are left for a "
+            f"part beside max_tokens={max_tokens} and the instruction{wanted}. Make them smaller."
         )
     size = most if part_tokens is None else part_tokens
     spans = split_spans(text, size, counter.at_most, overlap)
@@ -157,9 +157,13 @@ def plan_long(
     frame_again = framed + BORDERS + counter.at_most(_on_answers(combine, []))
     group = (most + frame - frame_again) // answer
     if len(parts) > 1 and group < 2:
+        room, cure = f"one call to {model}", "Make max_tokens smaller."
+        if window is None:
+            room = f"a call of part_tokens={part_tokens}: no context window is known for {model}"
+            cure = "Make part_tokens larger, or max_tokens smaller."
         raise InputError(
-            f"Two answers of max_tokens={max_tokens} don't fit into one call to {model}, so "
-            "answers can't be combined. Make max_tokens smaller."
+            f"Two answers of max_tokens={max_tokens} don't fit into {room}. So answers can't be "
+            f"combined. {cure}"
         )
     sizes = tuple(map(counter.at_most, parts))
     plan = LongPlan(

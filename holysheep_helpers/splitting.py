@@ -70,8 +70,8 @@ def split_spans(text: str, max_tokens: int, count: Count, overlap: int = 0) -> l
     check_size("overlap", overlap, 0)
     if overlap * 2 > max_tokens:
         raise InputError(
-            f"overlap is {overlap} and max_tokens {max_tokens}: at most half of a part may repeat "
-            "the one before."
+            f"overlap is {overlap} and a part has up to {max_tokens} tokens: at most half of it "
+            "may repeat the one before."
         )
     if text and count(text) <= max_tokens:
         return [Part(0, 0, len(text), "text")]

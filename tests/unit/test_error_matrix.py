@@ -73,6 +73,17 @@ TABLE: list[tuple[Any, str, str]] = [
     ("no_choices", "unexpected_reply", ANSWERED),
     ("reasoning", ANSWERED, ANSWERED),
 ]
+
+
+def name_of(fault: Any) -> str:
+    """A fault as the matrix prints it: its kind and what belongs to it."""
+    if not isinstance(fault, dict):
+        return str(fault)
+    code = fault.get("body", {}).get("error", {}).get("code")
+    known = (fault["kind"], fault.get("status"), code, fault.get("after"))
+    return " ".join(str(value) for value in known if value is not None)
+
+
 SDK_RETRIES = {
     *("timeout_408", "conflict", "rate_limit", "quota", "server_error", "gateway_timeout"),
     *("proxy_page", "first_token_timeout", "cut_connection"),
@@ -199,7 +210,8 @@ def test_outcome_requests_waits_and_bill(
                 where = ", ".join((MODES[asynchronous], SHAPES[streamed]))
                 paid = [entry["paid"] for entry in entries]
                 print(
-                    f"{where:<14} {policy:<20} {outcome:<20} {len(entries)} requests, bill {paid}"
+                    f"{name_of(fault):<28} {where:<15} {policy:<18} {outcome:<20} "
+                    f"{len(entries)} requests, bill {paid}"
                 )
                 # --- outcome and requests
                 count = requests_of(kind, policy, streamed)

@@ -9,7 +9,7 @@ import openai
 import pytest
 
 import holysheep_helpers as hs
-from holysheep_helpers.gateway import outer_retries
+from holysheep_helpers.deadlines import outer_retries
 from holysheep_helpers.mock.handle import MockHandle
 from tests.unit.failing_over import GEMINI, MISTRAL, MODELS, PROMPT, WAITS_S, asked, limited
 from tests.unit.retry_clock import Clock

@@ -14,7 +14,7 @@ import holysheep_helpers as hs
 from holysheep_helpers.kinds import KINDS
 from holysheep_helpers.mock.handle import MockHandle
 from tests.unit.failing_over import GEMINI, MISTRAL, MODELS, PROMPT, asked
-from tests.unit.test_error_matrix import ANSWERED, TABLE
+from tests.unit.test_error_matrix import ANSWERED, TABLE, name_of
 
 WAYS = tuple((asynchronous, streamed) for asynchronous in (False, True) for streamed in (0, 1))
 
@@ -60,7 +60,7 @@ def test_who_answers_how_many_are_asked_and_the_bill(
         entries = mock.entries()
         way = f"{'async' if asynchronous else 'sync'}, {'streamed' if streamed else 'whole'}"
         paid = [entry["paid"] for entry in entries]
-        print(f"{way:<16} {outcome:<20} {len(entries)} requests, bill {paid}")
+        print(f"{name_of(fault):<28} {way:<16} {outcome:<20} {len(entries)} requests, bill {paid}")
         begun = bool(streamed and answer and answer.tried[0].answered)
         if kind == ANSWERED:
             assert (outcome, asked(mock)) == (MISTRAL, [MISTRAL]), way

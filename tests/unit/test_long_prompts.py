@@ -59,6 +59,7 @@ def test_cost_and_usage_are_those_of_all_calls(gw: hs.Gateway, mock: MockHandle)
     assert reply.cost == hs.cost_of(reply.usage, reply.model) == gw.spend.usd
     assert f"{reply.cost:f} USD" in reply.summary()
     assert f"{len(reply.parts)} + 1 calls" in repr(reply)
+    assert " · 1 call · " in ask(gw, text="Message 1: in time.").summary()
 
 
 def test_on_the_mock_the_plan_counts_the_parts_to_the_token(drill: hs.Gateway) -> None:
@@ -208,10 +209,11 @@ def test_the_plan_is_printed_where_it_costs(
         ({"max_tokens": 0}, "max_tokens is 0"),
         ({"part_tokens": 0}, "part_tokens is 0"),
         ({"part_tokens": "9"}, "part_tokens is .9."),
-        ({"part_tokens": 200_000}, "part_tokens is 200000"),
-        ({"max_tokens": 200_000}, "0 are left for a part"),
-        ({"max_tokens": 120_000}, "Two answers of max_tokens=120000 don't fit"),
-        ({"overlap": 400}, "at most half of a part"),
+        ({"part_tokens": 200_000}, "and part_tokens is 200,000. Make"),
+        ({"max_tokens": 200_000, "part_tokens": None}, "and the instruction. Make them smaller"),
+        ({"max_tokens": 120_000}, "don't fit into one call to mistral-small-2603"),
+        ({"model": "gemini-2.5-pro", "max_tokens": 300}, "no context window is known for gemini"),
+        ({"overlap": 400}, "at most half of it"),
         ({"model": "gemini-2.5-pro", "part_tokens": None}, "No context window is known"),
         ({"max_completion_tokens": 5}, "The limit of each answer is max_tokens"),
         ({"stream": True}, "leave 'stream' out"),

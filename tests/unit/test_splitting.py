@@ -205,7 +205,9 @@ def test_what_is_repeated_begins_with_no_rest_of_white_space() -> None:
 def test_an_overlap_may_take_half_and_no_more() -> None:
     text = "word " * 100
     assert len(hs.split_prompt(text, max_tokens=20, overlap=10)) > 8
-    with pytest.raises(hs.InputError, match="overlap is 11 and max_tokens 20: at most half"):
+    with pytest.raises(
+        hs.InputError, match="overlap is 11 and a part has up to 20 tokens: at most half"
+    ):
         hs.split_prompt(text, max_tokens=20, overlap=11)
 
 
