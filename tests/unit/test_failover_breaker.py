@@ -9,7 +9,7 @@ import openai
 import pytest
 
 import holysheep_helpers as hs
-from holysheep_helpers.deadlines import outer_retries
+from holysheep_helpers.deadlines import attempt
 from holysheep_helpers.mock.handle import MockHandle
 from tests.unit.failing_over import GEMINI, MISTRAL, MODELS, PROMPT, WAITS_S, asked, limited
 from tests.unit.retry_clock import Clock
@@ -189,11 +189,10 @@ def test_the_deadline_of_a_retry_is_for_all_models_together(way: str) -> None:
         hs.failover(client, PROMPT, models=models, breaker=breaker)
 
     models, breaker = [*MODELS, "gpt-4.1", "gpt-4o"], hs.CircuitBreaker()
-    token = outer_retries.set(lambda: 10 - now_s)
-    try:
-        with pytest.raises(hs.AllFailedError, match=r"; no time was left for gpt-4o\)") as caught:
-            asyncio.run(in_a_loop()) if way == "async" else at_once()
-    finally:
-        outer_retries.reset(token)
+    with (
+        attempt(lambda: 10 - now_s),
+        pytest.raises(hs.AllFailedError, match=r"; no time was left for gpt-4o\)") as caught,
+    ):
+        asyncio.run(in_a_loop()) if way == "async" else at_once()
     assert timeouts == [10, 6, 2]
     assert len(caught.value.tried) == 3

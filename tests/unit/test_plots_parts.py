@@ -72,7 +72,7 @@ def test_settings_that_cant_be_are_said_in_the_panel(gw: hs.Gateway, mock: MockH
     panel.part_tokens.value = 50
     panel.overlap.value = 200
     assert panel.plan is None
-    assert "at most half of a part" in panel.status.value
+    assert "at most half of it" in panel.status.value
     assert panel.figure.layout.display == "none"
     press(panel)
     assert "InputError" in panel.text
