@@ -41,7 +41,7 @@ WORDS = ["parcel ", "배송", "늦음. ", "😀", "QUJD", "\n\n", "x=1;\n", "</p
     times=st.integers(1, 80),
     instruction=st.sampled_from([DO, "요약해 주세요.", "x" * 100]),
     system=st.sampled_from([None, "Be brief."]),
-    window=st.integers(340, 900),
+    window=st.integers(420, 900),  # in less, no two answers fit into one call
     most=st.integers(1, 60),
     model=st.sampled_from(["mistral-small-2603", "gemini-2.5-flash"]),
 )
