@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from hashlib import blake2b
@@ -35,12 +36,14 @@ KINDS: dict[str, tuple[frozenset[str], str]] = {
         ("bundle", "tokens", "each chunk of a stream carries so many tokens"),
         ("no_choices", "after", "a chunk (or a whole reply) has an empty list of choices"),
         ("reasoning", "tokens", "so many tokens of reasoning come before the answer"),
+        ("usage", "cached cost", "the usage states so many cached tokens, a cost in USD, or both"),
     )
 }
 NO_BODY = (204, 205, 304)
 FRAMING = ("connection", "content-length", "transfer-encoding")
 """Headers that say where a body ends: faults such as ``cut_body`` break that, no header does."""
 LONGEST = 10_000
+_NUMBER = re.compile(r"-?(?:0|[1-9]\d{0,15})(?:\.\d{1,40})?(?:[eE][+-]?\d{1,2})?", re.ASCII)
 _HTML = (
     "<html><head><title>{status}</title></head><body><h1>{status}</h1><p>The proxy could not "
     "reach the server behind it.</p></body></html>"
@@ -51,7 +54,9 @@ _HTML = (
 class Fault:
     """One fault. ``after`` is the count of chunks with text that are still sent before it.
 
-    ``delay_s`` is in seconds before scaling; which fields a kind takes is in ``KINDS``.
+    ``cost`` goes into the JSON as it is written, digit by digit; of ``cached`` tokens no more than
+    the prompt has. ``delay_s`` is in seconds before scaling; which fields a kind takes is in
+    ``KINDS``.
     """
 
     kind: str
@@ -64,6 +69,8 @@ class Fault:
     factor: float = 10.0
     tokens: int = 4
     done: bool = True
+    cached: int = 0
+    cost: str | None = None
 
     @property
     def page(self) -> str:
@@ -124,6 +131,11 @@ def _text(value: Any) -> str | None:
     return None if good else "plain text"
 
 
+def _json_number(value: Any) -> str | None:
+    good = isinstance(value, str) and _NUMBER.fullmatch(value)
+    return None if good else "a number as JSON writes it, in quotes"
+
+
 def _headers(value: Any) -> str | None:
     good = isinstance(value, dict) and all(
         name.lower() not in FRAMING
@@ -143,6 +155,8 @@ _CHECKS: dict[str, Any] = {
     "delay_s": _number(0, 3600),
     "factor": _number(0, 1000),
     "tokens": _whole(1, 10_000),
+    "cached": _whole(0, 10_000_000),
+    "cost": _json_number,
     "done": lambda value: None if isinstance(value, bool) else "true or false",
 }
 assert {name for takes, _ in KINDS.values() for name in takes} <= {f.name for f in fields(Fault)}

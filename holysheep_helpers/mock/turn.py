@@ -49,7 +49,9 @@ class Reply:
         lengths = [len(answer.pieces) for answer in self.answers]
         due = self._due_s(len(thoughts) + max(1, *lengths))
         used = sum(lengths) + len(thoughts)
-        usage = wire.usage(self.request.prompt_tokens, used, len(thoughts))
+        prompt = self.request.prompt_tokens
+        cached, cost = (min(fault.cached, prompt), fault.cost) if fault is not None else (0, None)
+        usage = wire.usage(prompt, used, len(thoughts), cached, cost)
         frames = None
         if self.request.stream:
             frames = wire.Frames(

@@ -54,14 +54,20 @@ def models_body() -> dict[str, Any]:
     return {"object": "list", "data": [model_body(m, m.id) for m in catalog.models()]}
 
 
-def usage(prompt: int, completion: int, reasoning: int = 0) -> str:
-    """Counts of tokens, as JSON; those of the reasoning are among the completion's."""
+def usage(
+    prompt: int, completion: int, reasoning: int = 0, cached: int = 0, cost: str | None = None
+) -> str:
+    """Counts of tokens, as JSON; those of the reasoning are among the completion's.
+
+    Cached ones are among the prompt's. ``cost`` in USD is stated by some gateways, not by OpenAI.
+    """
+    stated = "" if cost is None else f',"cost":{cost}'
     return (
         f'{{"prompt_tokens":{prompt},"completion_tokens":{completion},'
         f'"total_tokens":{prompt + completion},'
-        '"prompt_tokens_details":{"cached_tokens":0,"audio_tokens":0},'
+        f'"prompt_tokens_details":{{"cached_tokens":{cached},"audio_tokens":0}},'
         f'"completion_tokens_details":{{"reasoning_tokens":{reasoning},"audio_tokens":0,'
-        '"accepted_prediction_tokens":0,"rejected_prediction_tokens":0}}'
+        f'"accepted_prediction_tokens":0,"rejected_prediction_tokens":0}}{stated}}}'
     )
 
 

@@ -77,6 +77,7 @@ TABLE: list[tuple[Any, ...]] = [
     ({"kind": "bundle", "tokens": 5}, WHOLE, Got(FULL, "stop", 5), "delivered", "delivered"),
     ("no_choices", Got("", None), Got(FULL, "stop", CHUNKS + 1), "broken", "delivered"),
     ({"kind": "reasoning", "tokens": 6}, WHOLE, Got(FULL, "stop", 20), *["delivered"] * 2),
+    ({"kind": "usage", "cost": "0.00012", "cached": 4}, WHOLE, STREAM, "delivered", "delivered"),
 ]
 ASKED: dict[str, Any] = {
     "model": catalog.DEFAULT_MODEL,

@@ -119,6 +119,8 @@ FIELDS = {
     "factor": st.floats(0, 1000),
     "tokens": st.integers(1, 60),
     "done": st.booleans(),
+    "cached": st.integers(0, 100),
+    "cost": st.sampled_from(["0", "0.00012", "1e-7"]),
 }
 
 

@@ -37,7 +37,8 @@ def no_back_off(monkeypatch: pytest.MonkeyPatch) -> None:
 FATAL = {"quota"}
 STREAMS_ALONE = {"end_early", "no_done", "error_in_stream", "comments", "bundle"}
 FAULTS: list[Any] = [500, 503, 429, 408, 409, 400, 422, {"kind": "html", "status": 200}]
-FAULTS += [kind for kind in KINDS if kind not in FATAL | STREAMS_ALONE | {"status"}]
+HARMLESS = {"usage"}
+FAULTS += [kind for kind in KINDS if kind not in FATAL | STREAMS_ALONE | HARMLESS | {"status"}]
 
 
 @pytest.mark.usefixtures("no_back_off")

@@ -71,6 +71,7 @@ TABLE: list[tuple[Any, str, str]] = [
     ("comments", ANSWERED, ANSWERED),
     ("bundle", ANSWERED, ANSWERED),
     ("no_choices", "unexpected_reply", ANSWERED),
+    ({"kind": "usage", "cost": "0.00012"}, ANSWERED, ANSWERED),
     ("reasoning", ANSWERED, ANSWERED),
 ]
 

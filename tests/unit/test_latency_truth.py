@@ -130,6 +130,7 @@ FAULTS: list[tuple[dict[str, Any], str | None]] = [
     ({"kind": "no_choices"}, None),
     ({"kind": "no_choices", "after": 3}, None),
     ({"kind": "reasoning", "tokens": 9}, None),
+    ({"kind": "usage", "cost": "0.00012", "cached": 4}, None),
     ({"kind": "no_done"}, None),
     ({"kind": "slow_first", "delay_s": 2}, None),
     ({"kind": "slow", "factor": 3, "after": 5}, None),
