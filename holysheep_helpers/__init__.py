@@ -10,6 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from holysheep_helpers import catalog as catalog
+    from holysheep_helpers.audits import Audit as Audit
+    from holysheep_helpers.audits import Explanation as Explanation
+    from holysheep_helpers.audits import audit_claim as audit_claim
+    from holysheep_helpers.audits import audit_table as audit_table
+    from holysheep_helpers.audits import common_volume as common_volume
     from holysheep_helpers.batch_job import BatchStoppedWarning as BatchStoppedWarning
     from holysheep_helpers.batch_result import BatchItem as BatchItem
     from holysheep_helpers.batch_result import BatchResult as BatchResult
@@ -25,9 +30,15 @@ if TYPE_CHECKING:
     from holysheep_helpers.chat import ask as ask
     from holysheep_helpers.checkup import doctor as doctor
     from holysheep_helpers.circuit import CircuitBreaker as CircuitBreaker
+    from holysheep_helpers.comparisons import Comparison as Comparison
+    from holysheep_helpers.comparisons import audit_comparison as audit_comparison
     from holysheep_helpers.connecting import connect as connect
     from holysheep_helpers.cost import cost_of as cost_of
     from holysheep_helpers.cost import to_krw as to_krw
+    from holysheep_helpers.cost import to_usd as to_usd
+    from holysheep_helpers.cost_report import write_report as write_report
+    from holysheep_helpers.credit import Runway as Runway
+    from holysheep_helpers.credit import runway as runway
     from holysheep_helpers.diagnosing import Diagnosis as Diagnosis
     from holysheep_helpers.diagnosing import diagnose as diagnose
     from holysheep_helpers.errors import AllFailedError as AllFailedError
@@ -41,6 +52,8 @@ if TYPE_CHECKING:
     from holysheep_helpers.errors import UnexpectedReplyError as UnexpectedReplyError
     from holysheep_helpers.errors import UnknownPriceError as UnknownPriceError
     from holysheep_helpers.errors_page import errors_table as errors_table
+    from holysheep_helpers.estimates import Estimate as Estimate
+    from holysheep_helpers.estimating import estimate as estimate
     from holysheep_helpers.exercises import check as check
     from holysheep_helpers.exercises import hint as hint
     from holysheep_helpers.fallback_streams import AsyncFailoverStream as AsyncFailoverStream
@@ -48,6 +61,7 @@ if TYPE_CHECKING:
     from holysheep_helpers.fallbacks import FailoverReply as FailoverReply
     from holysheep_helpers.fallbacks import afailover as afailover
     from holysheep_helpers.fallbacks import failover as failover
+    from holysheep_helpers.fit import fit_table as fit_table
     from holysheep_helpers.gateway import Gateway as Gateway
     from holysheep_helpers.keys import login as login
     from holysheep_helpers.latency import LatencyStoppedWarning as LatencyStoppedWarning
@@ -59,21 +73,35 @@ if TYPE_CHECKING:
     from holysheep_helpers.long_prompts import LongReply as LongReply
     from holysheep_helpers.long_prompts import ask_long as ask_long
     from holysheep_helpers.long_prompts import ask_long_sync as ask_long_sync
+    from holysheep_helpers.monthly import MonthlyCost as MonthlyCost
+    from holysheep_helpers.monthly import compare_models as compare_models
+    from holysheep_helpers.monthly import monthly_cost as monthly_cost
     from holysheep_helpers.plots import plot_bars as plot_bars
     from holysheep_helpers.plots import plot_streams as plot_streams
     from holysheep_helpers.plots_batch import plot_gantt as plot_gantt
     from holysheep_helpers.plots_batch import plot_pace as plot_pace
     from holysheep_helpers.plots_batch import plot_sweep as plot_sweep
     from holysheep_helpers.plots_circuit import plot_circuit as plot_circuit
+    from holysheep_helpers.plots_cost import plot_audit as plot_audit
+    from holysheep_helpers.plots_cost import plot_costs as plot_costs
+    from holysheep_helpers.plots_cost import plot_premium as plot_premium
     from holysheep_helpers.plots_errors import plot_attempts as plot_attempts
     from holysheep_helpers.plots_errors import plot_herd as plot_herd
     from holysheep_helpers.plots_latency import plot_before_after as plot_before_after
     from holysheep_helpers.plots_latency import plot_ecdf as plot_ecdf
     from holysheep_helpers.plots_load import plot_latency_sweep as plot_latency_sweep
     from holysheep_helpers.plots_parts import plot_parts as plot_parts
+    from holysheep_helpers.plots_returns import plot_break_even as plot_break_even
+    from holysheep_helpers.plots_returns import plot_sensitivity as plot_sensitivity
     from holysheep_helpers.plots_waterfall import plot_waterfall as plot_waterfall
+    from holysheep_helpers.premiums import premium as premium
+    from holysheep_helpers.price_age import StalePriceWarning as StalePriceWarning
     from holysheep_helpers.retries import retrying as retrying
     from holysheep_helpers.retry_policy import Retry as Retry
+    from holysheep_helpers.returns import BreakEven as BreakEven
+    from holysheep_helpers.returns import Roi as Roi
+    from holysheep_helpers.returns import break_even as break_even
+    from holysheep_helpers.returns import roi as roi
     from holysheep_helpers.samples import customer_messages as customer_messages
     from holysheep_helpers.splitting import split_prompt as split_prompt
     from holysheep_helpers.streaming import AsyncStream as AsyncStream
@@ -83,10 +111,15 @@ if TYPE_CHECKING:
     from holysheep_helpers.timed_stream import TimedStream as TimedStream
     from holysheep_helpers.token_counts import TokenCount as TokenCount
     from holysheep_helpers.token_counts import count_tokens as count_tokens
+    from holysheep_helpers.what_if import Assumptions as Assumptions
+    from holysheep_helpers.what_if import Crossover as Crossover
+    from holysheep_helpers.what_if import crossover as crossover
+    from holysheep_helpers.what_if import sensitivity as sensitivity
     from holysheep_helpers.widgets import compare_panel as compare_panel
     from holysheep_helpers.widgets import playground as playground
     from holysheep_helpers.widgets import stream_panel as stream_panel
     from holysheep_helpers.widgets_batch import batch_panel as batch_panel
+    from holysheep_helpers.widgets_cost import cost_panel as cost_panel
     from holysheep_helpers.widgets_errors import errors_panel as errors_panel
     from holysheep_helpers.widgets_failover import failover_panel as failover_panel
     from holysheep_helpers.widgets_latency import latency_panel as latency_panel
@@ -94,18 +127,25 @@ if TYPE_CHECKING:
 
 _HOME = {
     "AllFailedError": "errors",
+    "Assumptions": "what_if",
     "AsyncFailoverStream": "fallback_streams",
     "AsyncStream": "streaming",
+    "Audit": "audits",
     "BatchItem": "batch_result",
     "BatchResult": "batch_result",
     "BatchStoppedWarning": "batch_job",
+    "BreakEven": "returns",
     "BudgetError": "budget",
     "Calibration": "calibration",
     "CircuitBreaker": "circuit",
+    "Comparison": "comparisons",
     "ConfigurationError": "errors",
+    "Crossover": "what_if",
     "CutShortWarning": "chat",
     "DeadlineError": "errors",
     "Diagnosis": "diagnosing",
+    "Estimate": "estimates",
+    "Explanation": "audits",
     "FailoverReply": "fallbacks",
     "FailoverStream": "fallback_streams",
     "Gateway": "gateway",
@@ -118,9 +158,13 @@ _HOME = {
     "LongPlan": "long_plan",
     "LongPromptError": "long_prompts",
     "LongReply": "long_prompts",
+    "MonthlyCost": "monthly",
     "NotAskedError": "errors",
     "Reply": "chat",
     "Retry": "retry_policy",
+    "Roi": "returns",
+    "Runway": "credit",
+    "StalePriceWarning": "price_age",
     "Stream": "streaming",
     "TimedStream": "timed_stream",
     "TokenCount": "token_counts",
@@ -131,49 +175,71 @@ _HOME = {
     "ask_long": "long_prompts",
     "ask_long_sync": "long_prompts",
     "astream": "streaming",
+    "audit_claim": "audits",
+    "audit_comparison": "comparisons",
+    "audit_table": "audits",
     "batch": "batching",
     "batch_iter": "batching",
     "batch_panel": "widgets_batch",
     "batch_sync": "batching",
+    "break_even": "returns",
     "calibrate": "calibrating",
     "check": "exercises",
+    "common_volume": "audits",
+    "compare_models": "monthly",
     "compare_panel": "widgets",
     "connect": "connecting",
     "cost_of": "cost",
+    "cost_panel": "widgets_cost",
     "count_tokens": "token_counts",
+    "crossover": "what_if",
     "customer_messages": "samples",
     "diagnose": "diagnosing",
     "doctor": "checkup",
     "errors_panel": "widgets_errors",
     "errors_table": "errors_page",
+    "estimate": "estimating",
     "failover": "fallbacks",
     "failover_panel": "widgets_failover",
+    "fit_table": "fit",
     "hint": "exercises",
     "last_batch": "batching",
     "latency_panel": "widgets_latency",
     "login": "keys",
     "long_panel": "widgets_long",
     "measure_latency": "latency",
+    "monthly_cost": "monthly",
     "plan_long": "long_plan",
     "playground": "widgets",
     "plot_attempts": "plots_errors",
+    "plot_audit": "plots_cost",
     "plot_bars": "plots",
     "plot_before_after": "plots_latency",
+    "plot_break_even": "plots_returns",
     "plot_circuit": "plots_circuit",
+    "plot_costs": "plots_cost",
     "plot_ecdf": "plots_latency",
     "plot_gantt": "plots_batch",
     "plot_herd": "plots_errors",
     "plot_latency_sweep": "plots_load",
     "plot_pace": "plots_batch",
     "plot_parts": "plots_parts",
+    "plot_premium": "plots_cost",
+    "plot_sensitivity": "plots_returns",
     "plot_streams": "plots",
     "plot_sweep": "plots_batch",
     "plot_waterfall": "plots_waterfall",
+    "premium": "premiums",
     "retrying": "retries",
+    "roi": "returns",
+    "runway": "credit",
+    "sensitivity": "what_if",
     "split_prompt": "splitting",
     "stream": "streaming",
     "stream_panel": "widgets",
     "to_krw": "cost",
+    "write_report": "cost_report",
+    "to_usd": "cost",
 }
 
 __all__ = sorted([*_HOME, "catalog"])  # pyright: ignore[reportUnsupportedDunderAll]

@@ -19,10 +19,11 @@ from holysheep_helpers.asking import Asker, Limits
 from holysheep_helpers.batch_prompts import Item
 from holysheep_helpers.batch_result import BatchItem, BatchResult, not_asked, restored
 from holysheep_helpers.errors import InputError
+from holysheep_helpers.estimates import of_items
 from holysheep_helpers.gateway import Gateway, async_client, is_live
 from holysheep_helpers.journal import Journal
 from holysheep_helpers.progress import Progress
-from holysheep_helpers.purse import Purse, estimate
+from holysheep_helpers.purse import Purse
 
 MANY_CALLS = 20
 last: list[BatchResult] = []
@@ -145,7 +146,7 @@ class Job:
     def _say_estimate(self, todo: list[Item]) -> None:
         costly = is_live(self.target) or self.budget_usd is not None
         if self.progress and len(todo) > MANY_CALLS and costly:
-            print(estimate(todo, self.limits.models))
+            print(of_items(todo, self.limits.models))
 
     async def _ask_all(
         self,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import date
 from decimal import Decimal, InvalidOperation
 
 import httpx2
@@ -12,6 +14,8 @@ import openai
 
 from holysheep_helpers import catalog
 from holysheep_helpers.errors import ConfigurationError, HolySheepError
+from holysheep_helpers.facts import Price
+from holysheep_helpers.price_age import warn_if_stale
 from holysheep_helpers.spend import CHAT_PATH, Spend
 
 
@@ -31,11 +35,12 @@ class Budget:
 
     Calls that are under way are not known yet: the budget ends the calls that begin after it is
     spent. ``is_default`` lets what has no published price through, with one warning for each
-    model or path.
+    model or path. ``today`` is the clock of live calls, by which a price may be too old.
     """
 
     limit_usd: Decimal | None
     is_default: bool = False
+    today: Callable[[], date] | None = None
     spend: Spend = field(default_factory=Spend)
     _warned_of: set[str] = field(default_factory=set, repr=False)
 
@@ -48,8 +53,10 @@ class Budget:
                 f"Not sent: {self.spend.usd} USD is spent and the budget is {self.limit_usd} USD. "
                 "To go on, connect again with a larger one: hs.connect(budget_usd=...)."
             )
-        what = _without_price(request)
-        if what is None:
+        what, price = _priced(request)
+        if price is not None:
+            if self.today is not None:
+                warn_if_stale(what, price, self.today())
             return
         if not self.is_default:
             raise BudgetError(
@@ -72,13 +79,14 @@ class Budget:
         return f"{self.limit_usd} USD" + (" (default)" if self.is_default else "")
 
 
-def _without_price(request: httpx2.Request) -> str | None:
-    """The model that has no published price, or the path of what is no chat; else ``None``."""
+def _priced(request: httpx2.Request) -> tuple[str, Price | None]:
+    """The model that is asked, or the path of what is no chat, and its published price."""
     path = request.url.path
     if not path.endswith(CHAT_PATH):
-        return f"a POST to {path}"
+        return f"a POST to {path}", None
     model = str(json.loads(request.content).get("model"))
-    return repr(model) if catalog.published_price(model) is None else None
+    price = catalog.published_price(model)
+    return (repr(model), None) if price is None else (model, price)
 
 
 def checked_usd(value: object) -> Decimal | None:

@@ -11,119 +11,26 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
 from decimal import Decimal
 from functools import cache
 from importlib.resources import files
 from types import MappingProxyType
 from typing import Any
 
+from holysheep_helpers.facts import (
+    ClientSettings,
+    ExchangeRate,
+    FitRow,
+    Model,
+    Plan,
+    Price,
+    PublishedClaims,
+    PublishedMonth,
+    PublishedSaving,
+    Source,
+)
+
 _SNAPSHOT = re.compile(r"-(?:\d{4}-\d{2}-\d{2}|\d{8})$")
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Where a figure comes from, and the day it was true."""
-
-    name: str
-    as_of: date
-    note: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.name}, {self.as_of.isoformat()}"
-
-
-@dataclass(frozen=True, slots=True)
-class Price:
-    """A published price in USD per million tokens, the gateway's fee included."""
-
-    input_usd_per_mtok: Decimal
-    output_usd_per_mtok: Decimal
-    source: Source
-
-
-@dataclass(frozen=True, slots=True)
-class Model:
-    """One model behind the key.
-
-    ``published`` tells the article's twelve from those added out of a public list;
-    ``context_window`` is in tokens; ``retires`` is a day, past or to come; ``tokenizer`` is the
-    name of its vocabulary, where that is public.
-    """
-
-    id: str
-    name: str
-    family: str
-    owned_by: str
-    source: Source
-    published: bool
-    aliases: tuple[str, ...] = ()
-    context_window: int | None = None
-    context_source: Source | None = None
-    published_context_window: int | None = None
-    price: Price | None = None
-    retires: date | None = None
-    retires_source: Source | None = None
-    deprecated: bool = False
-    note: str = ""
-    max_output: int | None = None
-    tokenizer: str | None = None
-    tokenizer_source: Source | None = None
-
-    @property
-    def safe_context_window(self) -> int | None:
-        """The smaller one where two are stated: too much is refused, too little is not."""
-        stated = (self.context_window, self.published_context_window)
-        return min((window for window in stated if window is not None), default=None)
-
-    def warning(self) -> str:
-        """One sentence if this model is on its way out, else an empty string."""
-        if self.retires:
-            return f"{self.id}: retirement on {self.retires.isoformat()} ({self.retires_source})."
-        if self.deprecated:
-            return f"{self.id}: marked deprecated in public model lists."
-        return ""
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """A plan and its limits; ``None`` where no number was published.
-
-    ``tokens_per_minute`` was published for no plan: the figures are the mock's own, invented.
-    """
-
-    name: str
-    requests_per_minute: int | None
-    note: str = ""
-    source: Source | None = None
-    tokens_per_minute: int | None = None
-
-    @property
-    def can_be_played(self) -> bool:
-        """Whether the mock can play it: it has a limit in numbers, or is the mock's own."""
-        return self.requests_per_minute is not None or self.source is None
-
-    def __str__(self) -> str:
-        limit = self.requests_per_minute
-        return f"{self.name} ({f'{limit:,} requests a minute' if limit else self.note})"
-
-
-@dataclass(frozen=True, slots=True)
-class ExchangeRate:
-    """Won for one US dollar, on a day. A conversion always names the rate that it used."""
-
-    krw_per_usd: Decimal
-    source: Source
-
-
-@dataclass(frozen=True, slots=True)
-class ClientSettings:
-    """The article's settings for production: time-outs in seconds, and the SDK's retries."""
-
-    timeout_s: float
-    async_timeout_s: float
-    long_timeout_s: float
-    max_retries: int
 
 
 @dataclass(frozen=True)
@@ -133,9 +40,14 @@ class _Catalog:
     old_ids: Mapping[str, str]
     plans: Mapping[str, Plan]
     presets: Mapping[str, Mapping[str, float | int]]
+    public_list: Source
     gateway: Mapping[str, Any]
     client: ClientSettings
     rate: ExchangeRate
+    months: tuple[PublishedMonth, ...]
+    savings: tuple[PublishedSaving, ...]
+    claims: PublishedClaims
+    fit: tuple[FitRow, ...]
 
 
 @cache
@@ -165,16 +77,31 @@ def _load() -> _Catalog:
         old_ids=MappingProxyType(raw["old_ids"]),
         plans=MappingProxyType(plans),
         presets=MappingProxyType({k: MappingProxyType(v) for k, v in raw["presets"].items()}),
+        public_list=sources["public_list"],
         gateway=MappingProxyType(raw["gateway"]),
         client=ClientSettings(**raw["gateway"]["client"]),
         rate=ExchangeRate(Decimal(rate["krw_per_usd"]), sources[rate["source"]]),
+        months=tuple(PublishedMonth(**_exact(row, sources)) for row in raw["published_months"]),
+        savings=tuple(PublishedSaving(**_exact(row, sources)) for row in raw["published_savings"]),
+        claims=PublishedClaims(**_exact(raw["published_claims"], sources)),
+        fit=tuple(FitRow(**_exact(row, sources)) for row in raw["fit"]),
     )
+
+
+_AMOUNTS = {"usd", "krw", "share", "premium_low", "premium_high", "cheaper_by"}
+
+
+def _exact(row: dict[str, Any], sources: Mapping[str, Source]) -> dict[str, Any]:
+    """A row with its amounts as ``Decimal``, and its source found."""
+    amounts = {name: Decimal(row[name]) for name in _AMOUNTS & row.keys()}
+    return row | amounts | {"source": sources[row["source"]]}
 
 
 def _model(entry: dict[str, Any], sources: Mapping[str, Source]) -> Model:
     source = entry.pop("source")
     price = entry.pop("price", None)
     context_source = entry.pop("context_source", source)
+    released_source = entry.pop("released_source", None)
     retires_source = entry.pop("retires_source", None)
     tokenizer_source = entry.pop("tokenizer_source", None)
     aliases: tuple[str, ...] = tuple(entry.pop("aliases", ()))
@@ -184,10 +111,20 @@ def _model(entry: dict[str, Any], sources: Mapping[str, Source]) -> Model:
         source=sources[source],
         published=source == "article",
         context_source=sources[context_source] if "context_window" in entry else None,
+        released_source=sources[released_source] if released_source else None,
         retires_source=sources[retires_source] if retires_source else None,
         tokenizer_source=sources[tokenizer_source] if tokenizer_source else None,
-        price=price
-        and Price(Decimal(price["input"]), Decimal(price["output"]), sources[price["source"]]),
+        price=_price(price, sources) if price else None,
+    )
+
+
+def _price(entry: dict[str, str], sources: Mapping[str, Source]) -> Price:
+    cached = entry.get("cached_input")
+    return Price(
+        Decimal(entry["input"]),
+        Decimal(entry["output"]),
+        sources[entry["source"]],
+        Decimal(cached) if cached is not None else None,
     )
 
 
@@ -240,6 +177,31 @@ def client_settings() -> ClientSettings:
 def published_rate() -> ExchangeRate:
     """The exchange rate that the article used: 1,450 KRW for one USD, January 2026."""
     return _load().rate
+
+
+def published_months() -> tuple[PublishedMonth, ...]:
+    """The published table of monthly costs, as printed: its volume is off, as an audit shows."""
+    return _load().months
+
+
+def published_savings() -> tuple[PublishedSaving, ...]:
+    """The savings that were published beside it."""
+    return _load().savings
+
+
+def published_claims() -> PublishedClaims:
+    """What the article says of cost in words: the premium, "cheaper than", "best value"."""
+    return _load().claims
+
+
+def fit_rows() -> tuple[FitRow, ...]:
+    """The published table "for whom", in its order, with what is known about each row."""
+    return _load().fit
+
+
+def public_list() -> Source:
+    """The public list that models and direct prices were compared with, and its day."""
+    return _load().public_list
 
 
 BASE_URL: str = _load().gateway["base_url"]

@@ -13,6 +13,7 @@ from holysheep_helpers.errors import ConfigurationError
 from holysheep_helpers.gateway import Gateway
 from holysheep_helpers.keys import HOW_TO_SET, Secret, find_key, settings
 from holysheep_helpers.mock.process import MockProcess
+from holysheep_helpers.price_age import today
 
 DEFAULT_LIVE_BUDGET_USD = Decimal("0.50")
 _mocks: dict[tuple[int, float, str], MockProcess] = {}
@@ -85,6 +86,7 @@ def connect(
     url = checked_url(named or catalog.BASE_URL, where, plain_http=key.from_mock)
     shared = asked == "auto" and key.from_mock
     live_default = budget is None and not shared
+    clock = None if shared else today
     if asked == "auto":
         decided_by = "a mock's key and address are set" if shared else "a key is set"
     return Gateway(
@@ -92,7 +94,7 @@ def connect(
         base_url=url,
         key=key,
         plan=catalog.plans()[plan] if plan else None,
-        budget=Budget(DEFAULT_LIVE_BUDGET_USD, True) if live_default else Budget(budget),
+        budget=Budget(DEFAULT_LIVE_BUDGET_USD if live_default else budget, live_default, clock),
         why=decided_by,
     )
 

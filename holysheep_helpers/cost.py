@@ -2,59 +2,221 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from datetime import date
+from decimal import Context, Decimal, DivisionByZero, Inexact, InvalidOperation, Overflow
+from functools import lru_cache
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from holysheep_helpers import catalog
+from holysheep_helpers.amounts import exactly, money, ratio, tidy
 from holysheep_helpers.errors import InputError, UnknownPriceError
+from holysheep_helpers.facts import ExchangeRate, Price
+from holysheep_helpers.price_age import warn_if_stale
 
 if TYPE_CHECKING:
     from openai.types import CompletionUsage
 
-MTOK = Decimal(1_000_000)
+Prices = Literal["published", "direct"]
+_ANY_LENGTH = Context(prec=400, traps=[Inexact, InvalidOperation, DivisionByZero, Overflow])
+"""Exact whatever precision the caller's own context has: it would raise rather than round."""
 
 
-def cost_of(usage: CompletionUsage, model: str) -> Decimal:
+def cost_of(
+    usage: CompletionUsage,
+    model: str,
+    *,
+    prices: Prices = "published",
+    today: date | None = None,
+) -> Decimal:
     """The exact cost in USD of one call, from the ``usage`` that the server reported.
 
-    ``prompt_tokens * input / 10**6 + completion_tokens * output / 10**6``, at the gateway's
-    published price (``hs.catalog``, with its source and date). Cached tokens are inside
-    ``prompt_tokens`` and cost the same, as no other price was published for them.
+    A cost that the gateway itself states there wins (``usage.cost``, in USD): no price is needed.
+    Otherwise it is ``(prompt - cached) * input + cached * cached_input + completion * output``,
+    over 10**6, at the gateway's published price (``hs.catalog``, with its source and date). Cached
+    tokens are inside ``prompt_tokens``; where no price of their own is known, and for the gateway
+    none was published, they cost what the others cost. Reasoning is inside ``completion_tokens``.
+    ``prices="direct"`` takes the maker's own price (``genai-prices``), which mostly has one for
+    cached tokens, and leaves out what the gateway states.
 
-    Raises ``UnknownPriceError`` where no price was published: that is neither zero nor a guess.
+    The SDK has read ``usage.cost`` as a float: its shortest decimal text is taken, which is the
+    number that was sent if that had 15 digits or fewer. ``gw.spend`` reads the text itself.
+
+    Give ``today`` to be warned (``StalePriceWarning``) of a price that is old on that day.
+
+    Raises ``UnknownPriceError`` where there is no price, which is neither zero nor a guess, and
+    ``InputError`` for what is no usage.
     """
-    price = catalog.published_price(model)
-    if price is None:
+    if prices == "published":
+        stated = stated_cost(usage)
+        if stated is not None:
+            return stated
+    tariff = _tariff(model, prices)
+    if today is not None:
+        warn_if_stale(model, tariff.price, today)
+    return _by_price(usage, tariff)
+
+
+def stated_cost(usage: object) -> Decimal | None:
+    """``usage.cost``, what the gateway itself says in USD, or ``None`` where it says nothing.
+
+    Raises ``InputError`` for what can't be a cost.
+    """
+    known = getattr(usage, "__pydantic_extra__", None)  # where the SDK keeps what it does not know
+    stated = getattr(usage, "cost", None) if known is None else known.get("cost")
+    if stated is None:
+        return None
+    return money("usage.cost", repr(stated) if isinstance(stated, float) else stated)
+
+
+def has_stated_cost(usage: object) -> bool:
+    """Whether the gateway stated a cost that can be one."""
+    try:
+        return stated_cost(usage) is not None
+    except InputError:
+        return False
+
+
+def find_price(model: str, prices: object = "published") -> Price:
+    """Raises ``UnknownPriceError``, or ``InputError`` for prices of another name."""
+    if not isinstance(model, str):
+        raise InputError(f"The model is {model!r}: an id is needed, {catalog.DEFAULT_MODEL!r} say.")
+    if prices == "published":
+        price = catalog.published_price(model)
         priced = ", ".join(m.id for m in catalog.models() if m.price)
-        raise UnknownPriceError(
+        unknown = (
             f"No price was published for {model!r}, so its cost is unknown. "
             f"Models with a published price: {priced}."
         )
-    for name in ("prompt_tokens", "completion_tokens"):
-        count = getattr(usage, name, None)
-        if not isinstance(count, int) or count < 0:
-            raise InputError(
-                f"usage.{name} is {count!r}: a count of tokens, 0 or more, is needed. "
-                "Pass the `usage` of a reply as it came."
-            )
-    return (
-        usage.prompt_tokens * price.input_usd_per_mtok
-        + usage.completion_tokens * price.output_usd_per_mtok
-    ) / MTOK
+    elif prices == "direct":
+        from holysheep_helpers.direct_prices import direct_price, list_source
+
+        price = direct_price(model)
+        unknown = (
+            f"{list_source()} has no price of {model!r} at its maker. Use prices='published', or "
+            "another model."
+        )
+    else:
+        raise InputError(f"prices is {prices!r}: 'published' and 'direct' are allowed.")
+    if price is None:
+        raise UnknownPriceError(unknown)
+    return price
+
+
+class _Tariff(NamedTuple):
+    """A price in whole numbers: what one token costs, in units of ``unit_usd``.
+
+    A cached one costs ``cached_less`` than another of the prompt; ``many`` units are 10 USD.
+    """
+
+    price: Price
+    input: int
+    cached_less: int
+    output: int
+    unit_usd: Decimal
+    many: int
+
+
+@lru_cache(maxsize=1024)
+def _tariff(model: str, prices: Prices) -> _Tariff:
+    """Whole numbers add up exactly, and twice as fast as ``Decimal``."""
+    price = find_price(model, prices)
+    each = (price.input_usd_per_mtok, price.cached_usd_per_mtok, price.output_usd_per_mtok)
+    places = max(0, *(-amount.as_tuple().exponent for amount in each))  # pyright: ignore[reportOperatorIssue]
+    with exactly():
+        into, cached, out = (int(amount.scaleb(places)) for amount in each)
+    unit_usd = Decimal(1).scaleb(-places - 6)
+    return _Tariff(price, into, into - cached, out, unit_usd, 10 ** (places + 7))
+
+
+def _by_price(usage: CompletionUsage, tariff: _Tariff) -> Decimal:
+    try:  # the SDK's own usage has all of these: attributes are read three times as fast so
+        prompt, completion = usage.prompt_tokens, usage.completion_tokens
+        details = usage.prompt_tokens_details
+        cached = 0 if details is None else details.cached_tokens or 0
+    except AttributeError:
+        prompt = getattr(usage, "prompt_tokens", None)
+        completion = getattr(usage, "completion_tokens", None)
+        cached = 0
+    if type(prompt) is not int or prompt < 0:
+        raise _no_count("prompt_tokens", prompt)
+    if type(completion) is not int or completion < 0:
+        raise _no_count("completion_tokens", completion)
+    if type(cached) is not int or not 0 <= cached <= prompt:
+        raise _no_count("prompt_tokens_details.cached_tokens", cached, f"{prompt} at most, ")
+    return _in_usd(tariff, prompt, cached, completion)
+
+
+def _no_count(name: str, found: object, most: str = "") -> InputError:
+    return InputError(
+        f"usage.{name} is {found!r}: a count of tokens, 0 or more, {most}is needed. "
+        "Pass the `usage` of a reply as it came."
+    )
+
+
+def _in_usd(tariff: _Tariff, prompt: int, cached: int, completion: int) -> Decimal:
+    _, into, less, out, unit_usd, many = tariff
+    units = prompt * into + completion * out
+    if cached:
+        units -= cached * less
+    usd = _ANY_LENGTH.multiply(units, unit_usd).normalize(_ANY_LENGTH)
+    return usd if units < many else tidy(usd)  # which never writes 1E+1
+
+
+def most_of(input_tokens: int, output_tokens: int, model: str) -> Decimal | None:
+    """What so many tokens cost, none of them cached; ``None`` where no price was published."""
+    try:
+        tariff = _tariff(model, "published")
+    except UnknownPriceError:
+        return None
+    return _in_usd(tariff, input_tokens, 0, output_tokens)
 
 
 def cost_or_none(usage: CompletionUsage | None, model: str) -> Decimal | None:
-    """``cost_of``, or ``None`` where the usage or the price is not known."""
-    if usage is None or catalog.published_price(model) is None:
+    """What a call cost as far as that is known: a reply that is here and paid must not be lost.
+
+    ``None`` where usage or price is missing, or the counts make no sense. A stated cost that can't
+    be one (below 0, no number) is passed over, and the published price taken.
+    """
+    if usage is None:
         return None
-    return cost_of(usage, model)
+    if has_stated_cost(usage):
+        return stated_cost(usage)
+    with suppress(InputError, UnknownPriceError):
+        return _by_price(usage, _tariff(model, "published"))
+    return None
 
 
-def to_krw(usd: Decimal, rate: catalog.ExchangeRate) -> Decimal:
+def to_krw(usd: Decimal, rate: ExchangeRate) -> Decimal:
     """US dollars in won, at a rate that the caller names: ``hs.catalog.published_rate()``, say.
 
     Raises ``InputError`` for a float: money that passed through one is no longer exact.
     """
-    if not isinstance(usd, Decimal):
-        raise InputError(f"{usd!r} is a {type(usd).__name__}: money is Decimal, Decimal('0.01').")
-    return usd * rate.krw_per_usd
+    _check(usd, rate)
+    with exactly():
+        return usd * rate.krw_per_usd
+
+
+def to_usd(krw: Decimal, rate: ExchangeRate) -> Decimal:
+    """Won in US dollars, at a rate that the caller names, to 28 digits.
+
+    Raises ``InputError`` for a float: money that passed through one is no longer exact.
+    """
+    _check(krw, rate)
+    return ratio(krw, rate.krw_per_usd)
+
+
+def _check(amount: object, rate: object) -> None:
+    if not isinstance(amount, Decimal):
+        kind = type(amount).__name__
+        raise InputError(f"{amount!r} is a {kind}: money is Decimal, Decimal('0.01').")
+    check_rate(rate)
+
+
+def check_rate(rate: object) -> None:
+    """Raises ``InputError`` for what is no ``ExchangeRate``: a bare number has no day."""
+    if not isinstance(rate, ExchangeRate):
+        raise InputError(
+            f"rate is {rate!r}: an ExchangeRate is needed, which names its day: "
+            "hs.catalog.published_rate(), or one of your own."
+        )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from holysheep_helpers import exercise_checks as checks
+from holysheep_helpers import exercise_checks_cost as cost
 from holysheep_helpers import exercise_checks_errors as errors
 from holysheep_helpers import exercise_checks_failover as failover
 from holysheep_helpers import exercise_checks_latency as latency
@@ -139,6 +140,21 @@ EXERCISES: dict[str, Exercise] = {
         long.borders_kept,
         "whatever stands on two lines that follow each other is whole in one of the parts.",
         "A part must repeat one whole line, which has a little more than 20 tokens: overlap=...",
+    ),
+    "09a": Exercise(
+        cost.input_share,
+        "three quarters input: 7.5M at 3 USD and 2.5M at 15 USD are 60 USD.",
+        "hs.audit_claim(...) without an input_share tries every mix: look at .explains[0].",
+    ),
+    "09b": Exercise(
+        cost.year_in_won,
+        "the difference of two exact costs, twelve times, at a rate that has a day.",
+        "hs.monthly_cost(model, tokens, input_share='0.8').usd for both; hs.to_krw converts.",
+    ),
+    "09c": Exercise(
+        cost.most_running,
+        "50 of the 90 USD have to be left over each month, and then just are.",
+        "600 USD in 12 months: how much has to be left over each month?",
     ),
 }
 

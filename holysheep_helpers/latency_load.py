@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from random import Random
@@ -18,7 +18,7 @@ from openai.types.chat.chat_completion_chunk import ChoiceDelta
 from holysheep_helpers.budget import BudgetError
 from holysheep_helpers.causes import causes
 from holysheep_helpers.cost import cost_or_none
-from holysheep_helpers.errors import IncompleteStreamError, InputError, UnexpectedReplyError
+from holysheep_helpers.errors import IncompleteStreamError, UnexpectedReplyError
 from holysheep_helpers.latency_wire import Probe, probe
 from holysheep_helpers.reply_bytes import facts_of, listed, text_of
 from holysheep_helpers.stream_opening import is_event_stream
@@ -117,8 +117,7 @@ async def _read(
             finished = finished or any(getattr(one, "finish_reason", None) for one in choices)
             usage, model = getattr(chunk, "usage", None), getattr(chunk, "model", None)
             if usage is not None:
-                with suppress(InputError):  # a usage that can't be right: the cost is unknown
-                    taken.cost_usd = cost_or_none(usage, str(model))
+                taken.cost_usd = cost_or_none(usage, str(model))
     if not finished:
         taken.error = IncompleteStreamError("The stream ended without a finish reason.", "")
 

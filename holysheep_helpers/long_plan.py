@@ -8,12 +8,11 @@ from decimal import Decimal
 from itertools import pairwise
 
 import openai
-from openai.types import CompletionUsage
 
 from holysheep_helpers import catalog
 from holysheep_helpers.batch_prompts import ASSUMED_OUTPUT_TOKENS
 from holysheep_helpers.chat import check_parameters
-from holysheep_helpers.cost import cost_or_none
+from holysheep_helpers.cost import most_of
 from holysheep_helpers.errors import InputError
 from holysheep_helpers.gateway import Gateway
 from holysheep_helpers.splitting import check_size, split_spans
@@ -67,13 +66,7 @@ class LongPlan:
 
     def usd_of(self, input_tokens: int, calls: int) -> Decimal | None:
         """What so many calls cost at most, with so many tokens in their prompts."""
-        output_tokens = calls * self.max_tokens
-        usage = CompletionUsage(
-            prompt_tokens=input_tokens,
-            completion_tokens=output_tokens,
-            total_tokens=input_tokens + output_tokens,
-        )
-        return cost_or_none(usage, self.model)
+        return most_of(input_tokens, calls * self.max_tokens, self.model)
 
     def prompts(self) -> list[str]:
         """The first round: the instruction with each part."""

@@ -21,10 +21,11 @@ from holysheep_helpers import catalog
 from holysheep_helpers.batch_prompts import SDK_OPTIONS, Item
 from holysheep_helpers.budget import BudgetError, checked_usd
 from holysheep_helpers.errors import InputError
+from holysheep_helpers.estimates import most_usd, of_items
 from holysheep_helpers.gateway import Gateway, is_live
 from holysheep_helpers.latency_client import check_can_be_copied, measuring_client
 from holysheep_helpers.measurement import Measurement
-from holysheep_helpers.purse import estimate, most_usd, unpriced
+from holysheep_helpers.purse import unpriced
 from holysheep_helpers.stream_opening import stream_arguments
 
 MANY_CALLS = 20
@@ -193,4 +194,4 @@ def say_estimate(target: object, measurement: Measurement, budget_usd: object) -
     """Print what the runs may cost, if they cost anything and are many."""
     count = measurement.count
     if count > MANY_CALLS and (is_live(target) or budget_usd is not None):
-        print(estimate(_items(measurement.requests, count)))
+        print(of_items(_items(measurement.requests, count)))

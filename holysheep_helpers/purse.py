@@ -3,49 +3,12 @@
 from __future__ import annotations
 
 from asyncio import Event
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from holysheep_helpers import catalog
-from holysheep_helpers.batch_prompts import ASSUMED_OUTPUT_TOKENS, Item
+from holysheep_helpers.batch_prompts import Item
 from holysheep_helpers.budget import BudgetError
-from holysheep_helpers.cost import MTOK
-
-
-def most_usd(item: Item) -> Decimal | None:
-    """What this prompt may cost in US dollars, or ``None`` where no price was published.
-
-    Its tokens by the estimate of ``hs.tokens``, and all of ``max_tokens`` (1,000 are assumed where
-    it is not given), at the published price.
-    """
-    price = catalog.published_price(item.model)
-    if price is None:
-        return None
-    return (
-        item.input_tokens * price.input_usd_per_mtok
-        + item.output_tokens * price.output_usd_per_mtok
-    ) / MTOK
-
-
-def estimate(items: Iterable[Item], models: Sequence[str] = ()) -> str:
-    """What these may cost, in one sentence that names its assumption.
-
-    Where several ``models`` may be asked, each prompt is taken at the price of the dearest.
-    """
-    usd, calls, unpriced, uncapped = Decimal(0), 0, 0, 0
-    for item in items:
-        costs = [most_usd(one) for one in item.in_turn(models)]
-        calls += 1
-        uncapped += not item.is_capped
-        unpriced += None in costs
-        usd += max(cost or Decimal(0) for cost in costs)
-    parts = [f"Estimate: {calls:,} calls, at most {usd:.4f} USD if each used all of max_tokens"]
-    if uncapped:
-        parts.append(f"{uncapped:,} without max_tokens are taken for {ASSUMED_OUTPUT_TOKENS:,}")
-    if unpriced:
-        parts.append(f"{unpriced:,} are of unknown price and not in it")
-    return "; ".join(parts) + "."
+from holysheep_helpers.estimates import most_usd
 
 
 @dataclass

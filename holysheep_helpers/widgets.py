@@ -10,8 +10,7 @@ from __future__ import annotations
 import io
 import threading
 from collections.abc import Iterable
-from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import ipywidgets as w
 import openai
@@ -20,36 +19,25 @@ from holysheep_helpers import catalog
 from holysheep_helpers.chat import Reply, ask
 from holysheep_helpers.errors import HolySheepError
 from holysheep_helpers.gateway import Gateway
+from holysheep_helpers.panel_view import LABEL, WIDE, View
 from holysheep_helpers.streaming import Stream, stream
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-WIDE = w.Layout(width="100%", max_width="720px")
-LABEL = {"description_width": "110px"}
 
-
-class Panel:
-    """What every panel shares: a send button, a place for the answer, one request at a time."""
-
-    title = "Panel"
+class Panel(View):
+    """What every panel that asks shares: a prompt, a send button, one request at a time."""
 
     def __init__(self, gateway: Gateway, prompt: str) -> None:
         self.gateway = gateway
-        self.text = ""
         self.prompt = w.Textarea(
             value=prompt, description="Prompt", rows=3, layout=WIDE, style=LABEL
         )
         self.send = w.Button(description="Send", button_style="primary")
-        self.answer = w.HTML(layout=WIDE)
-        self.answer.add_class("hs-panel-reply")
-        self.status = w.HTML(layout=WIDE)
         self.send.on_click(lambda _: self._start())
         self._thread: threading.Thread | None = None
-        self._view = w.VBox([w.HTML(f"<strong>{escape(self.title)}</strong>"), *self._body()])
-
-    def _body(self) -> Iterable[w.Widget]:
-        raise NotImplementedError
+        super().__init__()
 
     def _work(self) -> None:
         raise NotImplementedError
@@ -77,28 +65,6 @@ class Panel:
         """Wait until the request that the button sent has been answered, stopped or failed."""
         if self._thread is not None:
             self._thread.join(timeout_s)
-
-    def _show(self, text: str) -> None:
-        self.text = text
-        self.answer.value = (
-            '<div style="white-space:pre-wrap;line-height:1.5;padding:.5em;'
-            f'border-left:4px solid #0072B2" aria-live="polite">{escape(text)}</div>'
-        )
-
-    def _say(self, text: str, *, alarm: bool = False) -> None:
-        colour = "#b3261e" if alarm else "inherit"
-        role = "alert" if alarm else "status"
-        self.status.value = f'<div role="{role}" style="color:{colour}">{escape(text)}</div>'
-        if alarm:
-            self.text = text
-
-    def __repr__(self) -> str:
-        return f"[{self.title}: run this cell in JupyterLab to use the panel]"
-
-    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
-        view: Any = self._view._repr_mimebundle_(**kwargs)
-        bundle = view[0] if isinstance(view, tuple) else view
-        return {**bundle, "text/plain": repr(self), "text/html": f"<em>{escape(repr(self))}</em>"}
 
 
 def model_choice(value: str = catalog.DEFAULT_MODEL) -> w.Dropdown:

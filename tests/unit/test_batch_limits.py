@@ -242,7 +242,8 @@ def test_an_estimate_is_printed_before_many_calls_under_a_budget(
 ) -> None:
     ask(Server(), names(21), budget_usd=1, progress=True, max_tokens=100)
     assert capsys.readouterr().out == (
-        "Estimate: 21 calls, at most 0.0013 USD if each used all of max_tokens.\n"
+        "Estimate: 21 calls, at most 0.0013 USD if each used all of max_tokens; 179 tokens in, "
+        "estimated by rule.\n"
     )
     ask(Server(), names(21), budget_usd=1, progress=True)
     assert "21 without max_tokens are taken for 1,000" in capsys.readouterr().out

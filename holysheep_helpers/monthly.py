@@ -1,0 +1,183 @@
+"""What a month costs, and what a year does: volume, mix, cached share, growth."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from holysheep_helpers import catalog
+from holysheep_helpers.amounts import (
+    Exact,
+    dollars,
+    exactly,
+    grown,
+    growth_rate,
+    ratio,
+    share,
+    tidy,
+    volume,
+    whole_months,
+)
+from holysheep_helpers.cost import Prices, find_price, to_krw
+from holysheep_helpers.errors import InputError
+from holysheep_helpers.facts import ExchangeRate, Price
+from holysheep_helpers.price_age import warn_if_stale
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+
+@dataclass(frozen=True, slots=True)
+class MonthlyCost:
+    """What ``tokens`` of one model cost: exact ``Decimal`` in US dollars.
+
+    ``usd`` is the sum of ``input_usd`` (prompts that came out of no cache), ``cached_usd`` and
+    ``output_usd``; ``input_share`` is the part of the tokens that is prompt, ``cached_share`` the
+    part of the prompts that came out of a cache; ``price`` has its source and day.
+    """
+
+    model: str
+    tokens: Decimal
+    input_share: Decimal
+    cached_share: Decimal
+    input_usd: Decimal
+    cached_usd: Decimal
+    output_usd: Decimal
+    price: Price
+
+    @property
+    def usd(self) -> Decimal:
+        with exactly():
+            return dollars(self.input_usd + self.cached_usd + self.output_usd)
+
+    def __str__(self) -> str:
+        cached = f", {self.cached_share:.0%} of it cached" if self.cached_share else ""
+        return (
+            f"{self.usd:,.2f} USD for {self.tokens:,f} tokens of {self.model}, "
+            f"{self.input_share:.0%} input{cached} ({self.price.source})"
+        )
+
+
+def monthly_cost(
+    model: str,
+    tokens: Exact,
+    *,
+    input_share: Exact = "0.5",
+    cached_share: Exact = "0",
+    prices: Prices = "published",
+    today: date | None = None,
+) -> MonthlyCost:
+    """What so many tokens a month cost: ``tokens * share * price / 10**6`` for each of three parts.
+
+    ``tokens`` are prompt and answer together, ``input_share`` (0 to 1) is the prompts' part of
+    them, ``cached_share`` (0 to 1) the part of the prompts that comes out of a cache. Where no
+    price for cached tokens is known, as for all that the gateway published, they cost the same as
+    the others. ``prices`` are the gateway's ``"published"`` ones, or the ``"direct"`` ones of each
+    maker (``genai-prices``). Give ``today`` to be warned of a price that is old on that day.
+
+    Raises ``InputError`` for a float, a negative volume, a share outside 0 to 1, and
+    ``UnknownPriceError`` where there is no price. Warns with ``StalePriceWarning``.
+    """
+    price = find_price(model, prices)
+    warn_if_stale(model, price, today)
+    return _cost(
+        model,
+        price,
+        volume("tokens", tokens),
+        share("input_share", input_share),
+        share("cached_share", cached_share),
+    )
+
+
+def _cost(
+    model: str, price: Price, tokens: Decimal, input_share: Decimal, cached_share: Decimal
+) -> MonthlyCost:
+    with exactly():
+        into = tokens * input_share
+        cached = into * cached_share
+        parts = (
+            ((into - cached) * price.input_usd_per_mtok).scaleb(-6),
+            (cached * price.cached_usd_per_mtok).scaleb(-6),
+            ((tokens - into) * price.output_usd_per_mtok).scaleb(-6),
+        )
+    into_usd, cached_usd, out_usd = map(dollars, parts)
+    return MonthlyCost(
+        model, tidy(tokens), tidy(input_share), tidy(cached_share),
+        into_usd, cached_usd, out_usd, price,
+    )  # fmt: skip
+
+
+def usd_per_mtok(price: Price, input_share: Decimal, cached_share: Decimal = Decimal(0)) -> Decimal:
+    """What a million tokens of this mix cost."""
+    return _cost("", price, Decimal(1_000_000), input_share, cached_share).usd
+
+
+def compare_models(
+    models: Iterable[str] | None = None,
+    *,
+    tokens: Exact,
+    input_share: Exact = "0.5",
+    cached_share: Exact = "0",
+    baseline: str | None = None,
+    rate: ExchangeRate | None = None,
+    months: int = 1,
+    growth: Exact = "0",
+    prices: Prices = "published",
+    today: date | None = None,
+) -> DataFrame:
+    """Models side by side, a row each, in the order given: what the same volume costs.
+
+    ``models`` are those with a published price unless named. ``tokens``, ``input_share``,
+    ``cached_share`` and ``prices`` as in ``hs.monthly_cost``. Over ``months`` the volume grows by
+    ``growth`` each month (0.05 is 5%): ``usd`` is then the exact sum of all of them, that of
+    ``tokens * (1 + growth) ** n`` for n from 0 to months - 1.
+
+    Columns: ``usd``; ``krw`` if a ``rate`` is given (``hs.catalog.published_rate()``, say);
+    ``saving_usd`` and ``saving_share`` (of its cost; ``None`` if that is 0) against ``baseline``
+    if one is given, below 0 where the model costs more; ``source`` and ``as_of`` of the price. All
+    amounts are ``Decimal``.
+
+    Raises ``InputError`` and ``UnknownPriceError`` as ``hs.monthly_cost``.
+    """
+    from pandas import DataFrame, Index
+
+    names = named(models)
+    first = volume("tokens", tokens)
+    mix = share("input_share", input_share), share("cached_share", cached_share)
+    factors = grown(growth_rate(growth), whole_months(months))
+    with exactly():
+        total = first * sum(factors)
+
+    def cost(name: str) -> Decimal:
+        return _cost(name, find_price(name, prices), total, *mix).usd
+
+    costs = {name: cost(name) for name in names}
+    columns: dict[str, list[object]] = {"usd": list(costs.values())}
+    if rate is not None:
+        columns["krw"] = [tidy(to_krw(usd, rate)) for usd in costs.values()]
+    if baseline is not None:
+        base = cost(baseline)
+        with exactly():
+            saved = [dollars(base - usd) for usd in costs.values()]
+        columns["saving_usd"] = list(saved)
+        columns["saving_share"] = [ratio(usd, base) if base else None for usd in saved]
+    found = [find_price(name, prices) for name in names]
+    for name, price in zip(names, found, strict=True):
+        warn_if_stale(name, price, today)
+    columns["source"] = [price.source.name for price in found]
+    columns["as_of"] = [price.source.as_of for price in found]
+    return DataFrame(columns, index=Index(names, name="model"), dtype=object)
+
+
+def named(models: Iterable[str] | None) -> list[str]:
+    if models is None:
+        return [model.id for model in catalog.models() if model.price]
+    if isinstance(models, str):
+        raise InputError(f"models is {models!r}: a list is needed, [{models!r}] for one.")
+    names = list(dict.fromkeys(models))
+    if not names:
+        raise InputError("models is empty: name one, or leave it out for all with a price.")
+    return names

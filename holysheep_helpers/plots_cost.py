@@ -1,0 +1,176 @@
+"""Figures of money: models side by side, a table audited, a premium per mix."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+from matplotlib.ticker import FuncFormatter, PercentFormatter
+
+from holysheep_helpers import catalog
+from holysheep_helpers.audits import Audit
+from holysheep_helpers.errors import InputError
+from holysheep_helpers.plots import COLOURS
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+BLUE, RED, GREEN, _, SKY, AMBER = COLOURS
+GREY = "#999999"
+MOST_LETTERS = 80
+"""As many fit into the width of the axes."""
+RANGE: dict[str, Any] = {"linewidth": 9, "solid_capstyle": "butt"}
+
+
+def plot_costs(costs: DataFrame) -> Figure:
+    """A bar for each model of ``hs.compare_models()``, the dearest on top, with its cost.
+
+    The baseline, if there is one, is grey; what a model saves against it stands beside the cost,
+    and its won if there was a rate. Raises ``InputError`` if there is nothing to draw.
+    """
+    need(costs, "hs.compare_models()", "usd")
+    rows = costs.sort_values("usd", ascending=False, kind="stable")
+    models, usd = [str(name) for name in rows.index], list(rows["usd"])
+    saved = list(rows["saving_share"]) if "saving_share" in rows else [None] * len(rows)
+    won = list(rows["krw"]) if "krw" in rows else [None] * len(rows)
+    figure, axes = plt.subplots(figsize=(8, 1.3 + 0.5 * len(rows)), layout="constrained")
+    colours = [GREY if share == 0 else BLUE for share in saved]
+    bars = axes.barh(models, [float(value) for value in usd], color=colours)
+    labels = list(map(_label, usd, won, saved))
+    axes.bar_label(bars, labels, padding=4)
+    room = 1 - len(labels[0]) / MOST_LETTERS  # for the longest bar, beside its label
+    axes.set_xlim(0, float(max(usd)) / room or 1)
+    upside_down(axes, len(rows))
+    axes.set_xlabel("US dollars")
+    axes.set_title(f"{models[-1]}: {usd[-1]:,.2f} USD, {models[0]}: {usd[0]:,.2f} USD")
+    plt.close(figure)  # the returned figure is shown once, by the cell that has it last
+    return figure
+
+
+def _label(usd: Decimal, krw: Decimal | None, saved: Decimal | None) -> str:
+    parts = [f"{usd:,.2f} USD", *([] if krw is None else [f"{krw:,.0f} KRW"])]
+    if saved:
+        parts.append(f"{abs(saved):,.1%} {'less' if saved > 0 else 'more'}")
+    return " · ".join(parts)
+
+
+def plot_audit(audits: Iterable[Audit]) -> Figure:
+    """A row for each ``hs.audit_claim()``: what it can cost, and what was claimed.
+
+    The bar goes from the cheapest mix to the dearest; a claim inside it is a dot, one outside a
+    cross, with its distance. The axis is logarithmic, so that a factor of ten is as long in each
+    row. Raises ``InputError`` if there is nothing to draw.
+    """
+    rows = list(audits)
+    if not rows or not all(isinstance(row, Audit) for row in rows):
+        raise InputError("There is no audit to draw: hand over a list of hs.audit_claim(...).")
+    if any(not row.usd or not row.lowest_usd for row in rows):
+        raise InputError("0 USD can't be drawn on a logarithmic axis: leave that audit out.")
+    figure, axes = plt.subplots(figsize=(8, 1.9 + 0.5 * len(rows)), layout="constrained")
+    for number, row in enumerate(rows):
+        _audited(axes, number, row)
+    axes.set_yticks(range(len(rows)), [row.model for row in rows])
+    axes.set_xscale("log")
+    axes.set_xlim(None, 12 * float(max(max(row.usd, row.highest_usd) for row in rows)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda usd, _: f"{usd:,g}"))
+    upside_down(axes, len(rows))
+    axes.set_xlabel("US dollars (each step is ten times as much)")
+    refuted = sum(not row.possible for row in rows)
+    axes.set_title(f"{refuted} of {len(rows)} claims: no mix of so many tokens costs that")
+    legend_below(figure, axes)
+    plt.close(figure)  # the returned figure is shown once, by the cell that has it last
+    return figure
+
+
+def _audited(axes: Axes, number: int, row: Audit) -> None:
+    low, high, claimed = float(row.lowest_usd), float(row.highest_usd), float(row.usd)
+    axes.plot([low, high], [number] * 2, color=SKY, label="possible, by the price list", **RANGE)
+    if low == high:
+        axes.plot(low, number, "s", color=SKY, markersize=9)
+    if row.possible:
+        axes.plot(claimed, number, "o", color=BLUE, markersize=9, label="claimed, and possible")
+        said = f"{row.usd:,.2f} USD"
+    else:
+        mark: dict[str, Any] = {"color": RED, "markersize": 10, "markeredgewidth": 3}
+        axes.plot(claimed, number, "x", label="claimed, and not possible", **mark)
+        over = claimed > high
+        far = f"{claimed / high:.1f} × the most" if over else f"{claimed / low:.2f} × the least"
+        said = f"{row.usd:,.2f} USD: {far}"
+    axes.annotate(
+        said, (max(claimed, high), number), (12, 0), textcoords="offset points", va="center"
+    )
+
+
+def plot_premium(premiums: DataFrame) -> Figure:
+    """A row for each model of ``hs.premium()``: its premium at each mix, and the published band.
+
+    A dot for each mix, the line between them the range. A model without a premium, for one of the
+    prices is unknown, has an empty row that says so. Raises ``InputError`` if there is nothing to
+    draw.
+    """
+    need(premiums, "hs.premium()", "model", "input_share", "premium")
+    claims = catalog.published_claims()
+    models = list(dict.fromkeys(premiums["model"]))
+    figure, axes = plt.subplots(figsize=(8, 1.9 + 0.55 * len(models)), layout="constrained")
+    band = [float(claims.premium_low), float(claims.premium_high)]
+    said = f"published: {claims.premium_low:.0%} to {claims.premium_high:.0%}"
+    axes.axvspan(band[0], band[1], facecolor="#f3d3bf", edgecolor="none", label=said, zorder=0)
+    axes.axvline(0, color="#444444", linewidth=1)
+    known = premiums[premiums["premium"].notna()]
+    for number, model in enumerate(models):
+        rows = known[known["model"] == model]
+        if not len(rows):
+            axes.annotate(
+                "unknown: no price to compare with", (0, number), (6, 0),
+                textcoords="offset points", va="center",
+            )  # fmt: skip
+            continue
+        found = [float(value) for value in rows["premium"]]
+        axes.plot([min(found), max(found)], [number] * 2, color=GREY, linewidth=2, zorder=1)
+        _mixes(axes, number, list(rows["input_share"]), found)
+    axes.set_yticks(range(len(models)), models)
+    axes.margins(x=0.1)
+    axes.xaxis.set_major_formatter(PercentFormatter(1))
+    upside_down(axes, len(models))
+    axes.set_xlabel("gateway's price beyond the direct price")
+    if known.empty:
+        axes.set_title("No premium is known")
+    else:
+        ends = " to ".join(f"{end(known['premium']):+.0%}" for end in (min, max))
+        axes.set_title(f"From {ends}: it depends on model and mix".replace("+0%", "0%"))
+    legend_below(figure, axes)
+    plt.close(figure)  # the returned figure is shown once, by the cell that has it last
+    return figure
+
+
+MARKS = ("o", "D", "s", "^", "v", "P")
+
+
+def _mixes(axes: Axes, number: int, mixes: Sequence[Decimal], found: Sequence[float]) -> None:
+    for mark, colour, mix, value in zip(MARKS * 9, COLOURS * 9, mixes, found, strict=False):
+        axes.plot(value, number, mark, color=colour, markersize=8, label=f"{mix:.0%} input")
+
+
+def need(frame: DataFrame, made_by: str, *columns: str) -> None:
+    """Raise ``InputError`` for what is no frame of that function, or has no rows."""
+    missing = [name for name in columns if name not in getattr(frame, "columns", ())]
+    if missing or not len(frame):
+        raise InputError(f"There is nothing to draw: hand over what {made_by} gave back.")
+
+
+def upside_down(axes: Axes, rows: int) -> None:
+    """The first row on top, and no lines between rows."""
+    axes.set_ylim(max(rows, 1) - 0.5, -0.5)
+    axes.grid(visible=False, axis="y")
+
+
+def legend_below(figure: Figure, axes: Axes, *more: Patch) -> None:
+    """One entry for each label, under the figure."""
+    marks = {label: mark for mark, label in zip(*axes.get_legend_handles_labels(), strict=True)}
+    marks |= {str(patch.get_label()): patch for patch in more}
+    figure.legend(marks.values(), marks.keys(), loc="outside lower center", ncols=4, frameon=False)
