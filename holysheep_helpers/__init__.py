@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from holysheep_helpers.audits import Audit as Audit
     from holysheep_helpers.audits import Explanation as Explanation
     from holysheep_helpers.audits import audit_claim as audit_claim
-    from holysheep_helpers.audits import audit_table as audit_table
-    from holysheep_helpers.audits import common_volume as common_volume
     from holysheep_helpers.batch_job import BatchStoppedWarning as BatchStoppedWarning
     from holysheep_helpers.batch_result import BatchItem as BatchItem
     from holysheep_helpers.batch_result import BatchResult as BatchResult
@@ -108,6 +106,8 @@ if TYPE_CHECKING:
     from holysheep_helpers.streaming import Stream as Stream
     from holysheep_helpers.streaming import astream as astream
     from holysheep_helpers.streaming import stream as stream
+    from holysheep_helpers.table_audits import audit_table as audit_table
+    from holysheep_helpers.table_audits import common_volume as common_volume
     from holysheep_helpers.timed_stream import TimedStream as TimedStream
     from holysheep_helpers.token_counts import TokenCount as TokenCount
     from holysheep_helpers.token_counts import count_tokens as count_tokens
@@ -177,7 +177,7 @@ _HOME = {
     "astream": "streaming",
     "audit_claim": "audits",
     "audit_comparison": "comparisons",
-    "audit_table": "audits",
+    "audit_table": "table_audits",
     "batch": "batching",
     "batch_iter": "batching",
     "batch_panel": "widgets_batch",
@@ -185,7 +185,7 @@ _HOME = {
     "break_even": "returns",
     "calibrate": "calibrating",
     "check": "exercises",
-    "common_volume": "audits",
+    "common_volume": "table_audits",
     "compare_models": "monthly",
     "compare_panel": "widgets",
     "connect": "connecting",

@@ -11,6 +11,7 @@ from decimal import (
     Overflow,
     localcontext,
 )
+from numbers import Integral
 from typing import Any
 
 from holysheep_helpers.errors import InputError
@@ -19,6 +20,7 @@ Exact = Decimal | int | str
 """What an amount or a share may be given as. A float is refused: it is rounded already."""
 MOST_DIGITS = 30
 MOST_MONTHS = 1_200
+GROWTH_DIGITS = 28
 _EXACT = Context(prec=60_000, traps=[Inexact, InvalidOperation, DivisionByZero, Overflow])
 _LARGE = Decimal(10) ** 20
 _DIGITS = Context(prec=28, traps=[InvalidOperation, DivisionByZero, Overflow])
@@ -61,26 +63,32 @@ def dollars(value: Decimal) -> Decimal:
 
 def money(name: str, given: object, *, least: int | None = 0) -> Decimal:
     """An amount of money. Raises ``InputError``; below 0 only with ``least=None``."""
-    return _checked(name, given, "an amount of money", least, None)
+    return _checked(name, given, "an amount of money", least, None, "12.50")
 
 
 def volume(name: str, given: object) -> Decimal:
     """A count of tokens, 0 or more; the average of several months may have a fraction."""
-    return _checked(name, given, "a count of tokens", 0, None)
+    return _checked(name, given, "a count of tokens", 0, None, "10_000_000")
 
 
 def share(name: str, given: object) -> Decimal:
     """A share from 0 to 1. Raises ``InputError``."""
-    return _checked(name, given, "a share from 0 to 1 ('0.5' is one half)", 0, 1)
+    return _checked(name, given, "a share from 0 to 1 ('0.5' is one half)", 0, 1, "0.5")
 
 
 def growth_rate(given: object) -> Decimal:
     """Growth a month: '0.05' is 5% more each month, '-0.05' 5% less. Raises ``InputError``."""
-    return _checked("growth", given, "growth a month ('0.05' is 5% more each month)", -1, 100)
+    what = "growth a month ('0.05' is 5% more each month)"
+    value = _checked("growth", given, what, -1, 100, "0.05")
+    if len(value.as_tuple().digits) > GROWTH_DIGITS:  # its powers are worked out exactly
+        raise InputError(f"growth has more than {GROWTH_DIGITS} digits: round it first.")
+    return value
 
 
 def whole_months(given: object) -> int:
     """A number of months, 1 to 1,200. Raises ``InputError``."""
+    if isinstance(given, Integral) and not isinstance(given, bool):
+        given = int(given)
     if isinstance(given, bool) or not isinstance(given, int) or not 1 <= given <= MOST_MONTHS:
         raise InputError(
             f"months is {given!r}: a whole number from 1 to {MOST_MONTHS:,} is needed."
@@ -88,10 +96,14 @@ def whole_months(given: object) -> int:
     return given
 
 
-def _checked(name: str, given: object, what: str, least: int | None, most: int | None) -> Decimal:
+def _checked(
+    name: str, given: object, what: str, least: int | None, most: int | None, example: str
+) -> Decimal:
+    if isinstance(given, Integral) and not isinstance(given, bool):
+        given = int(given)  # numpy's, say
     if isinstance(given, float):
         raise InputError(
-            f"{name} is {given!r}, a float, which is rounded already: give {what} exactly, as "
+            f"{name} is {given!r}, a float, which may be rounded already: give {what} exactly, as "
             f"Decimal('{given!r}'), '{given!r}' or a whole number."
         )
     if isinstance(given, bool) or not isinstance(given, Decimal | int | str):
@@ -101,7 +113,7 @@ def _checked(name: str, given: object, what: str, least: int | None, most: int |
     try:
         value = Decimal(given)
     except InvalidOperation:
-        raise InputError(f"{name} is {given!r}: {what} is needed, '12.50' say.") from None
+        raise InputError(f"{name} is {given!r}: {what} is needed, {example!r} say.") from None
     if not value.is_finite():
         raise InputError(f"{name} is {given!r}: {what} is needed, and that is a number.")
     if least is not None and value < least:

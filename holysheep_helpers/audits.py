@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
-from itertools import combinations
-from typing import TYPE_CHECKING
 
-from holysheep_helpers import catalog
 from holysheep_helpers.amounts import (
     Exact,
     dollars,
@@ -21,12 +17,8 @@ from holysheep_helpers.amounts import (
     volume,
 )
 from holysheep_helpers.cost import Prices, find_price
-from holysheep_helpers.errors import InputError
-from holysheep_helpers.facts import Price, PublishedMonth
+from holysheep_helpers.facts import Price
 from holysheep_helpers.monthly import usd_per_mtok
-
-if TYPE_CHECKING:
-    from pandas import DataFrame
 
 NO_INPUT, HALF, ALL_INPUT = Decimal(0), Decimal("0.5"), Decimal(1)
 SLIPS = (*(Decimal(10) ** power for power in (1, -1, 2, -2, 3, -3)), Decimal(12))
@@ -80,7 +72,8 @@ class Audit:
             return f"{claim}{at} is possible{how}."
         between = _usd(self.lowest_usd)
         if self.lowest_usd != self.highest_usd:
-            between += f" to {_usd(self.highest_usd)}, whatever the mix"
+            between += f" to {_usd(self.highest_usd)}, whatever "
+            between += "the mix" if self.input_share is None else "is cached"
         would = f"; it is what {self.explains[0]} cost" if self.explains else ""
         return f"{claim}{at} can't be: that costs {between}{would}."
 
@@ -95,7 +88,8 @@ def audit_claim(
 ) -> Audit:
     """Whether a stated cost is possible at all, and which volume or mix would give it.
 
-    Without an ``input_share`` every mix is tried, from all output to all input. ``usd`` is taken
+    Without an ``input_share`` every mix is tried, from all output to all input; where a price for
+    cached tokens is known, the lowest cost is that of prompts that all are cached. ``usd`` is taken
     for as exact as its last digit: "550" is 549.50 to 550.50, "142.50" half a cent more or less.
 
     Raises ``InputError`` for a float, a negative amount, a share outside 0 to 1, and
@@ -104,7 +98,10 @@ def audit_claim(
     price = find_price(model, prices)
     claimed, stated = money("usd", usd), volume("tokens", tokens)
     mix = None if input_share is None else share("input_share", input_share)
-    ends = [usd_per_mtok(price, end) for end in ((NO_INPUT, ALL_INPUT) if mix is None else (mix,))]
+    mixes = (NO_INPUT, ALL_INPUT) if mix is None else (mix,)
+    ends = [
+        usd_per_mtok(price, end, cached) for end in mixes for cached in (Decimal(0), Decimal(1))
+    ]
     with exactly():
         lowest, highest = (dollars(stated * end.scaleb(-6)) for end in (min(ends), max(ends)))
         slack = half_a_digit(claimed)
@@ -159,9 +156,11 @@ def _mix_for(usd: Decimal, price: Price, tokens: Decimal) -> Decimal | None:
         return None
     with exactly():
         exact = ratio(out * tokens - usd * 1_000_000, (out - into) * tokens)
+    if not -1 < exact < 2:  # far from any mix, and maybe too long to be rounded
+        return None
     for digits in (1, 2):
         rounded = round(exact, digits)
-        if 0 <= rounded <= 1 and _costs(usd, price, tokens, rounded):
+        if 0 <= rounded <= 1 and costs(usd, price, tokens, rounded):
             return tidy(rounded)
     return exact if 0 <= exact <= 1 else None
 
@@ -173,93 +172,22 @@ def _volume_for(usd: Decimal, price: Price, mix: Decimal) -> Decimal | None:
         return None
     exact = ratio(usd.scaleb(6), each)
     for digits in (1, 2, 3, 4):
-        rounded = _to_digits(exact, digits)
-        if _costs(usd, price, rounded, mix):
+        rounded = to_digits(exact, digits)
+        if costs(usd, price, rounded, mix):
             return tidy(rounded)
     return exact
 
 
-def _costs(usd: Decimal, price: Price, tokens: Decimal, mix: Decimal) -> bool:
+def costs(usd: Decimal, price: Price, tokens: Decimal, mix: Decimal) -> bool:
+    """Whether that is what it costs, to the last digit that was stated."""
     with exactly():
         cost = usd_per_mtok(price, mix) * tokens.scaleb(-6)
         return abs(cost - usd) <= half_a_digit(usd)
 
 
-def common_volume(rows: Iterable[PublishedMonth] | None = None) -> Explanation | None:
-    """The one volume and mix that explain all rows of a table of costs, ``None`` if none does.
-
-    Nothing is assumed of either: ``input * x + output * y = usd`` for two rows is solved for the
-    tokens in and out, ``x`` and ``y`` (Cramer's rule), and has to give all other rows, too, to
-    their last digit. ``times`` is in terms of the volume that the first row states. ``rows`` are
-    the published ones unless given.
-    """
-    table = _rows(rows)
-    prices = [find_price(row.model) for row in table]
-    with to_28_digits():
-        for (one, first), (two, second) in combinations(zip(table, prices, strict=True), 2):
-            a, b = first.input_usd_per_mtok, first.output_usd_per_mtok
-            c, d = second.input_usd_per_mtok, second.output_usd_per_mtok
-            if a * d == b * c:
-                continue
-            into = round((d * one.usd - b * two.usd).scaleb(6) / (a * d - b * c))
-            out = round((a * two.usd - c * one.usd).scaleb(6) / (a * d - b * c))
-            if min(into, out) < 0 or not into + out:
-                return None
-            for tokens, mix in _rounder(Decimal(into + out), ratio(into, into + out)):
-                if all(_costs(r.usd, p, tokens, mix) for r, p in zip(table, prices, strict=True)):
-                    return Explanation(tidy(tokens), mix, ratio(tokens, table[0].tokens), "table")
-            return None
-    return None
-
-
-def _rounder(tokens: Decimal, mix: Decimal) -> Iterable[tuple[Decimal, Decimal]]:
-    """The same in round numbers first: a table's own figures are rounded."""
-    for digits in (1, 2):
-        yield _to_digits(tokens, digits + 1), tidy(round(mix, digits))
-    yield tokens, mix
-
-
-def _to_digits(value: Decimal, digits: int) -> Decimal:
+def to_digits(value: Decimal, digits: int) -> Decimal:
+    """Rounded to so many significant digits."""
     return round(value, digits - 1 - value.adjusted())
-
-
-def audit_table(rows: Iterable[PublishedMonth] | None = None) -> DataFrame:
-    """The published table of monthly costs, audited row by row (``rows`` of your own if given).
-
-    Columns: ``tokens`` and ``usd`` as published; ``at_half_usd``, what that volume costs at 50/50;
-    ``lowest_usd`` and ``highest_usd``, what it costs at any mix; ``possible``; ``explains``, in
-    words the volume and mix that would give the figure; ``times`` and ``input_share`` of that.
-    """
-    from pandas import DataFrame, Index
-
-    table = _rows(rows)
-    audits = [audit_claim(row.usd, row.model, row.tokens) for row in table]
-    first = [audit.explains[0] if audit.explains else None for audit in audits]
-    with exactly():
-        halves = [
-            dollars(usd_per_mtok(audit.price, HALF) * audit.tokens.scaleb(-6)) for audit in audits
-        ]
-    columns = {
-        "tokens": [row.tokens for row in table],
-        "usd": [row.usd for row in table],
-        "at_half_usd": halves,
-        "lowest_usd": [audit.lowest_usd for audit in audits],
-        "highest_usd": [audit.highest_usd for audit in audits],
-        "possible": [audit.possible for audit in audits],
-        "explains": [str(one) if one else "" for one in first],
-        "times": [one.times if one else None for one in first],
-        "input_share": [one.input_share if one else None for one in first],
-    }
-    return DataFrame(columns, index=Index([row.model for row in table], name="model"), dtype=object)
-
-
-def _rows(rows: Iterable[PublishedMonth] | None) -> list[PublishedMonth]:
-    table = list(catalog.published_months() if rows is None else rows)
-    if not table:
-        raise InputError(
-            "No rows were given: a table has one at least. Leave it out for the published."
-        )
-    return table
 
 
 def _usd(amount: Decimal) -> str:

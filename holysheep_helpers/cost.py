@@ -210,6 +210,8 @@ def _check(amount: object, rate: object) -> None:
     if not isinstance(amount, Decimal):
         kind = type(amount).__name__
         raise InputError(f"{amount!r} is a {kind}: money is Decimal, Decimal('0.01').")
+    if not amount.is_finite():
+        raise InputError(f"{amount} is no amount of money.")
     check_rate(rate)
 
 

@@ -39,14 +39,20 @@ def write_report(folder: str | Path, assumptions: Assumptions, *, overwrite: boo
     """
     if not isinstance(assumptions, Assumptions):
         raise InputError(f"assumptions is a {type(assumptions).__name__}: hs.Assumptions(...).")
-    place = Path(folder)
+    if not isinstance(folder, str | Path) or not str(folder).strip():
+        raise InputError(f"folder is {folder!r}: a path is needed, 'reports/move' say.")
+    place = Path(folder).expanduser()
     tables = {
         "by_model.csv": by_model(assumptions),
         "by_month.csv": _by_month(assumptions),
         "sensitivity.csv": sensitivity(assumptions),
     }
-    if place.exists() and not place.is_dir():
-        raise InputError(f"{place} is a file: give the folder that the report is to go to.")
+    for part in (place, *place.parents):
+        if part.exists() and not part.is_dir():
+            raise InputError(f"{part} is a file: give the folder that the report is to go to.")
+    for name in (PAGE, *tables):
+        if (place / name).is_dir():
+            raise InputError(f"{place / name} is a folder: give another one. Nothing was written.")
     there = [name for name in (PAGE, *tables) if (place / name).exists()]
     if there and not overwrite:
         raise InputError(

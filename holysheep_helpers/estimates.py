@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 
 from holysheep_helpers.amounts import exactly
 from holysheep_helpers.batch_prompts import ASSUMED_OUTPUT_TOKENS, Item
@@ -32,7 +32,8 @@ class Estimate:
         calls = f"Estimate: {self.calls:,} call{'' if self.calls == 1 else 's'}"
         if self.most_usd is None:
             return f"{calls} of unknown price."
-        parts = [f"{calls}, at most {self.most_usd:.4f} USD if each used all of max_tokens"]
+        bound = self.most_usd.quantize(Decimal("0.0001"), ROUND_CEILING)  # never below what it is
+        parts = [f"{calls}, at most {bound:f} USD if each used all of max_tokens"]
         if self.uncapped:
             parts.append(
                 f"{self.uncapped:,} without max_tokens are taken for {ASSUMED_OUTPUT_TOKENS:,}"

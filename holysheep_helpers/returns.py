@@ -64,10 +64,18 @@ class BreakEven:
             net = self.net_usd
             each = f"{net.copy_abs():,.2f} USD are {'gained' if net > 0 else 'lost'}"
             each = each if net else "nothing is gained"
-            return f"never pays back: {each} {first}, and {spent} stay spent"
+            stays = "are not all recovered" if net > 0 else "stay spent"
+            return f"never pays back: {each} {first}" + (
+                f", and {spent} {stays}" if self.one_off_usd else ""
+            )
+        fades = self.growth < 0 and self.running_usd > 0
+        later = "; later the saving shrinks below the running cost, and it loses again"
         if not self.months:
-            return "pays back at once: nothing is spent once"
-        return f"pays back after {self.months:.1f} months: {spent}, {self.net_usd:,.2f} USD {first}"
+            return f"pays back at once: nothing is spent once{later if fades else ''}"
+        return (
+            f"pays back after {self.months:.1f} months: {spent}, {self.net_usd:,.2f} USD {first}"
+            f"{later if fades else ''}"
+        )
 
 
 def break_even(
@@ -104,7 +112,10 @@ def _evenly(one_off: Decimal, net: Decimal) -> tuple[Decimal | None, int | None]
         return None, None
     if not one_off:
         return Decimal(0), 0
-    return ratio(one_off, net), ceil(Fraction(one_off) / Fraction(net))
+    months = ratio(one_off, net)
+    if months > MOST_MONTHS:
+        return None, None
+    return months, ceil(Fraction(one_off) / Fraction(net))
 
 
 def _paid_back(

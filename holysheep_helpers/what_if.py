@@ -155,14 +155,14 @@ def sensitivity(
         raise InputError(f"swing is {swing!r}: below 1 is needed, or all would be turned to 0.")
     with exactly():
         less, more = 1 - turn, 1 + turn
-    base = result(assumptions)
+    base = _result(result, assumptions, "them as they are")
     rows = []
     for name in TURNED:
         if name == "rate" and assumptions.rate is None:
             continue
         low, note_low = _turned(assumptions, name, less)
         high, note_high = _turned(assumptions, name, more)
-        results = result(low), result(high)
+        results = _result(result, low, name), _result(result, high, name)
         with exactly():
             moves = dollars(max(*results, base) - min(*results, base))
         rows.append({
@@ -179,6 +179,18 @@ def sensitivity(
     rows.sort(key=lambda row: row["moves"], reverse=True)
     names = [row.pop("input") for row in rows]
     return DataFrame(rows, index=Index(names, name="input"), dtype=object)
+
+
+def _result(
+    result: Callable[[Assumptions], Decimal], assumptions: Assumptions, name: str
+) -> Decimal:
+    found: object = result(assumptions)
+    if not isinstance(found, Decimal) or not found.is_finite():
+        raise InputError(
+            f"result gave {found!r} for {name}: a Decimal is needed. Where a move never pays back "
+            "there is no number of months; net_gain_usd always is one."
+        )
+    return found
 
 
 def _value(assumptions: Assumptions, name: str) -> Decimal:

@@ -5,6 +5,7 @@ from decimal import Decimal, getcontext, localcontext
 from fractions import Fraction
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -125,3 +126,21 @@ def test_growth_compounds_exactly() -> None:
     assert amounts.grown(Decimal("-1"), 3) == [1, 0, 0]
     long = amounts.grown(Decimal("0.0123"), 1_200)[-1]
     assert Fraction(long) == Fraction("1.0123") ** 1_199
+
+
+def test_whole_numbers_of_numpy_are_whole_numbers() -> None:
+    assert amounts.volume("tokens", np.int64(12)) == 12
+    assert amounts.whole_months(np.int64(12)) == 12
+
+
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        (lambda: amounts.share("input_share", "50%"), "'0.5' say"),
+        (lambda: amounts.volume("tokens", "10,000,000"), "'10_000_000' say"),
+        (lambda: amounts.growth_rate("0." + "3" * 60), "growth has more than 28 digits"),
+    ],
+)
+def test_what_is_given_wrongly_is_told_by_an_example(call: Any, says: str) -> None:
+    with pytest.raises(hs.InputError, match=says):
+        call()

@@ -236,3 +236,10 @@ def test_what_tokens_cost_at_most_is_the_same_arithmetic(prompt: int, completion
 def test_a_model_is_an_id(model: Any, prices: Any) -> None:
     with pytest.raises(hs.InputError, match=r"The model is .*: an id is needed"):
         hs.cost_of(usage(1, 1), model, prices=prices)
+
+
+@pytest.mark.parametrize("amount", ["NaN", "Infinity"])
+def test_what_is_no_amount_has_no_other_currency(amount: str) -> None:
+    for convert in (hs.to_krw, hs.to_usd):
+        with pytest.raises(hs.InputError, match="no amount of money"):
+            convert(Decimal(amount), hs.catalog.published_rate())

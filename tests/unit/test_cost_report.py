@@ -116,3 +116,27 @@ def test_cached_tokens_without_a_price_are_told(tmp_path: Path) -> None:
     assert "No price for cached tokens" not in text
     assert "genai-prices" in text
     assert "| gpt-4.1-mini |" in text  # no published price, but it is what the move is to
+
+
+@pytest.mark.parametrize("folder", [None, "", 5])
+def test_what_is_no_path_is_refused(folder: Any) -> None:
+    with pytest.raises(hs.InputError, match="a path is needed"):
+        hs.write_report(folder, move())
+
+
+def test_nothing_is_written_where_a_part_of_it_cant_be(tmp_path: Path) -> None:
+    (tmp_path / "sensitivity.csv").mkdir()
+    with pytest.raises(hs.InputError, match="is a folder: give another one"):
+        hs.write_report(tmp_path, move(), overwrite=True)
+    assert [file.name for file in tmp_path.iterdir()] == ["sensitivity.csv"]
+    (tmp_path / "page").write_text("x", encoding="utf-8")
+    with pytest.raises(hs.InputError, match="page is a file"):
+        hs.write_report(tmp_path / "page" / "below", move())
+
+
+def test_a_home_folder_is_meant_by_its_sign(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(tmp_path))
+    assert hs.write_report("~/move", move()).parent == tmp_path / "move"

@@ -103,3 +103,10 @@ def test_a_plan_has_its_settings_already(gw: hs.Gateway) -> None:
     plan = hs.plan_long(gw, "Sum it up.", "word " * 50)
     with pytest.raises(hs.InputError, match="A plan has its model and settings"):
         hs.estimate(plan, max_tokens=5)
+
+
+def test_a_bound_is_never_rounded_down() -> None:
+    found = hs.estimate(["hi"], max_tokens=10)
+    assert found.most_usd is not None
+    assert 0 < found.most_usd < Decimal("0.0001")
+    assert "at most 0.0001 USD" in str(found)

@@ -26,7 +26,8 @@ def test_a_saving_that_shrinks_may_never_be_enough() -> None:
     never = hs.break_even(one_off_usd=20, monthly_saving_usd=10, growth="-0.5")
     assert never.never
     assert str(never) == (
-        "never pays back: 10.00 USD are gained the first month, and 20.00 USD spent once stay spent"
+        "never pays back: 10.00 USD are gained the first month, and 20.00 USD spent once are not "
+        "all recovered"
     )
     enough = hs.break_even(one_off_usd=15, monthly_saving_usd=10, growth="-0.5")
     assert (enough.months, enough.whole_months) == (2, 2)

@@ -92,3 +92,10 @@ def test_the_age_is_counted_in_days() -> None:
     source = hs.catalog.published_rate().source
     assert source.age_days(date(2026, 1, 31)) == 0
     assert source.age_days(date(2027, 1, 31)) == 365
+
+
+def test_each_price_list_of_a_model_is_warned_of() -> None:
+    day = date(2028, 1, 1)
+    for prices in ("published", "direct"):
+        with pytest.warns(hs.StalePriceWarning):
+            hs.monthly_cost("gpt-4.1", 1, prices=prices, today=day)

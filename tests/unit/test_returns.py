@@ -64,6 +64,18 @@ def test_what_it_says() -> None:
         "pays back after 40.0 months: 2,000.00 USD spent once, 50.00 USD each month"
     )
     assert "at once" in str(hs.break_even(one_off_usd=0, monthly_saving_usd=1))
+    late = hs.break_even(one_off_usd=1000, monthly_saving_usd="0.1")
+    assert late.never, "a hundred years are the limit, with growth and without"
+    lost = hs.break_even(one_off_usd=0, monthly_saving_usd=-1)
+    assert str(lost) == "never pays back: 1.00 USD are lost each month"
+
+
+def test_who_is_paid_back_and_loses_again_is_told() -> None:
+    found = hs.roi(one_off_usd=600, monthly_saving_usd=600, monthly_running_usd=100, growth="-0.5")
+    assert found.gain_usd < 0
+    assert str(found).endswith(
+        "later the saving shrinks below the running cost, and it loses again"
+    )
 
 
 @given(one_off=COSTS, saving=SAVINGS, running=COSTS)
@@ -78,7 +90,7 @@ def test_the_whole_months_are_the_first_that_pay_it_back(
         )
     net = Fraction(saving) - Fraction(running)
     if found.whole_months is None:
-        assert net < 0 or (net == 0 and one_off > 0)
+        assert net < 0 or (net == 0 and one_off > 0) or 1200 * net < one_off
         return
     assert found.whole_months * net >= one_off
     assert found.whole_months == 0 or (found.whole_months - 1) * net < one_off

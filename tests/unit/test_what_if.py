@@ -218,3 +218,12 @@ def test_the_sentence_is_true_of_every_mix(
 def test_crossing_needs_two_prices() -> None:
     with pytest.raises(hs.UnknownPriceError, match="'gpt-4o'"):
         hs.crossover("gpt-4.1", "gpt-4o")
+
+
+@pytest.mark.parametrize("result", [lambda a: None, lambda a: 1.5, lambda a: Decimal("nan")])
+def test_a_result_that_is_no_number_is_refused(result: Any) -> None:
+    move = hs.Assumptions(
+        tokens=1_000_000, model="mistral-small-2603", baseline="gpt-4.1", one_off_usd=1
+    )
+    with pytest.raises(hs.InputError, match="net_gain_usd always is one"):
+        hs.sensitivity(move, result=result)
