@@ -86,8 +86,21 @@ def _serve(options: argparse.Namespace) -> int:
         gc.freeze()  # what was imported stays; a request leaves no cycles, so look for some rarely
         gc.set_threshold(100_000, 50, 100)
         print(base_url(sock), flush=True)
+        if options.keys is not None:
+            _tell_the_room(base_url(sock), options.keys)
         server.run(sock)
     return 0
+
+
+def _tell_the_room(url: str, keys: Path) -> None:
+    print(
+        "Each person sets these, as variables or as two lines of a file .env beside start.py:\n"
+        f"  HOLYSHEEP_BASE_URL={url}\n"
+        f"  HOLYSHEEP_API_KEY=... (a key of their own, of {keys})\n"
+        "Ctrl-C ends the mock.",
+        file=sys.stderr,
+        flush=True,
+    )
 
 
 @contextlib.contextmanager

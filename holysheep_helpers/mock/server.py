@@ -43,8 +43,21 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def base_url(sock: socket.socket) -> str:
+    """Where a listening socket is asked; of one that listens everywhere, as others reach it."""
     host, port = sock.getsockname()[:2]
+    if host == "0.0.0.0":
+        host = own_address() or host
     return f"http://{f'[{host}]' if ':' in host else host}:{port}/v1"
+
+
+def own_address() -> str | None:
+    """This computer's address in its network, or ``None`` if it is in none. Sends nothing."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # set aside for documentation (RFC 5737): nobody's
+        except OSError:
+            return None
+        return probe.getsockname()[0]
 
 
 class Server:

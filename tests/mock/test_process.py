@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from holysheep_helpers.mock import server
 from holysheep_helpers.mock.handle import MockError, MockHandle
 from holysheep_helpers.mock.process import MockProcess
 from tests.mock import raw
@@ -45,6 +46,7 @@ def standing_alone(*options: object) -> Iterator[str]:
         [*COMMAND, "--time-scale", "0", *map(str, options)],
         env=ENV,
         stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
         encoding="utf-8",
     ) as child:
         assert child.stdout is not None
@@ -188,6 +190,38 @@ def test_only_the_keys_of_a_file_are_let_in(tmp_path: Path) -> None:
             for name in ("anna", "ben", "eve")
         ]
     assert asked == [200, 200, 401]
+
+
+def test_a_room_is_told_what_to_set(tmp_path: Path) -> None:
+    keys = tmp_path / "keys.txt"
+    keys.write_text("hs-mock-anna\n", encoding="utf-8")
+    command = [*COMMAND, "--time-scale", "0", "--keys", str(keys)]
+    with subprocess.Popen(
+        command, env=ENV, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8"
+    ) as child:
+        assert child.stdout is not None
+        assert child.stderr is not None
+        url = child.stdout.readline().strip()
+        told = "".join(child.stderr.readline() for _ in range(3))
+        child.terminate()
+    assert f"HOLYSHEEP_BASE_URL={url}\n" in told
+    assert f"of {keys})" in told
+    assert "hs-mock-anna" not in told
+
+
+@pytest.mark.parametrize(("own", "host"), [("192.0.2.7", "192.0.2.7"), (None, "0.0.0.0")])
+def test_a_mock_for_all_names_an_address_that_others_can_ask(
+    own: str | None, host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "own_address", lambda: own)
+    with server.listen("0.0.0.0", 0) as sock:
+        assert server.base_url(sock) == f"http://{host}:{sock.getsockname()[1]}/v1"
+
+
+def test_its_own_address_is_one_of_this_computers() -> None:
+    address = server.own_address()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind((address or "127.0.0.1", 0))  # refused for any other computer's
 
 
 def test_its_address_is_not_reachable_from_outside(process: MockProcess) -> None:

@@ -1,0 +1,143 @@
+"""What the course costs live, estimated: each lesson run with a key, against a mock of its own.
+
+    python tools/live_cost.py            run the lessons, and write the table into README.md
+    python tools/live_cost.py --check    write nothing; exit 1 if the table would change
+
+The mock stands in for the gateway, at an address of its own, and its journal tells what a live run
+would send: each request, its model and its tokens. They are priced as published.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+import tempfile
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from decimal import ROUND_CEILING, Decimal
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from openai.types import CompletionUsage  # noqa: E402
+
+import holysheep_helpers as hs  # noqa: E402
+from holysheep_helpers.batch_prompts import ASSUMED_OUTPUT_TOKENS  # noqa: E402
+from holysheep_helpers.mock.server import serve  # noqa: E402
+from tests.notebooks import regenerate as r  # noqa: E402
+
+KEY = "a-live-key-for-tests"
+README = ROOT / "README.md"
+BLOCK = re.compile(r"(?<=<!-- live -->\n).*?(?=\n<!-- /live -->)", re.DOTALL)
+TIME_SCALE = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """What one lesson asks live: ``usd`` as the mock answers; ``long_usd`` if each answer took
+    1,000 tokens. Both leave out the ``unpriced`` calls, for whose models no price was published.
+    """
+
+    calls: int
+    unpriced: int
+    usd: Decimal
+    long_usd: Decimal
+
+    def __add__(self, other: Bill) -> Bill:
+        return Bill(
+            self.calls + other.calls,
+            self.unpriced + other.unpriced,
+            self.usd + other.usd,
+            self.long_usd + other.long_usd,
+        )
+
+
+def run_live(file: Path, folder: Path) -> tuple[r.Notebook, list[dict[str, Any]], str]:
+    """The lesson as it comes out with a key, what was asked of the gateway, and its address."""
+    with serve(time_scale=TIME_SCALE, keys=frozenset({KEY})) as gateway:
+        env = r.clean_environment(folder) | {
+            "HOLYSHEEP_MODE": "live",
+            "HOLYSHEEP_API_KEY": KEY,
+            "HOLYSHEEP_BASE_URL": gateway.base_url,
+        }
+        gateway.api_key = KEY
+        done = r.execute(r.load(file), file.parent, env)
+        return done, gateway.entries(), gateway.base_url
+
+
+def bill(entries: Iterable[dict[str, Any]]) -> Bill:
+    """What these requests of a mock's journal would cost at the published prices."""
+    return sum((_one(entry) for entry in entries), Bill(0, 0, Decimal(0), Decimal(0)))
+
+
+def _one(entry: dict[str, Any]) -> Bill:
+    def cost(completion_tokens: int) -> Decimal:
+        usage = CompletionUsage(
+            prompt_tokens=entry["prompt_tokens"],
+            completion_tokens=completion_tokens,
+            total_tokens=entry["prompt_tokens"] + completion_tokens,
+        )
+        return hs.cost_of(usage, entry["model"])
+
+    try:
+        return Bill(1, 0, cost(entry["completion_tokens"]), cost(ASSUMED_OUTPUT_TOKENS))
+    except hs.UnknownPriceError:
+        return Bill(1, 1, Decimal(0), Decimal(0))
+
+
+def row(file: Path, one: Bill) -> str:
+    """A lesson's line in the table; amounts are rounded up."""
+    return f"| {file.stem[:2]} | {one.calls} | {_up(one.usd, 5)} | {_up(one.long_usd, 3)} |"
+
+
+def _up(usd: Decimal, places: int) -> str:
+    return f"{usd.quantize(Decimal(1).scaleb(-places), ROUND_CEILING):f}"
+
+
+def table(bills: Sequence[tuple[Path, Bill]]) -> str:
+    """The passage of the README: the sum in a sentence, then a row for each lesson that asks."""
+    total = bill(())
+    for _, one in bills:
+        total += one
+    unpriced = f" Calls to models without a published price, which are not in it: {total.unpriced}."
+    return "\n".join(
+        [
+            f"**All lessons together: {total.calls} calls, {_up(total.usd, 4)} USD** with answers "
+            f"as short as the mock's, {_up(total.long_usd, 2)} USD if each took "
+            f"{ASSUMED_OUTPUT_TOKENS:,} tokens, at the prices published in January 2026."
+            + (unpriced if total.unpriced else ""),
+            "",
+            "| lesson | calls | USD, answers as the mock's | USD, answers of "
+            f"{ASSUMED_OUTPUT_TOKENS:,} tokens |",
+            "|---|---|---|---|",
+            *(row(file, one) for file, one in bills if one.calls),
+        ]
+    )
+
+
+def measure(file: Path) -> tuple[Path, Bill]:
+    with tempfile.TemporaryDirectory() as folder:
+        _, entries, _ = run_live(file, Path(folder))
+    return file, bill(entries)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--check", action="store_true", help="write nothing, exit 1 on a change")
+    check = parser.parse_args(arguments).check
+    with ThreadPoolExecutor(2) as pool:
+        bills = list(pool.map(measure, sorted(r.NOTEBOOKS.glob("*.ipynb"))))
+    old = README.read_text("utf-8")
+    new = BLOCK.sub(lambda _: table(bills), old)
+    print(table(bills))
+    if not check and new != old:
+        README.write_text(new, "utf-8", newline="\n")
+    return int(check and new != old)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
