@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import (
+    ROUND_HALF_UP,
     Context,
     Decimal,
     DivisionByZero,
@@ -22,6 +23,8 @@ MOST_DIGITS = 30
 MOST_MONTHS = 1_200
 GROWTH_DIGITS = 28
 _EXACT = Context(prec=60_000, traps=[Inexact, InvalidOperation, DivisionByZero, Overflow])
+_SHOWN = Context(prec=200, rounding=ROUND_HALF_UP, traps=[InvalidOperation])
+_CENT = Decimal("0.01")
 _LARGE = Decimal(10) ** 20
 _DIGITS = Context(prec=28, traps=[InvalidOperation, DivisionByZero, Overflow])
 
@@ -57,8 +60,21 @@ def dollars(value: Decimal) -> Decimal:
     plain = tidy(value)
     if abs(plain) >= _LARGE:
         return plain
-    cents = plain.quantize(Decimal("0.01"), context=_DIGITS)
+    cents = plain.quantize(_CENT, context=_DIGITS)
     return cents if cents == plain else plain
+
+
+def usd_text(value: Decimal) -> str:
+    """Dollars for people: 1,234.50. Half a cent is rounded up, as on a bill; less than a cent is
+    shown by its first two digits, 0.000023, for it is not nothing."""
+    small = bool(value) and abs(value) < _CENT
+    places = Decimal(1).scaleb(value.adjusted() - 1) if small else _CENT
+    return f"{value.quantize(places, context=_SHOWN):,f}"
+
+
+def krw_text(value: Decimal) -> str:
+    """Won for people: 73,950. Half a won is rounded up."""
+    return f"{value.quantize(Decimal(1), context=_SHOWN):,f}"
 
 
 def money(name: str, given: object, *, least: int | None = 0) -> Decimal:

@@ -56,7 +56,8 @@ class Comparison:
         ends = f"from {said(self.lowest_share)} to {said(self.highest_share)}"
         if self.possible:
             return f"Not at this mix: {found}; {claim}; over all mixes it is {ends}."
-        return f"Wrong at every mix: {found}; {claim}; over all mixes it is {ends}."
+        wrong = "Too modest" if self.claimed < self.lowest_share else "Wrong"
+        return f"{wrong} at every mix: {found}; {claim}; over all mixes it is {ends}."
 
 
 _HALF_A_POINT = Decimal("0.005")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from holysheep_helpers import catalog
-from holysheep_helpers.amounts import Exact
+from holysheep_helpers.amounts import Exact, krw_text, usd_text
 from holysheep_helpers.cost import to_krw
 from holysheep_helpers.errors import InputError
 from holysheep_helpers.monthly import compare_models, find_price
@@ -86,16 +86,16 @@ def in_words(move: Assumptions, table: DataFrame) -> str:
     here, there = (table.loc[name, "usd"] for name in (move.model, move.baseline))
     saved, share = (table.loc[move.model, f"saving_{name}"] for name in ("usd", "share"))
     first = (
-        f"{_tokens(move.tokens)} tokens a month cost {here:,.2f} USD with {move.model} and "
-        f"{there:,.2f} USD with {move.baseline}: {abs(saved):,.2f} USD "
+        f"{_tokens(move.tokens)} tokens a month cost {usd_text(here)} USD with {move.model} and "
+        f"{usd_text(there)} USD with {move.baseline}: {usd_text(abs(saved))} USD "
         f"{'saved' if saved >= 0 else 'more'} a month"
     )
     first += "" if share is None else f" ({abs(share):,.1%})"
     returned = move.roi()
     back = str(returned.break_even)
-    gain = f"{returned.gain_usd:,.2f} USD"
+    gain = f"{usd_text(returned.gain_usd)} USD"
     if move.rate is not None:
-        gain += f" ({to_krw(returned.gain_usd, move.rate):,.0f} KRW)"
+        gain += f" ({krw_text(to_krw(returned.gain_usd, move.rate))} KRW)"
     ratio = (
         "" if returned.ratio is None else f", a return of {returned.ratio:,.1%} on what it costs"
     )
@@ -113,7 +113,7 @@ def table_rows(table: DataFrame, baseline: str) -> list[list[str]]:
             against = "–" if saved is None else "the same"
         else:
             against = f"{abs(saved):,.1%} {'less' if saved > 0 else 'more'}"
-        money = [f"{row['usd']:,.2f}", *([f"{row['krw']:,.0f}"] if won else [])]
+        money = [usd_text(row["usd"]), *([krw_text(row["krw"])] if won else [])]
         rows.append([str(model), *money, against])
     return rows
 
@@ -174,10 +174,10 @@ def _assumed(move: Assumptions) -> list[list[str]]:
         ["of these prompts (input)", f"{Decimal(move.input_share):.1%}"],
         ["of the prompts from a cache", f"{Decimal(move.cached_share):.1%}"],
         ["growth a month", f"{Decimal(move.growth):.1%}"],
-        ["cost of the move, once", f"{Decimal(move.one_off_usd):,.2f} USD"],
+        ["cost of the move, once", f"{usd_text(Decimal(move.one_off_usd))} USD"],
         [
             "running cost a month, beside the tokens",
-            f"{Decimal(move.monthly_running_usd):,.2f} USD",
+            f"{usd_text(Decimal(move.monthly_running_usd))} USD",
         ],
     ]
     if move.rate is not None:
@@ -187,9 +187,10 @@ def _assumed(move: Assumptions) -> list[list[str]]:
 
 def _hangs_on(found: DataFrame) -> list[list[str]]:
     rows = [["assumption", "turned down", "as assumed", "turned up"]]
+    row: Any
     for name, row in found.iterrows():
         results = (row["result_low"], row["result_base"], row["result_high"])
-        rows.append([plain(str(name)), *(f"{result:,.2f}" for result in results)])
+        rows.append([plain(str(name)), *(usd_text(result) for result in results)])
     return rows
 
 

@@ -15,6 +15,7 @@ from holysheep_helpers.amounts import (
     share,
     tidy,
     to_28_digits,
+    usd_text,
     volume,
 )
 from holysheep_helpers.cost import Prices, find_price, to_usd
@@ -42,7 +43,7 @@ class Runway:
         return self.months is None
 
     def __str__(self) -> str:
-        buys = f"{self.credit_usd:,.2f} USD pay for {self.tokens:,.0f} tokens"
+        buys = f"{usd_text(self.credit_usd)} USD pay for {self.tokens:,.0f} tokens"
         if self.months is None or self.days is None:
             return f"{buys}, which last for more than a hundred years"
         return f"{buys}: {self.months:.1f} months, {self.days:,.0f} days"

@@ -13,6 +13,10 @@ class HolySheepError(Exception):
 
     kind: ClassVar[str] = "helper"
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled with what it carries, for those who work in several processes."""
+        return _unpickled, (type(self), self.args, vars(self))
+
 
 class ConfigurationError(HolySheepError):
     """A key, an address or a setting can't be right. Nothing was sent."""
@@ -95,3 +99,9 @@ class AllFailedError(HolySheepError):
     def lost(self) -> int:
         """How many of its requests may have been billed all the same."""
         return sum(one.cost is None for one in self.tried)
+
+
+def _unpickled(cls: type[HolySheepError], args: tuple[Any, ...], carried: dict[str, Any]) -> Any:
+    error = cls.__new__(cls, *args)
+    error.__dict__.update(carried)
+    return error

@@ -6,7 +6,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from holysheep_helpers import catalog
-from holysheep_helpers.amounts import exactly
+from holysheep_helpers.amounts import exactly, usd_text
 from holysheep_helpers.cost import to_krw
 from holysheep_helpers.monthly import monthly_cost
 
@@ -35,7 +35,7 @@ def input_share(answer: Any) -> str | None:
     if not 0 <= given <= 1:
         return f"{given:g} is no share: it goes from 0 to 1."
     usd = monthly_cost(CLAIMED_MODEL, CLAIMED_TOKENS, input_share=given).usd
-    return f"at {given:.0%} input they cost {usd:,.2f} USD."
+    return f"at {given:.0%} input they cost {usd_text(usd)} USD."
 
 
 def year_in_won(answer: Any) -> str | None:

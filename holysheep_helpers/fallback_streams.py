@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any, Protocol, Self
 
 import openai
 
-from holysheep_helpers.fallback_turns import Tried, Turns, possibly_paid
+from holysheep_helpers.circuit import Permit
+from holysheep_helpers.fallback_turns import Tried, Turns, judge, possibly_paid
 from holysheep_helpers.stream_opening import abegin, begin
 from holysheep_helpers.streaming import AsyncStream, Stream
 
@@ -25,6 +27,24 @@ class _WithTurns:
     """What became of the models before the first text came."""
 
     _turns: tuple[Tried, ...] = ()
+    _permit: Permit
+
+    @contextmanager
+    def _judged(self) -> Iterator[None]:
+        """Read the stream inside: then the circuit breaker learns how it ended."""
+        try:
+            yield
+        except Exception as error:
+            judge(self._permit, error)
+            raise
+        except GeneratorExit:  # left by its reader, who had text
+            self._permit.answered()
+            raise
+        except BaseException:  # cancelled, interrupted
+            self._permit.no_verdict()
+            raise
+        else:
+            self._permit.answered()
 
     @property
     def tried(self: _Costing) -> tuple[Tried, ...]:
@@ -39,7 +59,8 @@ class _WithTurns:
 class FailoverStream(_WithTurns, Stream):
     """A stream whose first text is there; ``tried`` has each model's turn until then.
 
-    The last one's cost is ``None`` until the stream has told its usage, at its end.
+    The last one's cost is ``None`` until the stream has told its usage, at its end. What becomes
+    of it after its first text is told to the circuit breaker: broken off is failed.
 
     ``ttft_s`` and ``elapsed_s`` are from the call, the failed turns included. Once the first text
     is there, an error is raised: another model's answer would begin anew below what is shown.
@@ -56,13 +77,15 @@ class FailoverStream(_WithTurns, Stream):
         stream._coming = super(cls, stream)._texts()
         stream._first = next(stream._coming, "")
         stream._turns = turns.until(arguments["model"], None)
+        stream._permit = turns.hand_on_permit()
         return stream
 
     def _texts(self) -> Generator[str]:
         try:
-            if self._first:
-                yield self._first
-            yield from self._coming
+            with self._judged():
+                if self._first:
+                    yield self._first
+                yield from self._coming
         finally:
             self._coming.close()
             self.close()
@@ -84,14 +107,16 @@ class AsyncFailoverStream(_WithTurns, AsyncStream):
         stream._coming = super(cls, stream)._texts()
         stream._first = await anext(stream._coming, "")
         stream._turns = turns.until(arguments["model"], None)
+        stream._permit = turns.hand_on_permit()
         return stream
 
     async def _texts(self) -> AsyncGenerator[str]:
         try:
-            if self._first:
-                yield self._first
-            async for text in self._coming:
-                yield text
+            with self._judged():
+                if self._first:
+                    yield self._first
+                async for text in self._coming:
+                    yield text
         finally:
             await self._coming.aclose()
             await self.close()

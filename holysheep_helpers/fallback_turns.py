@@ -74,6 +74,17 @@ def breaker_of(target: object) -> CircuitBreaker:
     return _breakers.setdefault(target, CircuitBreaker())
 
 
+def judge(permit: Permit, error: Exception) -> Diagnosis:
+    """Tell a permit what this error says of its model, and give the diagnosis."""
+    why = diagnose(error)
+    if why.other_model:
+        told_s = why.wait_s if why.wait_said_by in RETRY_AFTER else None
+        permit.failed(told_s, for_sure=not why.retryable)
+    else:
+        permit.no_verdict()
+    return why
+
+
 class Turns:
     """The models' turns in one call: iterate for those that may be asked, and ask in ``turn()``."""
 
@@ -87,6 +98,7 @@ class Turns:
         self._breaker = breaker or breaker_of(target)
         self._tried: list[Tried] = []
         self._permit: Permit | None = None
+        self._handed_on = False
 
     def __iter__(self) -> Iterator[str]:
         for model in self._models:
@@ -107,13 +119,10 @@ class Turns:
         try:
             yield
         except Exception as error:
-            why = diagnose(error)
+            why = judge(permit, error)
             if not why.other_model:
-                permit.no_verdict()
                 self._say_why_it_ends(error, why)
                 raise
-            told_s = why.wait_s if why.wait_said_by in RETRY_AFTER else None
-            permit.failed(told_s, for_sure=not why.retryable)
             bare = error.with_traceback(None)  # or its frames would keep everything alive
             cost = None if why.may_have_cost else Decimal(0)
             self._tried.append(
@@ -123,7 +132,13 @@ class Turns:
             permit.no_verdict()
             raise
         else:
-            permit.answered()
+            if not self._handed_on:
+                permit.answered()
+
+    def hand_on_permit(self) -> Permit:
+        """The permit of the turn under way, for a stream: whoever reads it tells how it ended."""
+        self._handed_on = True
+        return cast(Permit, self._permit)
 
     def until(self, model: str, cost: Decimal | None) -> tuple[Tried, ...]:
         """All turns, the last of which this model answered just now, at this cost."""

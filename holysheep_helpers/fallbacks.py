@@ -77,8 +77,8 @@ def failover(
     is for each request, not for all; inside ``hs.retrying`` its deadline is for all.
 
     A model that keeps failing is left alone for a while: ``breaker`` decides. Calls through one
-    gateway or client share theirs, unless they are given one. To the breaker a stream is answered
-    once its first text is there.
+    gateway or client share theirs, unless they are given one. A stream that breaks off after its
+    first text counts as failed, one that is read to its end or left as answered.
 
     ``stream=True`` gives the answer as ``hs.stream`` does, once its first text has come: until
     then the next model takes over, after it none does, for half an answer is on the screen.

@@ -18,6 +18,7 @@ from holysheep_helpers.amounts import (
     ratio,
     share,
     tidy,
+    usd_text,
     volume,
     whole_months,
 )
@@ -56,7 +57,7 @@ class MonthlyCost:
     def __str__(self) -> str:
         cached = f", {self.cached_share:.0%} of it cached" if self.cached_share else ""
         return (
-            f"{self.usd:,.2f} USD for {self.tokens:,f} tokens of {self.model}, "
+            f"{usd_text(self.usd)} USD for {self.tokens:,f} tokens of {self.model}, "
             f"{self.input_share:.0%} input{cached} ({self.price.source})"
         )
 

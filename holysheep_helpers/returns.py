@@ -16,6 +16,7 @@ from holysheep_helpers.amounts import (
     growth_rate,
     money,
     ratio,
+    usd_text,
     whole_months,
 )
 
@@ -58,11 +59,11 @@ class BreakEven:
         return so_far
 
     def __str__(self) -> str:
-        spent = f"{self.one_off_usd:,.2f} USD spent once"
+        spent = f"{usd_text(self.one_off_usd)} USD spent once"
         first = "the first month" if self.growth else "each month"
         if self.months is None:
             net = self.net_usd
-            each = f"{net.copy_abs():,.2f} USD are {'gained' if net > 0 else 'lost'}"
+            each = f"{usd_text(net.copy_abs())} USD are {'gained' if net > 0 else 'lost'}"
             each = each if net else "nothing is gained"
             stays = "are not all recovered" if net > 0 else "stay spent"
             return f"never pays back: {each} {first}" + (
@@ -72,10 +73,8 @@ class BreakEven:
         later = "; later the saving shrinks below the running cost, and it loses again"
         if not self.months:
             return f"pays back at once: nothing is spent once{later if fades else ''}"
-        return (
-            f"pays back after {self.months:.1f} months: {spent}, {self.net_usd:,.2f} USD {first}"
-            f"{later if fades else ''}"
-        )
+        each = f"{usd_text(self.net_usd)} USD {first}"
+        return f"pays back after {self.months:.1f} months: {spent}, {each}{later if fades else ''}"
 
 
 def break_even(
@@ -149,10 +148,10 @@ class Roi:
     break_even: BreakEven
 
     def __str__(self) -> str:
-        gain = f"{self.gain_usd:,.2f} USD net in {self.months} months"
+        gain = f"{usd_text(self.gain_usd)} USD net in {self.months} months"
         if self.ratio is None:
             return f"no ratio, for nothing was spent: {gain}"
-        return f"{self.ratio:.1%} ({gain}, {self.cost_usd:,.2f} USD spent); {self.break_even}"
+        return f"{self.ratio:.1%} ({gain}, {usd_text(self.cost_usd)} USD spent); {self.break_even}"
 
 
 def roi(

@@ -16,7 +16,6 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from holysheep_helpers.mock import server
 from holysheep_helpers.mock.handle import MockError, MockHandle
 from holysheep_helpers.mock.process import MockProcess
 from tests.mock import raw
@@ -181,49 +180,6 @@ def test_bad_options_are_refused(options: list[str], says: str) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_only_the_keys_of_a_file_are_let_in(tmp_path: Path) -> None:
-    keys = tmp_path / "keys.txt"
-    keys.write_text("hs-mock-anna\nhs-mock-ben\n", encoding="utf-8")
-    with standing_alone("--keys", keys) as url:
-        asked = [
-            raw.send(MockHandle(url, f"hs-mock-{name}"), raw.body()).status
-            for name in ("anna", "ben", "eve")
-        ]
-    assert asked == [200, 200, 401]
-
-
-def test_a_room_is_told_what_to_set(tmp_path: Path) -> None:
-    keys = tmp_path / "keys.txt"
-    keys.write_text("hs-mock-anna\n", encoding="utf-8")
-    command = [*COMMAND, "--time-scale", "0", "--keys", str(keys)]
-    with subprocess.Popen(
-        command, env=ENV, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8"
-    ) as child:
-        assert child.stdout is not None
-        assert child.stderr is not None
-        url = child.stdout.readline().strip()
-        told = "".join(child.stderr.readline() for _ in range(3))
-        child.terminate()
-    assert f"HOLYSHEEP_BASE_URL={url}\n" in told
-    assert f"of {keys})" in told
-    assert "hs-mock-anna" not in told
-
-
-@pytest.mark.parametrize(("own", "host"), [("192.0.2.7", "192.0.2.7"), (None, "0.0.0.0")])
-def test_a_mock_for_all_names_an_address_that_others_can_ask(
-    own: str | None, host: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(server, "own_address", lambda: own)
-    with server.listen("0.0.0.0", 0) as sock:
-        assert server.base_url(sock) == f"http://{host}:{sock.getsockname()[1]}/v1"
-
-
-def test_its_own_address_is_one_of_this_computers() -> None:
-    address = server.own_address()
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.bind((address or "127.0.0.1", 0))  # refused for any other computer's
-
-
 def test_its_address_is_not_reachable_from_outside(process: MockProcess) -> None:
     port = urlsplit(process.base_url).port
     hosts = {info[4][0] for info in socket.getaddrinfo(socket.gethostname(), port)}
@@ -231,54 +187,6 @@ def test_its_address_is_not_reachable_from_outside(process: MockProcess) -> None
     for host in outside:
         with pytest.raises(OSError, match="refused"):
             socket.create_connection((str(host), port), timeout=2)
-
-
-def test_a_sheet_of_keys_for_a_room(tmp_path: Path) -> None:
-    sheet = tmp_path / "room.txt"
-    done = run("--issue", "30", "--keys", str(sheet))
-    assert (done.returncode, done.stderr) == (0, "")
-    assert f"--keys {sheet}" in done.stdout
-    keys = [line for line in sheet.read_text("utf-8").splitlines() if not line.startswith("#")]
-    assert len(set(keys)) == 30
-    assert all(re.fullmatch(r"hs-mock-\d\d-[a-z2-9]{10}", key) for key in keys)
-    assert not any(key in done.stdout for key in keys)
-    before = sheet.read_bytes()
-    again = run("--issue", "5", "--keys", str(sheet))
-    assert again.returncode == 1
-    assert "is there already, and was left as it is" in again.stderr
-    assert sheet.read_bytes() == before
-
-
-def test_without_a_file_the_sheet_is_printed() -> None:
-    done = run("--issue", "3")
-    assert len(re.findall(r"^hs-mock-\d\d-[a-z2-9]{10}$", done.stdout, re.MULTILINE)) == 3
-
-
-@pytest.mark.parametrize(
-    ("content", "says"),
-    [
-        (b"# nobody\n\n", "There is no key in"),
-        (b"hs-mock-anna\nsome-other-key\n", "1 of the keys in"),
-        (b"\xff\xfe\x00", "it is no text"),
-    ],
-)
-def test_a_file_without_good_keys_is_refused(tmp_path: Path, content: bytes, says: str) -> None:
-    file = tmp_path / "keys.txt"
-    file.write_bytes(content)
-    done = run("--keys", str(file))
-    assert done.returncode == 2
-    assert says in done.stderr
-    assert "some-other-key" not in done.stderr
-
-
-def test_a_sheet_as_an_editor_saves_it_is_read(tmp_path: Path) -> None:
-    """Byte-order mark, Windows line ends, a name behind each key."""
-    file = tmp_path / "keys.txt"
-    file.write_bytes("\ufeffhs-mock-01-a  Anna\r\n# spare:\r\nhs-mock-02-b\r\n".encode())
-    with standing_alone("--keys", file) as url:
-        keys = ("hs-mock-01-a", "hs-mock-02-b", "hs-mock-03-c")
-        asked = [raw.send(MockHandle(url, key), raw.body()).status for key in keys]
-    assert asked == [200, 200, 401]
 
 
 def test_the_journal_goes_to_a_file_too(tmp_path: Path) -> None:

@@ -144,3 +144,30 @@ def test_whole_numbers_of_numpy_are_whole_numbers() -> None:
 def test_what_is_given_wrongly_is_told_by_an_example(call: Any, says: str) -> None:
     with pytest.raises(hs.InputError, match=says):
         call()
+
+
+@pytest.mark.parametrize(
+    ("amount", "shown"),
+    [
+        ("0", "0.00"),
+        ("0.005", "0.0050"),
+        ("0.0000232", "0.000023"),
+        ("0.000000075", "0.000000075"),
+        ("0.0099999", "0.0100"),
+        ("0.125", "0.13"),
+        ("0.135", "0.14"),
+        ("-0.125", "-0.13"),
+        ("1234567.891", "1,234,567.89"),
+        ("1E+3", "1,000.00"),
+        ("9" * 40 + ".995", f"{10**40:,}.00"),
+    ],
+)
+def test_dollars_for_people_are_rounded_as_on_a_bill(amount: str, shown: str) -> None:
+    assert amounts.usd_text(Decimal(amount)) == shown
+
+
+@pytest.mark.parametrize(
+    ("amount", "shown"), [("73950", "73,950"), ("0.5", "1"), ("2.5", "3"), ("0.0336", "0")]
+)
+def test_won_for_people_are_whole(amount: str, shown: str) -> None:
+    assert amounts.krw_text(Decimal(amount)) == shown

@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+import openai
 import pytest
 
 import holysheep_helpers as hs
@@ -112,3 +113,50 @@ def test_a_streams_turns_tell_its_bill_once_it_is_known(
     assert stream.cost
     assert [one.cost for one in stream.tried] == [None, stream.cost]
     assert stream.possibly_paid_twice == 1
+
+
+@pytest.mark.parametrize("way", ["sync", "async"])
+def test_a_model_whose_streams_break_off_is_left_alone(
+    gw: hs.Gateway, mock: MockHandle, way: str
+) -> None:
+    breaker = hs.CircuitBreaker(failures=2)
+    known: dict[str, Any] = {"models": MODELS, "stream": True, "breaker": breaker}
+    mock.script({"kind": "error_in_stream", "after": 2}, every=1, model=MISTRAL)
+
+    async def in_a_loop() -> str:
+        return await (await hs.afailover(gw, PROMPT, **known)).read()
+
+    def read() -> str:
+        return asyncio.run(in_a_loop()) if way == "async" else plainly()
+
+    def plainly() -> str:
+        return hs.failover(gw, PROMPT, **known).read()
+
+    for _ in range(2):
+        with pytest.raises(openai.APIError):
+            read()
+    assert breaker.state(MISTRAL) == "open"
+    assert hs.failover(gw, PROMPT, **known).model == GEMINI
+    assert asked(mock) == [MISTRAL, MISTRAL, GEMINI]
+
+
+def test_a_trial_by_a_stream_ends_with_the_stream(gw: hs.Gateway, mock: MockHandle) -> None:
+    now_s = 0.0
+    breaker = hs.CircuitBreaker(failures=1, cool_down_s=5, clock=lambda: now_s)
+    known: dict[str, Any] = {"models": MODELS, "stream": True, "breaker": breaker}
+    mock.script([503])
+    hs.failover(gw, PROMPT, **known).read()
+    now_s = 5.0
+    trial = hs.failover(gw, PROMPT, **known)
+    assert (trial.model, breaker.state(MISTRAL)) == (MISTRAL, "half-open")
+    assert hs.failover(gw, PROMPT, **known).model == GEMINI  # one trial at a time
+    trial.read()
+    assert breaker.state(MISTRAL) == "closed"
+
+
+def test_a_stream_that_its_reader_leaves_is_no_failure(gw: hs.Gateway) -> None:
+    breaker = hs.CircuitBreaker(failures=1)
+    with hs.failover(gw, PROMPT, models=MODELS, stream=True, breaker=breaker) as stream:
+        next(iter(stream))
+    del stream
+    assert [event.what for event in breaker.events] == ["answered"]

@@ -109,7 +109,7 @@ def test_what_cant_be_is_said_in_the_panel() -> None:
     assert panel.answer.value == ""
     assert panel.costs.layout.display == panel.returns.layout.display == "none"
     panel.model.value = "deepseek-v3.2"
-    assert panel.text.startswith("1,000,000 tokens a month cost 0.24 USD with deepseek-v3.2")
+    assert panel.text.startswith("1,000,000 tokens a month cost 0.25 USD with deepseek-v3.2")
     assert panel.costs.layout.display == ""
 
 
