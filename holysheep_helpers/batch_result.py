@@ -197,7 +197,8 @@ class BatchResult(Sequence[BatchItem]):
 
     def summary(self) -> str:
         """What became of all of it in a few lines; no time, so that it can repeat."""
-        lines = [f"{len(self)} prompts: {len(self.ok)} answered, {len(self.failed)} failed"]
+        count = f"{len(self)} prompt{'s' * (len(self) != 1)}"
+        lines = [f"{count}: {len(self.ok)} answered, {len(self.failed)} failed"]
         if self.restored:
             lines[0] += f", {self.restored} of them from the journal"
         if self.failed:
@@ -209,15 +210,17 @@ class BatchResult(Sequence[BatchItem]):
         unpriced = f", {self.unpriced} answers of unknown cost" if self.unpriced else ""
         lines.append(f"{self.sent} requests sent, {self.spent_usd:f} USD{unpriced}")
         if cut := sum(item.cut_short for item in self._items):
-            lines.append(f"⚠ {cut} answers were CUT SHORT by max_tokens")
+            lines.append(f"{cut} answers were CUT SHORT by max_tokens")
         if self.possibly_paid_twice:
-            lines.append(f"⚠ {self.possibly_paid_twice} possibly paid twice: their reply was lost")
+            lines.append(
+                f"Note: {self.possibly_paid_twice} possibly paid twice: their reply was lost"
+            )
         if self.stopped_by is not None:
-            lines.append(f"⚠ STOPPED early by {type(self.stopped_by).__name__}: {self.stopped_by}")
+            lines.append(f"STOPPED early by {type(self.stopped_by).__name__}: {self.stopped_by}")
         if self.client_is_bottleneck:
             lines.append(
-                f"⚠ This process was busy {self.client_share:.0%} of the time: it set the pace, "
-                "not the gateway. More concurrency won't help; a second process would."
+                f"Note: this process was busy {self.client_share:.0%} of the time: it set the "
+                "pace, not the gateway. More concurrency won't help; a second process would."
             )
         return "\n".join(lines)
 

@@ -56,7 +56,7 @@ class Reply:
 
     def _cut_note(self) -> str:
         tokens = f" after {self.usage.completion_tokens} tokens" if self.usage else ""
-        return f"⚠ CUT SHORT{tokens} by max_tokens: this is not the whole answer."
+        return f"CUT SHORT{tokens} by max_tokens: this is not the whole answer."
 
     def summary(self) -> str:
         """Tokens, cost and finish reason in one line; no time, so that it can repeat."""
@@ -70,9 +70,10 @@ class Reply:
 
     def _repr_html_(self) -> str:
         note = f"<p><strong>{escape(self._cut_note())}</strong></p>" if self.cut_short else ""
+        lines = escape(self.summary()).replace("\n", "<br>")
         return (
             f'<div class="hs-reply"><p style="white-space:pre-wrap">{escape(self.text)}</p>{note}'
-            f"<p><small>{escape(self.summary())}</small></p></div>"
+            f"<p><small>{lines}</small></p></div>"
         )
 
 

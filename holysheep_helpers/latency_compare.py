@@ -148,16 +148,16 @@ class Comparison:
         """What makes the two unlike each other, apart from what was to be compared."""
         found = []
         if self.first.how != self.second.how:
-            found.append(f"⚠ Under unlike load: {self.first.how}, and {self.second.how}.")
+            found.append(f"Note: under unlike load: {self.first.how}, and {self.second.how}.")
         for name, value in self.first.settings.items():
             other = self.second.settings.get(name)
             if name not in MAY_DIFFER and value != other:
-                found.append(f"⚠ Not the same {name}: {value}, and {other}.")
+                found.append(f"Note: not the same {name}: {value}, and {other}.")
         for metric in self.rows:
             counts = [len(run.values(metric)) for run in (self.first, self.second)]
             if counts != [len(self.first), len(self.second)]:
                 found.append(
-                    f"⚠ {NAMES[metric]}: of {counts[0]} runs of {len(self.first)}, and of "
+                    f"Note: {NAMES[metric]}: of {counts[0]} runs of {len(self.first)}, and of "
                     f"{counts[1]} of {len(self.second)}; the others have none."
                 )
         lengths = [
@@ -166,12 +166,14 @@ class Comparison:
         ]
         if min(lengths) and max(lengths) > 1.05 * min(lengths):
             found.append(
-                f"⚠ Answers of unlike length, {lengths[0]:.0f} and {lengths[1]:.0f} tokens: end to "
-                "end compares that, too."
+                f"Note: answers of unlike length, {lengths[0]:.0f} and {lengths[1]:.0f} tokens: "
+                "end to end compares that, too."
             )
         shares = [len(run.failed) / len(run) for run in (self.first, self.second)]
         if any(shares):
-            found.append(f"⚠ Failed: {shares[0]:.0%} of the first, {shares[1]:.0%} of the second.")
+            found.append(
+                f"Note: failed: {shares[0]:.0%} of the first, {shares[1]:.0%} of the second."
+            )
         return found
 
     def __str__(self) -> str:

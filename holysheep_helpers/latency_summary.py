@@ -145,21 +145,23 @@ class LatencySummary:
         """What one must know to read the table."""
         run, found = self.run, []
         if run.stopped_by is not None:
-            found.append(f"⚠ Stopped early ({run.stopped_by}): {run.asked} runs were asked for.")
+            found.append(
+                f"Note: stopped early ({run.stopped_by}): {run.asked} runs were asked for."
+            )
         if run.under_way_s:
             found.append(
-                f"⚠ {len(run.under_way_s)} under way were left out, the longest after "
+                f"Note: {len(run.under_way_s)} under way were left out, the longest after "
                 f"{ms(max(run.under_way_s))} ms: the slow ones are missing most."
             )
         if run.failed:
             kinds = Counter(stream.error for stream in run.failed)
             what = ", ".join(f"{count} x {kind}" for kind, count in sorted(kinds.items()))
             found.append(
-                f"⚠ {len(run.failed)} of {len(run)} failed ({what}): infinite in median and "
+                f"Note: {len(run.failed)} of {len(run)} failed ({what}): infinite in median and "
                 "percentiles, not in the mean."
             )
         if failed := sum(stream.failed for stream in run.warmups):
-            found.append(f"⚠ {failed} of {counted(len(run.warmups), 'warm-up')} failed.")
+            found.append(f"Note: {failed} of {counted(len(run.warmups), 'warm-up')} failed.")
         found += [*self._speed(), *self._own_error()]
         if missing := [q for q in PERCENTILES if len(run) < stats.runs_needed(q)]:
             needs = (f"p{q * 100:.0f} needs {stats.runs_needed(q)} runs" for q in missing)
@@ -202,12 +204,12 @@ class LatencySummary:
             )
         if run.clock_step_s is not None:
             found.append(
-                f"⚠ The clock moves in steps of {ms(run.clock_step_s)} ms: no single time is more "
-                "exact than that."
+                f"Note: the clock moves in steps of {ms(run.clock_step_s)} ms: no single time is "
+                "more exact than that."
             )
         if run.client_is_bottleneck:
             found.append(
-                f"⚠ The client itself is the bottleneck: busy {run.busy:.0%} of the time, and "
+                f"Note: the client itself is the bottleneck: busy {run.busy:.0%} of the time, and "
                 f"{run.client_share:.0%} of the wait for the first token. These figures are about "
                 "this computer as much as about the gateway."
             )

@@ -117,9 +117,9 @@ class LongReply:
         cost = "cost unknown" if self.cost is None else f"{self.cost:f} USD"
         calls = " + ".join(str(len(done)) for done in self.rounds)
         calls += " call" if calls == "1" else " calls"
-        notes = [f"⚠ {self.cut} answers CUT SHORT by max_tokens"] if self.cut else []
+        notes = [f"{self.cut} answers CUT SHORT by max_tokens"] if self.cut else []
         if self.possibly_paid_twice:
-            notes.append(f"⚠ {self.possibly_paid_twice} possibly paid twice")
+            notes.append(f"Note: {self.possibly_paid_twice} possibly paid twice")
         return " · ".join([self.model, calls, tokens, cost, *notes])
 
     def __str__(self) -> str:

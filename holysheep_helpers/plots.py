@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 from cycler import cycler
@@ -21,8 +22,23 @@ from holysheep_helpers.errors import InputError
 from holysheep_helpers.streaming import AsyncStream, Stream
 
 KOREAN_FONT = "NanumGothic"
-# Okabe and Ito's palette, distinguishable with every common colour blindness (2008).
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
+# Okabe and Ito's palette, distinguishable with every common colour blindness (2008), and a grey.
+BLUE, RED, GREEN, PINK, SKY, AMBER = (
+    "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00",
+)  # fmt: skip
+BLACK, GREY, WHITE = "#000000", "#767676", "#FFFFFF"
+COLOURS = (BLUE, RED, GREEN, PINK, BLACK, GREY)
+"""For lines and marks, one after the other: a contrast of 3 or more against white.
+
+``SKY``, ``AMBER`` and ``PALE`` are too light for that: they only fill, with a darker edge or hatch.
+"""
+PALE = "#F3D3BF"
+FAILED: dict[str, Any] = {
+    "facecolor": RED, "hatch": "xxxx", "hatchcolor": WHITE, "edgecolor": RED,
+}  # fmt: skip
+LIMITED: dict[str, Any] = {
+    "facecolor": AMBER, "hatch": "////", "hatchcolor": BLACK, "edgecolor": BLACK, "linewidth": 0.8,
+}  # fmt: skip
 
 
 def _use_style() -> None:
@@ -44,8 +60,10 @@ def _use_style() -> None:
             "axes.axisbelow": True,
             "axes.titlelocation": "left",
             "axes.titleweight": "bold",
-            "figure.facecolor": "white",  # opaque: a dark theme must not swallow the labels
-            "savefig.facecolor": "white",
+            "figure.facecolor": WHITE,  # opaque: a dark theme must not swallow the labels
+            "savefig.facecolor": WHITE,
+            "savefig.bbox": "tight",  # no label is cut off, however long
+            "savefig.pad_inches": 0.15,
             "figure.figsize": (8, 4),
             "figure.dpi": 100,
         }
@@ -79,7 +97,7 @@ def plot_streams(streams: Stream | AsyncStream | Mapping[str, Stream | AsyncStre
     axes.set_title(
         f"First text after {first.ttft_s or 0:.2f} s, all of it after {first.elapsed_s or 0:.2f} s"
         if len(named) == 1
-        else "Text received over time"
+        else _soonest(named)
     )
     axes.set_xlabel("seconds since the call")
     axes.set_ylabel("characters received")
@@ -89,6 +107,12 @@ def plot_streams(streams: Stream | AsyncStream | Mapping[str, Stream | AsyncStre
     figure.tight_layout()
     plt.close(figure)  # the returned figure is shown once, by the cell that has it last
     return figure
+
+
+def _soonest(named: Mapping[str, Stream | AsyncStream]) -> str:
+    first_s = {name: stream.ttft_s or 0 for name, stream in named.items()}
+    name = min(first_s, key=first_s.__getitem__)
+    return f"{name}: first text after {first_s[name]:.2f} s, the soonest of {len(named)}"
 
 
 def plot_bars(values: Mapping[str, Decimal | float], axis_label: str, title: str) -> Figure:
@@ -103,7 +127,7 @@ def plot_bars(values: Mapping[str, Decimal | float], axis_label: str, title: str
         if not isinstance(value, Decimal | int | float) or not 0 <= value < float("inf"):
             raise InputError(f"{name} is {value!r}: a finite number, 0 or more, is needed.")
     figure, axes = plt.subplots(figsize=(8, 1.2 + 0.5 * len(values)))
-    bars = axes.barh(list(values), [float(value) for value in values.values()], color=COLOURS[0])
+    bars = axes.barh(list(values), [float(value) for value in values.values()], color=BLUE)
     axes.bar_label(bars, [f"{value:,.4g}" for value in map(float, values.values())], padding=4)
     axes.invert_yaxis()  # the first name on top
     axes.grid(visible=False, axis="y")

@@ -15,10 +15,9 @@ from matplotlib.ticker import MaxNLocator
 
 from holysheep_helpers.batch_result import BatchItem, BatchResult
 from holysheep_helpers.errors import InputError
-from holysheep_helpers.plots import COLOURS
+from holysheep_helpers.plots import BLACK, BLUE, COLOURS, FAILED, GREY, LIMITED, RED
 
-BLUE, RED, GREEN, _, _, AMBER = COLOURS
-WAITING, LIMIT = "#bbbbbb", "#444444"
+STYLES: dict[str, dict[str, Any]] = {"ok": {"color": BLUE}, "429": LIMITED}
 Batches = BatchResult | Mapping[str, BatchResult]
 
 
@@ -26,7 +25,7 @@ def plot_gantt(batches: Batches) -> Figure:
     """A row for each prompt: its requests as bars, its waits between them as grey lines.
 
     ``batches`` is one result, or several by name, drawn side by side on one scale of seconds since
-    the batch began. Blue is an answer, amber hatched a 429, red hatched any other failure. Raises
+    the batch began. Blue is an answer, amber striped a 429, red crossed any other failure. Raises
     ``InputError`` if nothing was sent in one of them.
     """
     named = _named(batches)
@@ -34,7 +33,7 @@ def plot_gantt(batches: Batches) -> Figure:
     rows = max(len(batch) for batch in named.values())
     figure, all_axes = plt.subplots(
         1, len(named), sharex=True, sharey=True, squeeze=False,
-        figsize=(width, min(max(0.16 * rows + 1.6, 3.2), 9)),
+        figsize=(width, min(max(0.14 * rows + 1.6, 3.2), 9)), layout="constrained",
     )  # fmt: skip
     for axes, (name, batch) in zip(all_axes[0], named.items(), strict=True):
         for item in batch:
@@ -46,8 +45,8 @@ def plot_gantt(batches: Batches) -> Figure:
     all_axes[0][0].set_ylim(rows - 0.3, -0.7)  # the first on top
     all_axes[0][0].yaxis.set_major_locator(MaxNLocator(integer=True))
     all_axes[0][0].set_xlim(0, None)
-    figure.legend(handles=_marks(named.values()), loc="lower center", ncols=4, frameon=False)
-    figure.tight_layout(rect=(0, 0.06, 1, 1))
+    marks = _marks(named.values())
+    figure.legend(handles=marks, loc="outside lower center", ncols=4, frameon=False)
     plt.close(figure)  # the returned figure is shown once, by the cell that has it last
     return figure
 
@@ -58,25 +57,18 @@ def _marks(batches: Iterable[BatchResult]) -> list[Patch]:
     outcomes = {attempt.outcome for timeline in timelines for attempt in timeline}
     marks = {
         "answered": ("ok" in outcomes, {"facecolor": BLUE}),
-        "429": ("429" in outcomes, {"facecolor": AMBER, "hatch": "////", "edgecolor": "white"}),
-        "failed": (
-            outcomes - {"ok", "429"},
-            {"facecolor": RED, "hatch": "xxxx", "edgecolor": "white"},
-        ),
-        "waiting to ask again": (max(map(len, timelines)) > 1, {"facecolor": WAITING}),
+        "429": ("429" in outcomes, LIMITED),
+        "failed": (outcomes - {"ok", "429"}, FAILED),
+        "waiting to ask again": (max(map(len, timelines)) > 1, {"facecolor": GREY}),
     }
     return [Patch(label=label, **style) for label, (there, style) in marks.items() if there]
 
 
 def _row(axes: Axes, item: BatchItem) -> None:
     for before, after in pairwise(item.timeline):
-        axes.plot([before.end_s, after.start_s], [item.index] * 2, color=WAITING, linewidth=2)
+        axes.plot([before.end_s, after.start_s], [item.index] * 2, color=GREY, linewidth=2)
     for attempt in item.timeline:
-        style: dict[str, Any] = {"color": BLUE}
-        if attempt.outcome != "ok":
-            limited = attempt.outcome == "429"
-            style = {"facecolor": AMBER if limited else RED, "edgecolor": "white"}
-            style["hatch"] = "////" if limited else "xxxx"
+        style = STYLES.get(attempt.outcome, FAILED)
         axes.barh(
             item.index, attempt.end_s - attempt.start_s, left=attempt.start_s, height=0.8, **style
         )
@@ -116,7 +108,7 @@ def plot_sweep(sweep: Mapping[int, BatchResult], limit_per_s: float | None = Non
     steps = [levels[0] * (levels[-1] / levels[0]) ** (n / 100) for n in range(101)]
     predicted = [littles_law(step, request_s, limit_per_s) for step in steps]
     figure, axes = plt.subplots()
-    axes.plot(steps, predicted, color=WAITING, linewidth=3, label="Little's law: L / W")
+    axes.plot(steps, predicted, color=GREY, linewidth=3, label="Little's law: L / W")
     axes.plot(levels, measured, "o", color=BLUE, markersize=9, label="measured")
     if limit_per_s is not None:
         knee = limit_per_s * request_s
@@ -126,10 +118,12 @@ def plot_sweep(sweep: Mapping[int, BatchResult], limit_per_s: float | None = Non
         axes.axvline(knee, color=RED, linestyle=":", label=f"knee, {knee:.0f} at once")
         axes.set_title(f"Beyond {knee:.0f} at once, more brings nothing")
     else:
-        axes.set_title("Answers a second over concurrency")
+        best = max(measured)
+        level = levels[measured.index(best)]
+        axes.set_title(f"{best:.3g} answers a second at most, with {level} at once")
     axes.set_xscale("log", base=2)
     axes.set_xticks(levels, [str(level) for level in levels])
-    axes.set_xlabel("max_concurrency")
+    axes.set_xlabel("requests at once (max_concurrency)")
     axes.set_ylabel("answers a second")
     axes.set_ylim(0, None)
     axes.legend(loc="lower right")
@@ -142,15 +136,17 @@ def plot_pace(batches: Batches, requests_per_minute: float) -> Figure:
     """Requests sent over time, and the limit: an even staircase, or a burst."""
     named = _named(batches)
     figure, axes = plt.subplots()
-    last_s = 0.0
+    last_s, found = 0.0, []
     for colour, (name, batch) in zip(COLOURS * len(named), named.items(), strict=False):
         times = sorted(attempt.start_s for item in batch for attempt in item.timeline)
         last_s = max(last_s, times[-1])
         counts: Sequence[int] = range(1, len(times) + 1)
+        took_s = times[-1] - times[0]
+        found.append(f"{name + ': ' if name else ''}{len(times)} sent within {took_s:.1f} s")
         axes.step(times, counts, where="post", color=colour, linewidth=2, label=name or "sent")
     allowed = [1, 1 + last_s * requests_per_minute / 60]
-    axes.plot([0, last_s], allowed, "--", color=LIMIT, label=f"{requests_per_minute:g} a minute")
-    axes.set_title("Requests sent: a burst, or an even pace")
+    axes.plot([0, last_s], allowed, "--", color=BLACK, label=f"{requests_per_minute:g} a minute")
+    axes.set_title("; ".join(found))
     axes.set_xlabel("seconds since the batch began")
     axes.set_ylabel("requests sent")
     axes.set_ylim(0, None)

@@ -12,10 +12,8 @@ from matplotlib.figure import Figure
 
 from holysheep_helpers.circuit import CircuitBreaker, Event
 from holysheep_helpers.errors import InputError
-from holysheep_helpers.plots import COLOURS
+from holysheep_helpers.plots import BLACK, BLUE, GREY, PALE, RED, WHITE
 
-BLUE, RED, _, _, _, AMBER = COLOURS
-GREY = "#777777"
 MARKS: dict[str, dict[str, Any]] = {
     "answered": {"marker": "o", "color": BLUE, "markersize": 7},
     "failed": {"marker": "x", "color": RED, "markersize": 9, "markeredgewidth": 2.5},
@@ -23,35 +21,42 @@ MARKS: dict[str, dict[str, Any]] = {
     "passed over": {"marker": "|", "color": GREY, "markersize": 9},
 }
 SPANS: dict[str, dict[str, Any]] = {
-    "open": {"facecolor": "#f3d3bf", "hatch": "//", "edgecolor": "white"},
-    "half-open": {"facecolor": AMBER, "edgecolor": AMBER, "linewidth": 3},  # however short
+    "open": {"facecolor": PALE, "hatch": "//", "edgecolor": WHITE},
+    "half-open": {"facecolor": BLACK, "edgecolor": BLACK, "linewidth": 2},  # however short
 }
 
 
-def plot_circuit(breaker: CircuitBreaker) -> Figure:
+def plot_circuit(breaker: CircuitBreaker, outage_s: tuple[float, float] | None = None) -> Figure:
     """A row for each model: its requests as marks, and behind them when its circuit was open.
 
     The horizontal axis is seconds on the breaker's clock, from its first event. Blue dots are
     answers, red crosses failures, hollow squares requests that say nothing of the model (they were
-    wrong themselves), grey ticks calls that passed the model over. Hatched is open, amber
-    half-open, until the trial's verdict. Raises ``InputError`` if the breaker has seen nothing yet.
+    wrong themselves), grey ticks calls that passed the model over. Hatched is open, black
+    half-open, until the trial's verdict. ``outage_s`` is from when to when the first model really
+    was down, where that is known, in seconds on the axis: a grey bar above its row, and a dotted
+    line at its end. Raises ``InputError`` if the breaker has seen nothing yet, or that outage ends
+    before it begins.
     """
     events = list(breaker.events)
     if not events:
         raise InputError(
             "This breaker has seen nothing yet: ask through it, hs.failover(..., breaker=breaker)."
         )
+    if outage_s is not None and not outage_s[0] <= outage_s[1]:
+        raise InputError(f"outage_s is {outage_s!r}: (from, to) in seconds is needed, in order.")
     models = list(dict.fromkeys(event.model for event in events))
     start_s = events[0].at_s
     end_s = max(events[-1].at_s - start_s, 1e-3)
     figure, axes = plt.subplots(figsize=(9, 1.9 + 0.6 * len(models)), layout="constrained")
     for row, model in enumerate(models):
         _row(axes, row, [event for event in events if event.model == model], start_s, end_s)
+    if outage_s is not None:
+        _outage(axes, *outage_s)
     axes.set_yticks(range(len(models)), models)
-    axes.set_ylim(len(models) - 0.5, -0.5)  # the first on top
+    axes.set_ylim(len(models) - 0.5, -0.6)  # the first on top
     axes.set_xlim(-0.02 * end_s, 1.02 * end_s)
     axes.grid(visible=False, axis="y")
-    axes.set_xlabel("seconds")
+    axes.set_xlabel("seconds since the first call")
     counts = Counter((event.model, event.what) for event in events)
     worst = max(models, key=lambda model: (counts[model, "failed"], counts[model, "no verdict"]))
     failed, wrong = counts[worst, "failed"], counts[worst, "no verdict"]
@@ -62,6 +67,12 @@ def plot_circuit(breaker: CircuitBreaker) -> Figure:
     figure.legend(marks.values(), marks.keys(), loc="outside lower center", ncols=6, frameon=False)
     plt.close(figure)  # the returned figure is shown once, by the cell that has it last
     return figure
+
+
+def _outage(axes: Axes, begins_s: float, ends_s: float) -> None:
+    label = f"down from {begins_s:g} to {ends_s:g} s"
+    axes.plot([begins_s, ends_s], [-0.46] * 2, color=GREY, linewidth=5, label=label)
+    axes.axvline(ends_s, color=GREY, linestyle=":", linewidth=1.5, zorder=0.5)
 
 
 def _row(axes: Axes, row: int, events: Sequence[Event], start_s: float, end_s: float) -> None:

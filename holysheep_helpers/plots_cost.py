@@ -15,16 +15,15 @@ from matplotlib.ticker import FuncFormatter, PercentFormatter
 from holysheep_helpers import catalog
 from holysheep_helpers.audits import Audit
 from holysheep_helpers.errors import InputError
-from holysheep_helpers.plots import COLOURS
+from holysheep_helpers.plots import BLACK, BLUE, COLOURS, GREEN, GREY, PALE, RED, WHITE
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-BLUE, RED, GREEN, _, SKY, AMBER = COLOURS
-GREY = "#999999"
 MOST_LETTERS = 80
 """As many fit into the width of the axes."""
 RANGE: dict[str, Any] = {"linewidth": 9, "solid_capstyle": "butt"}
+DOT: dict[str, Any] = {"markersize": 11, "markeredgecolor": WHITE}
 
 
 def plot_costs(costs: DataFrame) -> Figure:
@@ -76,7 +75,7 @@ def plot_audit(audits: Iterable[Audit]) -> Figure:
         _audited(axes, number, row)
     axes.set_yticks(range(len(rows)), [row.model for row in rows])
     axes.set_xscale("log")
-    axes.set_xlim(None, 12 * float(max(max(row.usd, row.highest_usd) for row in rows)))
+    axes.set_xlim(None, 60 * float(max(max(row.usd, row.highest_usd) for row in rows)))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda usd, _: f"{usd:,g}"))
     upside_down(axes, len(rows))
     axes.set_xlabel("US dollars (each step is ten times as much)")
@@ -89,11 +88,11 @@ def plot_audit(audits: Iterable[Audit]) -> Figure:
 
 def _audited(axes: Axes, number: int, row: Audit) -> None:
     low, high, claimed = float(row.lowest_usd), float(row.highest_usd), float(row.usd)
-    axes.plot([low, high], [number] * 2, color=SKY, label="possible, by the price list", **RANGE)
+    axes.plot([low, high], [number] * 2, color=BLUE, label="possible, by the price list", **RANGE)
     if low == high:
-        axes.plot(low, number, "s", color=SKY, markersize=9)
+        axes.plot(low, number, "s", color=BLUE, markersize=9)
     if row.possible:
-        axes.plot(claimed, number, "o", color=BLUE, markersize=9, label="claimed, and possible")
+        axes.plot(claimed, number, "o", color=GREEN, label="claimed, and possible", **DOT)
         said = f"{row.usd:,.2f} USD"
     else:
         mark: dict[str, Any] = {"color": RED, "markersize": 10, "markeredgewidth": 3}
@@ -119,8 +118,8 @@ def plot_premium(premiums: DataFrame) -> Figure:
     figure, axes = plt.subplots(figsize=(8, 1.9 + 0.55 * len(models)), layout="constrained")
     band = [float(claims.premium_low), float(claims.premium_high)]
     said = f"published: {claims.premium_low:.0%} to {claims.premium_high:.0%}"
-    axes.axvspan(band[0], band[1], facecolor="#f3d3bf", edgecolor="none", label=said, zorder=0)
-    axes.axvline(0, color="#444444", linewidth=1)
+    axes.axvspan(band[0], band[1], facecolor=PALE, edgecolor="none", label=said, zorder=0)
+    axes.axvline(0, color=BLACK, linewidth=1)
     known = premiums[premiums["premium"].notna()]
     for number, model in enumerate(models):
         rows = known[known["model"] == model]
@@ -152,8 +151,11 @@ MARKS = ("o", "D", "s", "^", "v", "P")
 
 
 def _mixes(axes: Axes, number: int, mixes: Sequence[Decimal], found: Sequence[float]) -> None:
-    for mark, colour, mix, value in zip(MARKS * 9, COLOURS * 9, mixes, found, strict=False):
-        axes.plot(value, number, mark, color=colour, markersize=8, label=f"{mix:.0%} input")
+    # The first are larger: where several are alike, each is seen.
+    sizes = [max(12 - 3 * n, 6) for n in range(len(mixes))]
+    rows = zip(MARKS * 9, COLOURS * 9, mixes, found, sizes, strict=False)
+    for mark, colour, mix, value, size in rows:
+        axes.plot(value, number, mark, color=colour, markersize=size, label=f"{mix:.0%} input")
 
 
 def need(frame: DataFrame, made_by: str, *columns: str) -> None:

@@ -11,17 +11,16 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from holysheep_helpers.errors import InputError
-from holysheep_helpers.plots import COLOURS
+from holysheep_helpers.plots import BLUE, COLOURS, FAILED, GREY, LIMITED
 
-BLUE, RED, _, _, _, AMBER = COLOURS
 LEAST_WIDTH_S = 0.004
 LEAST_AXIS_S = 0.1
 """A request that was refused at once shall not fill the figure."""
 WINDOW_S = 0.05
 _PAID: dict[str, tuple[str, dict[str, Any]]] = {
     "yes": ("answered, billed", {"facecolor": BLUE}),
-    "no": ("refused, not billed", {"facecolor": RED, "hatch": "xxxx", "edgecolor": "white"}),
-    "maybe": ("lost, billed perhaps", {"facecolor": AMBER, "hatch": "////", "edgecolor": "white"}),
+    "no": ("refused, not billed", FAILED),
+    "maybe": ("lost, billed perhaps", LIMITED),
 }
 
 
@@ -34,7 +33,7 @@ def plot_attempts(entries: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
     if not entries or not all(entries.values()):
         empty = next((name for name, rows in entries.items() if not rows), "")
         raise InputError(f"The mock saw no request for {empty!r}: nothing to draw.")
-    figure, axes = plt.subplots(figsize=(8, 1.5 + 0.6 * len(entries)))
+    figure, axes = plt.subplots(figsize=(8, 1.5 + 0.6 * len(entries)), layout="constrained")
     for row, seen in enumerate(entries.values()):
         first_s, last_s = seen[0]["arrived_s"], seen[0]["arrived_s"]
         for entry in seen:
@@ -42,7 +41,7 @@ def plot_attempts(entries: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
             took_s = max((entry["ended_s"] or last_s) - entry["arrived_s"], LEAST_WIDTH_S)
             style = _PAID[entry["paid"]][1]
             axes.barh(row, took_s, left=entry["arrived_s"] - first_s, height=0.6, **style)
-        axes.plot([0, last_s - first_s], [row, row], color="#bbbbbb", linewidth=1, zorder=0)
+        axes.plot([0, last_s - first_s], [row, row], color=GREY, linewidth=1, zorder=0)
         count = f"{len(seen)} request{'s' * (len(seen) != 1)}"
         axes.annotate(
             count, (last_s - first_s, row), (8, 0), textcoords="offset points", va="center"
@@ -60,8 +59,7 @@ def plot_attempts(entries: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
     axes.set_title(found)
     there = {entry["paid"] for rows in entries.values() for entry in rows}
     marks = [Patch(label=label, **style) for paid, (label, style) in _PAID.items() if paid in there]
-    figure.legend(handles=marks, loc="lower center", ncols=3, frameon=False)
-    figure.tight_layout(rect=(0, 0.07, 1, 1))
+    figure.legend(handles=marks, loc="outside lower center", ncols=3, frameon=False)
     plt.close(figure)  # the returned figure is shown once, by the cell that has it last
     return figure
 

@@ -18,13 +18,11 @@ from holysheep_helpers import stats
 from holysheep_helpers.errors import InputError
 from holysheep_helpers.latency_run import LatencyRun
 from holysheep_helpers.latency_summary import LEAST_RUNS, NAMES, counted, ms, row_of
-from holysheep_helpers.plots import COLOURS
-from holysheep_helpers.plots_batch import WAITING
+from holysheep_helpers.plots import BLACK, BLUE, COLOURS, GREEN, GREY, RED, WHITE
 
-BLUE, RED, GREEN, _, _, _ = COLOURS
 STYLES = ("-", "--", "-.", ":")
 MARKERS = ("o", "s", "^", "D")
-DOT: dict[str, Any] = {"markersize": 9, "markeredgecolor": "white", "zorder": 4}
+DOT: dict[str, Any] = {"markersize": 9, "markeredgecolor": WHITE, "zorder": 4}
 LARGE: dict[str, Any] = {**DOT, "markersize": 12}
 TOO_FEW = f": too few runs to tell ({LEAST_RUNS} of each are the least)"
 Interval = tuple[float, float]
@@ -51,7 +49,7 @@ def plot_ecdf(
     edges = _edges([*samples.values(), *([earlier] if earlier else [])])
     figure, axes = plt.subplots(figsize=(8, 4.2 + 0.3 * len(samples)), layout="constrained")
     if earlier is not None:
-        _curve(axes, earlier, edges, "before", color="#999999", linewidth=2)
+        _curve(axes, earlier, edges, "before", color=GREY, linewidth=2)
     for number, (name, values) in enumerate(samples.items()):
         colour, style = COLOURS[number % len(COLOURS)], STYLES[number % len(STYLES)]
         _curve(axes, values, edges, name, color=colour, linestyle=style, linewidth=2.5)
@@ -67,7 +65,7 @@ def plot_ecdf(
     axes.set_ylim(0, 1.02)
     axes.yaxis.set_major_formatter(PercentFormatter(1))
     lines = [line for line in axes.get_lines() if not str(line.get_label()).startswith("_")]
-    band = Patch(facecolor=WAITING, alpha=0.5, label="shaded: 95% band of the whole curve")
+    band = Patch(facecolor=GREY, alpha=0.3, label="shaded: 95% band of the whole curve")
     figure.legend(handles=[*lines, band], loc="outside lower left", frameon=False, handlelength=3)
     return _done(figure)
 
@@ -142,10 +140,10 @@ def _dots(axes: Axes, row: int, values: Sequence[float], edges: Interval, colour
     spread = [row + ((number * 0.618) % 1 - 0.5) * 0.5 for number in range(len(values))]
     axes.plot(finite, spread[: len(finite)], MARKERS[row], color=colour, alpha=0.45, markersize=5)
     if failed := len(values) - len(finite):
-        axes.plot(edges[1], row, "x", color="black", markersize=9, clip_on=False)
+        axes.plot(edges[1], row, "x", color=BLACK, markersize=9, clip_on=False)
         axes.annotate(
             f"{failed} failed", (edges[1], row), xytext=(0, -9), textcoords="offset points",
-            ha="right", va="top", bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
+            ha="right", va="top", bbox={"facecolor": WHITE, "edgecolor": "none", "pad": 1},
         )  # fmt: skip
     found = row_of("", values)
     median = found.median
@@ -153,7 +151,7 @@ def _dots(axes: Axes, row: int, values: Sequence[float], edges: Interval, colour
         return
     if found.median_interval is not None:
         low, high = found.median_interval
-        axes.plot([low, min(high, edges[1])], [row, row], color="black", linewidth=3, zorder=3)
+        axes.plot([low, min(high, edges[1])], [row, row], color=BLACK, linewidth=3, zorder=3)
     axes.plot(median, row, MARKERS[row], color=colour, **LARGE)
     axes.annotate(
         f"median {_ms(median)}", (median, row - 0.3), ha="center", va="bottom", fontweight="bold"
@@ -172,7 +170,7 @@ def _verdict(found: Sequence[float], names: tuple[str, str], what: str) -> str:
 
 
 def _difference(axes: Axes, found: Sequence[float], names: tuple[str, str], few: bool) -> None:
-    axes.axvline(0, color="black", linewidth=1)
+    axes.axvline(0, color=BLACK, linewidth=1)
     finite = [value for value in found if isfinite(value)]
     most = max(map(abs, finite), default=0.0) * 1.25 or 1.0
     low, high = max(found[1], -most), min(found[2], most)  # an infinite end leaves the picture

@@ -14,11 +14,10 @@ from matplotlib.figure import Figure
 from holysheep_helpers.errors import InputError
 from holysheep_helpers.latency_run import LatencyRun
 from holysheep_helpers.latency_summary import ms, row_of
-from holysheep_helpers.plots import COLOURS
-from holysheep_helpers.plots_batch import WAITING, littles_law
+from holysheep_helpers.plots import BLACK, BLUE, GREEN, GREY, RED
+from holysheep_helpers.plots_batch import littles_law
 from holysheep_helpers.plots_latency import DOT, in_ms
 
-BLUE, RED, GREEN = COLOURS[:3]
 Point = tuple[float | None, tuple[float, float] | None]
 """A quantile and its interval, as far as the sample carries them."""
 
@@ -80,7 +79,7 @@ def _law(
     steps = [levels[0] * (levels[-1] / levels[0]) ** (n / 100) for n in range(101)]
     limit_per_s = None if capacity is None else capacity / request_s
     rates = [littles_law(n, request_s, limit_per_s) for n in steps]
-    grey: dict[str, Any] = {"color": WAITING, "linewidth": 3, "label": "Little's law"}
+    grey: dict[str, Any] = {"color": GREY, "linewidth": 3, "label": "Little's law"}
     right.plot(steps, rates, **grey)
     if capacity is None:
         return
@@ -89,7 +88,7 @@ def _law(
     spans = [alone_s + n / rate - request_s for n, rate in zip(steps, rates, strict=True)]
     left.plot(steps, [1000 * span for span in spans], **grey)
     for axes in (left, right):
-        axes.axvline(capacity, color="black", linestyle=":", label=f"capacity, {capacity} at once")
+        axes.axvline(capacity, color=BLACK, linestyle=":", label=f"capacity, {capacity} at once")
 
 
 def _line(axes: Axes, found: Mapping[int, Point], height: float, **style: Any) -> None:

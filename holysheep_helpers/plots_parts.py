@@ -12,11 +12,11 @@ from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 from holysheep_helpers import catalog
 from holysheep_helpers.errors import InputError
 from holysheep_helpers.long_plan import LongPlan
-from holysheep_helpers.plots import COLOURS
+from holysheep_helpers.plots import BLACK, BLUE, RED
 from holysheep_helpers.splitting import check_size
 from holysheep_helpers.token_counts import check_text, counter_for
 
-FITS, OVER = COLOURS[:2]
+FITS, OVER = BLUE, RED
 
 
 def plot_parts(
@@ -70,7 +70,10 @@ def _draw(axes: Axes, name: str, sizes: Sequence[int], limit: int) -> None:
     for bar, much in zip(bars, over, strict=True):
         if much:
             bar.set_hatch("//")
-    axes.axhline(limit, color="black", linestyle="--", linewidth=1.5, label=f"limit, {limit:,}")
+    for number, size in zip(numbers, sizes, strict=True):
+        if not size:
+            axes.annotate("empty", (number, 0), (0, 3), textcoords="offset points", ha="center")
+    axes.axhline(limit, color=BLACK, linestyle="--", linewidth=1.5, label=f"limit, {limit:,}")
     found = f"{sum(over)} of {len(sizes)} too long" if any(over) else f"all {len(sizes)} fit"
     axes.set_title(f"{name}: {found}" if name else f"Parts: {found}")
     axes.set_xlabel("part")

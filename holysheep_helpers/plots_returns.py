@@ -15,8 +15,8 @@ from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 from holysheep_helpers.amounts import whole_months
 from holysheep_helpers.cost_report import plain
 from holysheep_helpers.errors import InputError
-from holysheep_helpers.plots import COLOURS
-from holysheep_helpers.plots_cost import BLUE, GREY, RED, legend_below, need, upside_down
+from holysheep_helpers.plots import BLACK, BLUE, COLOURS, GREY, RED, WHITE
+from holysheep_helpers.plots_cost import legend_below, need, upside_down
 from holysheep_helpers.returns import BreakEven
 from holysheep_helpers.what_if import Assumptions
 
@@ -39,7 +39,7 @@ def plot_break_even(cases: Case | Mapping[str, Case], months: int = 24) -> Figur
     if not named or not all(isinstance(case, Case) for case in named.values()):
         raise InputError("There is nothing to draw: hand over what hs.break_even() gave back.")
     figure, axes = plt.subplots(figsize=(8, 4), layout="constrained")
-    axes.axhline(0, color="#444444", linewidth=1)
+    axes.axhline(0, color=BLACK, linewidth=1)
     found: list[str] = []
     for number, (name, case) in enumerate(named.items()):
         back = case if isinstance(case, BreakEven) else case.break_even()
@@ -69,8 +69,8 @@ def _line(axes: Axes, label: str, back: BreakEven, count: int, number: int) -> N
         axes.plot(float(back.months), 0, "o", color=colour, markersize=8)
 
 
-DOWN: dict[str, Any] = {"facecolor": RED, "hatch": "////", "edgecolor": "white"}
-UP: dict[str, Any] = {"facecolor": BLUE, "edgecolor": "white"}
+DOWN: dict[str, Any] = {"facecolor": RED, "hatch": "////", "edgecolor": WHITE}
+UP: dict[str, Any] = {"facecolor": BLUE, "edgecolor": WHITE}
 
 
 def plot_sensitivity(found: DataFrame, axis_label: str = "first year's net gain, USD") -> Figure:
@@ -92,7 +92,7 @@ def plot_sensitivity(found: DataFrame, axis_label: str = "first year's net gain,
         for result, style in ((row["result_low"], DOWN), (row["result_high"], UP)):
             axes.barh(number, float(result - base), left=float(base), height=0.6, **style)
         labels.append(f"{plain(str(name))}\n{_turned(str(name), row['low'], row['high'])}")
-    axes.axvline(float(base), color="black", linewidth=1.5)
+    axes.axvline(float(base), color=BLACK, linewidth=1.5)
     axes.margins(x=0.08)
     left, right = axes.get_xlim()
     if left < 0 < right:

@@ -10,13 +10,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from holysheep_helpers.latency_summary import ms
-from holysheep_helpers.plots import COLOURS
-from holysheep_helpers.plots_batch import WAITING
+from holysheep_helpers.plots import BLUE, FAILED, GREEN, GREY, PINK, SKY, WHITE
 from holysheep_helpers.timed_stream import Text, TimedStream
 
-BLUE, RED, GREEN, PINK, SKY, AMBER = COLOURS
 WIRE: dict[str, Any] = {"facecolor": BLUE}
-CLIENT: dict[str, Any] = {"facecolor": AMBER, "hatch": "////"}
+CLIENT: dict[str, Any] = {"facecolor": GREEN, "hatch": "////"}
 SHORTEST_S = 0.000_05
 """What is shorter rounds to 0.0 ms, and is left out."""
 
@@ -34,7 +32,7 @@ class Phase(NamedTuple):
 def plot_waterfall(stream: TimedStream) -> Figure:
     """One stream, a row for each phase, in milliseconds since it was due.
 
-    Blue is the wire; amber, hatched, what the client added; each chunk is a tick. Sending comes
+    Blue is the wire; green, hatched, what the client added; each chunk is a tick. Sending comes
     before connecting in the figure, though the client does some of it after. Phases too short to be
     0.1 ms are left out.
     """
@@ -53,7 +51,7 @@ def plot_waterfall(stream: TimedStream) -> Figure:
 
 
 def _phases(stream: TimedStream) -> Iterator[Phase]:
-    yield Phase("waiting for its turn", stream.due_s, stream.called_s, {"facecolor": WAITING})
+    yield Phase("waiting for its turn", stream.due_s, stream.called_s, {"facecolor": GREY})
     last_s = stream.called_s
     if stream.sent_s is not None:
         ready_s = stream.sent_s - stream.connect_s
@@ -69,21 +67,27 @@ def _phases(stream: TimedStream) -> Iterator[Phase]:
             texts = tuple(text for text in stream.texts if text.kind == kind)
             if texts:
                 name = f"wire: {len(texts)} chunks of {kind}"
-                yield Phase(name, texts[0].at_s, texts[-1].at_s, {"facecolor": SKY}, texts)
+                yield Phase(
+                    name,
+                    texts[0].at_s,
+                    texts[-1].at_s,
+                    {"facecolor": SKY, "edgecolor": BLUE},
+                    texts,
+                )
         last_s = last.at_s
     if stream.failed:
-        style = {"facecolor": RED, "hatch": "xxxx"}
-        yield Phase(f"failed: {stream.error}", last_s, stream.done_s, style)
+        yield Phase(f"failed: {stream.error}", last_s, stream.done_s, FAILED)
     else:
-        yield Phase("to the end of the stream", last_s, stream.done_s, {"facecolor": WAITING})
+        yield Phase("to the end of the stream", last_s, stream.done_s, {"facecolor": GREY})
 
 
 def _row(axes: Axes, row: int, phase: Phase, due_s: float) -> None:
     start_ms, end_ms = 1000 * (phase.start_s - due_s), 1000 * (phase.end_s - due_s)
-    style: dict[str, Any] = {"edgecolor": "white", **phase.style}
+    style: dict[str, Any] = {"edgecolor": WHITE, **phase.style}
     axes.barh(row, end_ms - start_ms, left=start_ms, height=0.6, **style)
     # However short, it is seen: the edge of a bar has the width of a line.
-    axes.vlines([start_ms, end_ms], row - 0.3, row + 0.3, color=phase.style["facecolor"])
+    edge = phase.style.get("edgecolor", phase.style["facecolor"])
+    axes.vlines([start_ms, end_ms], row - 0.3, row + 0.3, color=edge)
     ticks = [1000 * (text.at_s - due_s) for text in phase.texts]
     axes.vlines(ticks, row - 0.3, row + 0.3, color=BLUE, linewidth=0.8)
     axes.annotate(

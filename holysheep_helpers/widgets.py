@@ -238,7 +238,7 @@ def stream_facts(answer: Stream) -> str:
         f"{len(answer.text)} characters in {len(answer.timeline)} chunks",
         f"{answer.usage.completion_tokens} tokens" if answer.usage else "no usage came",
         f"finish_reason {answer.finish_reason}",
-        *(["⚠ CUT SHORT by max_tokens"] if answer.cut_short else []),
+        *(["CUT SHORT by max_tokens"] if answer.cut_short else []),
     ]
     return " · ".join(parts)
 

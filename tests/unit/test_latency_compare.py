@@ -125,7 +125,7 @@ def test_a_few_failures_widen_the_interval_and_are_said() -> None:
     good, some = measured(noisy()), measured(noisy(seed=2, count=36), failed=4)
     found = good.compare(some)
     assert not found.differs()
-    assert "⚠ Failed: 0% of the first, 10% of the second." in found.notes
+    assert "Note: failed: 0% of the first, 10% of the second." in found.notes
     assert not any("Failed" in note for note in good.compare(good).notes)
 
 
@@ -140,8 +140,8 @@ def test_unlike_loads_lengths_and_settings_are_said() -> None:
     )
     other = replace(first, concurrency=4, settings={"host": "b"})
     assert first.compare(other).notes == [
-        "⚠ Under unlike load: closed loop, 1 at once, and closed loop, 4 at once.",
-        "⚠ Not the same host: a, and b.",
+        "Note: under unlike load: closed loop, 1 at once, and closed loop, 4 at once.",
+        "Note: not the same host: a, and b.",
     ]
 
 
@@ -152,13 +152,13 @@ def test_answers_of_unlike_length_are_said(tokens: int, said: bool) -> None:
         return LatencyRun(model="m", runs=tuple(streams), elapsed_s=9.0)
 
     notes = of(100).compare(of(tokens)).notes
-    assert (f"⚠ Answers of unlike length, 100 and {tokens} tokens" in "".join(notes)) == said
+    assert (f"Note: answers of unlike length, 100 and {tokens} tokens" in "".join(notes)) == said
 
 
 def test_runs_that_have_no_such_metric_are_counted() -> None:
     whole = measured(ladder(100, 8))
     silent = replace(whole, runs=(*whole.runs[:6], *(made(index=n) for n in (6, 7))))
-    assert "⚠ time to first token: of 8 runs of 8, and of 6 of 8; the others have none." in (
+    assert "Note: time to first token: of 8 runs of 8, and of 6 of 8; the others have none." in (
         whole.compare(silent).notes
     )
 

@@ -94,8 +94,9 @@ def test_failures_are_infinite_in_median_and_percentiles_and_not_in_the_mean() -
     assert 100 < found["mean_low"] < 108.5 < found["mean_high"] < 118
     assert found["median"] == pytest.approx(109.5)
     assert found["p90"] == found["p95"] == inf
-    assert "⚠ 2 of 20 failed (2 x 429): infinite in median and percentiles, not in the mean" in (
-        notes(run)
+    assert (
+        "Note: 2 of 20 failed (2 x 429): infinite in median and percentiles, not in the mean"
+        in (notes(run))
     )
     assert "failed: 429" not in notes(run)  # said once
     assert "∞" in str(run.summary())
@@ -114,7 +115,7 @@ def test_each_kind_of_failure_is_counted_apart() -> None:
 
 def test_a_warm_up_that_failed_is_said() -> None:
     run = measured(ladder(100), warmups=(FAILED, FAILED, measured([100]).runs[0]))
-    assert "⚠ 2 of 3 warm-ups failed." in notes(run)
+    assert "Note: 2 of 3 warm-ups failed." in notes(run)
     assert "3 warm-ups left out" in run.summary().headline
 
 
@@ -168,9 +169,9 @@ def test_new_connections_are_counted() -> None:
 
 def test_a_measurement_that_was_stopped_says_so() -> None:
     run = measured(ladder(100), stopped_by="interrupted", asked=50, under_way_s=(0.2, 3.4))
-    assert "⚠ Stopped early (interrupted): 50 runs were asked for." in notes(run)
-    assert "⚠ 2 under way were left out, the longest after 3,400.0 ms" in notes(run)
-    assert "⚠" not in notes(measured(ladder(100)))
+    assert "Note: stopped early (interrupted): 50 runs were asked for." in notes(run)
+    assert "Note: 2 under way were left out, the longest after 3,400.0 ms" in notes(run)
+    assert "Note: " not in notes(measured(ladder(100)))
 
 
 def test_speeds_are_medians_and_those_of_all_runs_together() -> None:
@@ -208,10 +209,11 @@ def test_with_one_the_bias_is_taken_off_and_both_errors_are_in_the_interval() ->
 
 def test_a_client_that_is_the_bottleneck_and_a_coarse_clock_are_warned_of() -> None:
     run = measured(ladder(100), busy=0.83, clock_step_s=0.0156)
-    assert "⚠ The client itself is the bottleneck: busy 83% of the time, and 1% of the wait" in (
-        notes(run)
+    assert (
+        "Note: the client itself is the bottleneck: busy 83% of the time, and 1% of the wait"
+        in (notes(run))
     )
-    assert "⚠ The clock moves in steps of 15.6 ms" in notes(run)
+    assert "Note: the clock moves in steps of 15.6 ms" in notes(run)
     assert "bottleneck" not in notes(measured(ladder(100), busy=0.5))
 
 

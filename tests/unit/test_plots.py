@@ -50,7 +50,7 @@ def test_several_streams_differ_in_colour_and_name(gw: hs.Gateway) -> None:
     drawn = lines(axes)
     assert drawn["짧은 답: text so far"].get_color() == COLOURS[0]
     assert drawn["긴 답: text so far"].get_color() == COLOURS[1]
-    assert axes.get_title(loc="left") == "Text received over time"
+    assert axes.get_title(loc="left").endswith(" s, the soonest of 2")
 
 
 def test_a_stream_that_broke_off_is_marked(gw: hs.Gateway, mock: MockHandle) -> None:

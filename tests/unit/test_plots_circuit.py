@@ -52,7 +52,7 @@ def test_it_shows_each_request_and_when_the_circuit_was_open() -> None:
     assert axes.get_title(loc="left") == f"{A}: 4 requests failed, 38 were spared"
     assert [label.get_text() for label in axes.get_yticklabels()] == [A, B]
     assert axes.yaxis_inverted()
-    assert axes.get_xlabel() == "seconds"
+    assert axes.get_xlabel() == "seconds since the first call"
 
 
 def test_what_is_still_open_ends_with_the_figure() -> None:

@@ -11,7 +11,7 @@ from matplotlib.colors import to_hex
 import holysheep_helpers as hs
 from holysheep_helpers import stats
 from holysheep_helpers.calibration import Calibration
-from holysheep_helpers.plots import COLOURS
+from holysheep_helpers.plots import COLOURS, GREY
 from tests.unit.latency_runs import (
     STREAM,
     figures,
@@ -83,7 +83,7 @@ def test_the_run_before_stays_in_grey() -> None:
     figure = figures.plot_ecdf(measured(ladder(100)), before=measured(ladder(180)))
     (axes,) = figure.axes
     grey, now, _ = axes.get_lines()
-    assert to_hex(grey.get_color()) == "#999999"
+    assert to_hex(grey.get_color()) == GREY
     assert now.get_color() == COLOURS[0]
     assert axes.get_xlim()[1] > 199
     assert title(axes) == "Median time to first token: 109.5 ms, before 189.5 ms"

@@ -5,7 +5,7 @@ from typing import Any
 
 from matplotlib.colors import to_hex
 
-from holysheep_helpers.plots_batch import WAITING
+from holysheep_helpers.plots import GREY
 from tests.unit.latency_runs import FAILED, STREAM, figures, title, words
 
 
@@ -74,4 +74,4 @@ def test_a_waterfall_of_a_failure_ends_in_it() -> None:
 
 def test_waiting_is_grey_as_in_lesson_4() -> None:
     (axes,) = figures.plot_waterfall(STREAM).axes
-    assert to_hex(axes.patches[0].get_facecolor()) == WAITING
+    assert to_hex(axes.patches[0].get_facecolor()) == GREY

@@ -107,7 +107,7 @@ def test_a_stream_that_was_cut_says_so_in_the_panel(gw: hs.Gateway) -> None:
     panel = hs.stream_panel(gw)
     panel.max_tokens.value = 12
     press(panel)
-    assert "finish_reason length · ⚠ CUT SHORT by max_tokens" in panel.status.value
+    assert "finish_reason length · CUT SHORT by max_tokens" in panel.status.value
 
 
 def test_the_batch_panel_draws_who_waits_when(mock: MockHandle) -> None:
