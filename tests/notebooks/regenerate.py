@@ -3,7 +3,10 @@
     python start.py notebooks                    all of notebooks/*.ipynb
     python start.py notebooks 02_ask.ipynb       only these
     python start.py notebooks --check            write nothing; exit 1 if a file would change
+    python start.py notebooks --twice            write nothing; run all cells twice in one kernel
 
+Two run at once, and their lines come in the order of their names. A file that a notebook leaves
+beside itself is an error, too.
 What can't be the same twice is made so (the mock's port, widget views, metadata); outputs of cells
 tagged ``nbval-ignore-output`` are kept from the last time while id and source stay the same.
 """
@@ -11,6 +14,7 @@ tagged ``nbval-ignore-output`` are kept from the last time while id and source s
 from __future__ import annotations
 
 import argparse
+import asyncio
 import base64
 import copy
 import difflib
@@ -21,6 +25,7 @@ import re
 import sys
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +58,10 @@ KERNEL_CONFIG = """\
 c = get_config()
 c.InlineBackend.print_figure_kwargs = {"bbox_inches": "tight", "metadata": {"Software": None}}
 c.IPKernelApp.log_level = "ERROR"
+c.HistoryManager.enabled = False  # kernels that run at once would wait for its one file
 """
+AT_ONCE = 2
+"""More would disturb what lessons measure, on a machine of two cores."""
 
 Notebook = dict[str, Any]
 
@@ -107,7 +115,7 @@ def execute(notebook: Notebook, folder: Path, env: dict[str, str]) -> Notebook:
         coalesce_streams=True,
         resources={"metadata": {"path": str(folder)}},
     )
-    client.execute(env=env)
+    asyncio.run(client.async_execute(env=env))  # a loop of its own, closed in its own thread
     return json.loads(nbformat.writes(node, version=nbformat.NO_CONVERT))
 
 
@@ -205,24 +213,60 @@ def _without_pictures(part: Any) -> Any:
     return [_without_pictures(one) for one in part] if isinstance(part, list) else part
 
 
-def regenerate(file: Path, check: bool, ignore_pixels: bool, env: dict[str, str]) -> bool:
-    """Run one notebook; store it, or with ``check`` compare it. Whether all is well."""
+def regenerate(
+    file: Path, check: bool, ignore_pixels: bool, env: dict[str, str]
+) -> tuple[bool, str]:
+    """Run one notebook; store it, or with ``check`` compare it. Whether all is well, and a report.
+
+    The report is handed back instead of printed, since others run at the same time.
+    """
     old = load(file)
     try:
         new = normalised(execute(old, file.parent, env), old)
     except CellExecutionError as error:
-        print(f"FAILED   {file.name}\n{error}", flush=True)
-        return False
+        return False, f"FAILED   {file.name}\n{error}"
     if ignore_pixels and _without_pictures(old) == _without_pictures(new):
         new = old
     as_stored = file.read_bytes() == dump(new).encode("utf-8")
     if not as_stored and not check:
         file.write_text(dump(new), "utf-8", newline="\n")
     word = "same" if as_stored else "DIFFERS" if check else "stored"
-    print(f"{word:<8} {file.name}", flush=True)
-    for difference in [] if as_stored else differences(old, new):
-        print(f"  {difference}", flush=True)
-    return as_stored or not check
+    found = [] if as_stored else differences(old, new)
+    report = "\n".join([f"{word:<8} {file.name}", *(f"  {each}" for each in found)])
+    return as_stored or not check, report
+
+
+def run_twice(file: Path, env: dict[str, str]) -> tuple[bool, str]:
+    """Run all cells, and all of them again in the same kernel: no cell may work only once."""
+    notebook = load(file)
+    cells = copy.deepcopy(notebook["cells"])
+    notebook["cells"] += [{**cell, "id": f"again-{cell['id']}"} for cell in cells]
+    try:
+        execute(notebook, file.parent, env)
+    except CellExecutionError as error:
+        return False, f"FAILED   {file.name}, run twice in one kernel\n{error}"
+    return True, f"twice    {file.name}"
+
+
+def run_all(files: list[Path], given: argparse.Namespace, env: dict[str, str]) -> bool:
+    """All of them, ``AT_ONCE`` at a time; prints each report in the order of ``files``."""
+
+    def one(file: Path) -> tuple[bool, str]:
+        if given.twice:
+            return run_twice(file, env)
+        return regenerate(file, given.check, given.ignore_pixels, env)
+
+    folders = sorted({file.parent for file in files})
+    before = {path for folder in folders for path in folder.iterdir()}
+    well = True
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        for good, report in pool.map(one, files):
+            print(report, flush=True)
+            well = well and good
+    left = {path for folder in folders for path in folder.iterdir()} - before
+    for path in sorted(left):
+        print(f"LEFT BEHIND {path.name}: a lesson writes into a temporary folder alone", flush=True)
+    return well and not left
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -231,6 +275,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("names", nargs="*", help="files in notebooks/ (default: all)")
     parser.add_argument("--check", action="store_true", help="write nothing, exit 1 on a change")
+    parser.add_argument("--twice", action="store_true", help="write nothing, run each cell twice")
     parser.add_argument("--ignore-pixels", action="store_true", help="leave pictures out")
     given = parser.parse_args(arguments)
     files = [NOTEBOOKS / Path(name).name for name in given.names]
@@ -239,9 +284,7 @@ def main(arguments: list[str] | None = None) -> int:
     if missing or not files:
         parser.error(f"not found in {NOTEBOOKS}: {', '.join(missing) or 'any notebook'}")
     with tempfile.TemporaryDirectory() as folder:
-        env = clean_environment(Path(folder))
-        well = [regenerate(file, given.check, given.ignore_pixels, env) for file in files]
-    return 0 if all(well) else 1
+        return 0 if run_all(files, given, clean_environment(Path(folder))) else 1
 
 
 if __name__ == "__main__":

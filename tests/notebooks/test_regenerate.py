@@ -43,9 +43,7 @@ def picture(compress_level: int, colour: str = "red") -> dict:
     return {"output_type": "display_data", "metadata": {}, "data": data}
 
 
-def test_two_runs_store_the_same_bytes_and_check_agrees(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_two_runs_store_the_same_bytes_and_check_agrees(tmp_path: Path) -> None:
     ignored = {"metadata": {"tags": [r.IGNORED], "ExecuteTime": {"start": 1}}}
     cells = [code(source, n) for n, source in enumerate(CELLS)]
     cells[-1] |= ignored
@@ -54,9 +52,12 @@ def test_two_runs_store_the_same_bytes_and_check_agrees(
     settings.mkdir()
     env = r.clean_environment(settings)
 
-    assert r.regenerate(file, check=False, ignore_pixels=False, env=env)
+    assert r.regenerate(file, check=False, ignore_pixels=False, env=env)[0]
     first = file.read_bytes()
-    assert r.regenerate(file, check=True, ignore_pixels=False, env=env)
+    assert r.regenerate(file, check=True, ignore_pixels=False, env=env) == (
+        True,
+        f"same     {file.name}",
+    )
     assert file.read_bytes() == first
     assert b"\r" not in first
     stored = r.load(file)
@@ -68,25 +69,69 @@ def test_two_runs_store_the_same_bytes_and_check_agrees(
 
     stored["cells"][0]["outputs"] = [text("something else\n")]
     file.write_text(r.dump(stored), "utf-8", newline="\n")
-    capsys.readouterr()
-    assert not r.regenerate(file, check=True, ignore_pixels=False, env=env)
-    told = capsys.readouterr().out
+    well, told = r.regenerate(file, check=True, ignore_pixels=False, env=env)
+    assert not well
     assert "DIFFERS" in told
     assert "cell 1 (id c0)" in told
     assert "something else" in told
 
 
-def test_a_cell_that_fails_is_told_and_nothing_is_stored(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that takes the place of notebooks/."""
+    place = tmp_path / "place"
+    place.mkdir()
+    monkeypatch.setattr(r, "NOTEBOOKS", place)
+    return place
+
+
+def store(folder: Path, name: str, *sources: str) -> Path:
+    file = folder / name
+    cells = [code(source, n) for n, source in enumerate(sources)]
+    file.write_text(r.dump(notebook(*cells)), "utf-8", newline="\n")
+    return file
+
+
+def test_each_report_has_its_place_whoever_is_ready_first(
+    folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    file, settings = tmp_path / "x.ipynb", tmp_path / "settings"
-    settings.mkdir()
-    file.write_text(r.dump(notebook(code("1 / 0", 1))), "utf-8", newline="\n")
-    before = file.read_bytes()
-    env = r.clean_environment(settings)
-    assert not r.regenerate(file, check=False, ignore_pixels=False, env=env)
-    assert "ZeroDivisionError" in capsys.readouterr().out
-    assert file.read_bytes() == before
+    """The first one goes on only when the second, which fails, is done: two run at once."""
+    slow = store(
+        folder,
+        "a.ipynb",
+        "import asyncio, pathlib\nmark = pathlib.Path('mark')\n"
+        "while not mark.exists(): await asyncio.sleep(0.01)\nmark.unlink()",
+    )
+    failing = store(folder, "b.ipynb", "open('mark', 'w').close()", "1 / 0")
+    before = failing.read_bytes()
+    assert r.main(["a.ipynb", "b.ipynb"]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "stored   a.ipynb"
+    assert "FAILED   b.ipynb" in lines
+    assert any("ZeroDivisionError" in line for line in lines[lines.index("FAILED   b.ipynb") :])
+    assert failing.read_bytes() == before
+    assert r.load(slow)["cells"][0]["execution_count"] == 1
+
+
+def test_a_file_that_a_notebook_leaves_behind_is_named(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store(folder, "a.ipynb", "open('journal.jsonl', 'w').close()")
+    assert r.main([]) == 1
+    assert "LEFT BEHIND journal.jsonl" in capsys.readouterr().out
+
+
+def test_a_cell_that_works_only_once_is_found_and_nothing_is_stored(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    once = store(folder, "a.ipynb", "'name' in globals() and 1 / 0\nname = 1")
+    store(folder, "b.ipynb", "name = 1", "del name")
+    before = once.read_bytes()
+    assert r.main(["--twice"]) == 1
+    told = capsys.readouterr().out
+    assert "FAILED   a.ipynb, run twice" in told
+    assert "twice    b.ipynb" in told
+    assert once.read_bytes() == before
 
 
 def test_ignored_outputs_are_kept_while_the_source_stays() -> None:
