@@ -50,7 +50,7 @@ class Budget:
             return
         if self.spend.usd >= self.limit_usd:
             raise BudgetError(
-                f"Not sent: {self.spend.usd} USD is spent and the budget is {self.limit_usd} USD. "
+                f"Not sent: {self.spend.usd:f} USD is spent and the budget is {self.limit_usd:f} USD. "
                 "To go on, connect again with a larger one: hs.connect(budget_usd=...)."
             )
         what, price = _priced(request)
@@ -61,14 +61,14 @@ class Budget:
         if not self.is_default:
             raise BudgetError(
                 f"Not sent: no price was published for {what}, so a budget of "
-                f"{self.limit_usd} USD can't be kept. Use a model with a price "
+                f"{self.limit_usd:f} USD can't be kept. Use a model with a price "
                 "(hs.catalog.models()), or connect without a budget_usd of your own."
             )
         if what not in self._warned_of:
             self._warned_of.add(what)
             warnings.warn(
                 f"No price was published for {what}: its calls count as unpriced, outside the "
-                f"default budget of {self.limit_usd} USD.",
+                f"default budget of {self.limit_usd:f} USD.",
                 UnpricedWarning,
                 stacklevel=2,
             )
@@ -76,7 +76,7 @@ class Budget:
     def __str__(self) -> str:
         if self.limit_usd is None:
             return "none"
-        return f"{self.limit_usd} USD" + (" (default)" if self.is_default else "")
+        return f"{self.limit_usd:f} USD" + (" (default)" if self.is_default else "")
 
 
 def _priced(request: httpx2.Request) -> tuple[str, Price | None]:

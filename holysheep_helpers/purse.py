@@ -34,7 +34,7 @@ class Purse:
             if not self.reserved_usd:
                 raise BudgetError(
                     f"Not sent: {self.spent_usd:f} USD is spent, the next call may cost {most:f} "
-                    f"USD, and budget_usd is {self.limit_usd} USD. Raise it, or lower max_tokens."
+                    f"USD, and budget_usd is {self.limit_usd:f} USD. Raise it, or lower max_tokens."
                 )
             self._settled.clear()
             await self._settled.wait()
@@ -50,6 +50,6 @@ class Purse:
 
 def unpriced(model: str, limit_usd: Decimal) -> BudgetError:
     return BudgetError(
-        f"Not sent: no price was published for {model!r}, so budget_usd={limit_usd} can't be "
+        f"Not sent: no price was published for {model!r}, so budget_usd={limit_usd:f} can't be "
         "kept. Use a model with a price (hs.catalog.models()), or leave budget_usd out."
     )
