@@ -5,12 +5,16 @@
     python start.py test                 run all tests (with options for pytest)
     python start.py notebooks            run all notebooks and store their outputs
     python start.py setup                only install, tests included (before you go offline)
+    python start.py wheels FOLDER        fill a folder for computers without internet (--help: more)
+    python start.py --offline FOLDER     install from that folder alone; also after lab, test, ...
 
-It needs Python 3.11 or newer and, the first time, the network. Nothing outside .venv is installed.
+It needs Python 3.11 or newer and, the first time, the network or such a folder. Nothing is
+installed outside .venv.
 """
 # This file must parse on every Python since 3.6, so that an old one can be told that it is.
 
 import hashlib
+import importlib
 import importlib.util
 import os
 import platform
@@ -46,6 +50,8 @@ if too_old(sys.version_info, sys.executable):
 
 ROOT = Path(__file__).resolve().parent
 FIRST_LESSON = "notebooks/00_start_here.ipynb"
+TASKS = ("lab", "test", "notebooks", "setup", "wheels")
+INSTALLER = "uv>=0.9"
 PARALLEL = ("-n", "auto", "--maxprocesses=4")
 
 
@@ -54,6 +60,15 @@ class SetupError(Exception):
 
     def __init__(self, what: str, cure: str) -> None:
         super().__init__(f"{what}\n  What to do: {cure}")
+
+
+UNPACK = "unpack the whole zip file (or clone the repository), then run the start.py in it."
+OFFLINE_CURE = "fill the folder again for these lessons: python start.py wheels FOLDER."
+ONLINE_CURE = """\
+if they speak of a connection or a time-out, there was no network: connect, then run start.py again
+  (what has arrived is kept).
+  Behind a company's proxy: set HTTPS_PROXY. A certificate: set SSL_CERT_FILE to your company's."""
+ROOM = "\n  Disk full: free 2 GB. Path too long on Windows: use a shorter one, as C:\\holysheep."
 
 
 def say(text: str) -> None:
@@ -79,11 +94,25 @@ def run(command: list[str], env: dict[str, str] | None = None) -> int:
     return code
 
 
+def wheels(function: str, *arguments):
+    """Call a function of tools/wheels.py, which needs no more than this file does."""
+    try:
+        tool = importlib.import_module("tools.wheels")
+    except ImportError:
+        raise SetupError(f"There is no tools{os.sep}wheels.py in {ROOT}.", UNPACK) from None
+    try:
+        return getattr(tool, function)(*arguments)
+    except tool.FolderError as error:
+        raise SetupError(error.what, error.cure) from None
+
+
 class Environment:
     """The folder .venv, and the stamp in it that tells whether all is installed."""
 
-    def __init__(self, root: Path = ROOT, on: str = sys.platform, run=run) -> None:
-        self.root, self.run = root, run
+    def __init__(
+        self, root: Path = ROOT, on: str = sys.platform, run=run, offline: Path | None = None
+    ) -> None:
+        self.root, self.run, self.offline, self.alone = root, run, offline, []
         self.folder = root / ".venv"
         inside = ("Scripts", "python.exe") if on == "win32" else ("bin", "python")
         self.python = str(self.folder.joinpath(*inside))
@@ -115,8 +144,11 @@ class Environment:
         self.check_folder()
         if self.ready(tests):
             return
-        say("Setting up: this takes a minute or two the first time, and needs the network.")
         tests = tests or self.stored()[3:] == ["tests"]
+        if self.offline:
+            self.alone = wheels("check", self.offline, self.root, tests)
+        source = f"takes all from {self.offline}" if self.offline else "needs the network"
+        say(f"Setting up: this takes a minute or two the first time, and {source}.")
         if self.stored()[:2] != self.wanted()[:2] or not self.works():
             self.make()
         self.stamp.unlink(missing_ok=True)
@@ -127,10 +159,7 @@ class Environment:
 
     def check_folder(self) -> None:
         if not (self.root / "pyproject.toml").is_file():
-            raise SetupError(
-                f"There is no pyproject.toml beside start.py, in {self.root}.",
-                "unpack the whole zip file (or clone the repository), then run the start.py in it.",
-            )
+            raise SetupError(f"There is no pyproject.toml beside start.py, in {self.root}.", UNPACK)
         try:
             with tempfile.TemporaryFile(dir=self.root):
                 pass
@@ -171,19 +200,18 @@ class Environment:
         env |= {**os.environ, "PIP_USER": "0", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
         say("Installing the packages ...")
         group = ["--group", "dev"] if tests else []
+        pip = [self.python, "-m", "pip", "install", "--quiet"]
         uv = [self.python, "-m", "uv", "pip", "install", "--python", self.python]
+        if self.offline:
+            env |= {"PIP_CONFIG_FILE": os.devnull, "PIP_FIND_LINKS": "", "UV_OFFLINE": "1"}
         for what, command in (
-            ("The installer uv", [self.python, "-m", "pip", "install", "--quiet", "uv>=0.9"]),
-            ("The packages", [*uv, "--editable", ".", *group]),
+            ("The installer uv", [*pip, *self.alone, INSTALLER]),
+            ("The packages", [*uv, *self.alone, "--editable", ".", *group]),
         ):
             if self.run(command, env):
                 raise SetupError(
                     f"{what} could not be installed; the reason is above.",
-                    "if they speak of a connection, a name or a time-out, there was no network: "
-                    "connect, then run start.py again (what has arrived is kept).\n"
-                    "  Behind a company's proxy: set HTTPS_PROXY. A certificate: set SSL_CERT_FILE "
-                    "to your company's.\n  Disk full: free 2 GB. Path too long on Windows: use a "
-                    "shorter folder, such as C:\\holysheep.",
+                    (OFFLINE_CURE if self.offline else ONLINE_CURE) + ROOM,
                 )
         # JupyterLab's question about news would cover the first lesson; your own settings win.
         settings = self.folder / "share" / "jupyter" / "lab" / "settings" / "overrides.json"
@@ -214,19 +242,41 @@ def loopback_past_proxies(environ: dict[str, str]) -> dict[str, str]:
     return {**environ, "NO_PROXY": names, "no_proxy": names}
 
 
+def split(arguments: list[str]) -> tuple[str, list[str], Path | None]:
+    """The task, the options for it, and the folder to install from (``None``: the network)."""
+    rest, offline = list(arguments), None
+    for at, word in enumerate(arguments):
+        name, equals, value = word.partition("=")
+        if name == "--offline":
+            value = value if equals else "".join(arguments[at + 1 : at + 2])
+            if not value or value in TASKS or value.startswith("-"):
+                raise SetupError(
+                    "--offline was given without a folder.",
+                    "name the one that start.py wheels filled: python start.py --offline FOLDER.",
+                )
+            offline = Path(value).expanduser().resolve()
+            del rest[at : at + (1 if equals else 2)]
+            break
+    task = rest.pop(0) if rest and not rest[0].startswith("-") else "lab"
+    if task not in TASKS:
+        raise SetupError(
+            f"start.py knows nothing called {task!r}.",
+            f"python start.py, or with one of: {', '.join(TASKS)}.",
+        )
+    return task, rest, offline
+
+
 def main(arguments: list[str]) -> int:
-    task = "lab" if not arguments or arguments[0].startswith("-") else arguments[0]
-    extra = arguments if arguments[:1] != [task] else arguments[1:]
     if "--help" in arguments[:1] or "-h" in arguments[:1]:
         say((__doc__ or "").strip())
         return 0
     try:
-        if task not in ("lab", "test", "notebooks", "setup"):
-            raise SetupError(
-                f"start.py knows nothing called {task!r}.",
-                "python start.py, or with one of: lab, test, notebooks, setup.",
-            )
-        environment = Environment()
+        task, extra, offline = split(arguments)
+        environment = Environment(offline=offline)
+        if task == "wheels":
+            environment.prepare(tests=False)
+            wheels("fill", extra, ROOT, environment.python, INSTALLER)
+            return 0
         environment.prepare(tests=task != "lab")
         if task == "setup":
             say("Ready. Next: python start.py")
