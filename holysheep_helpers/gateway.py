@@ -156,6 +156,10 @@ class Gateway:
     def spend(self) -> Spend:
         return self._budget.spend
 
+    def without_key(self, text: str) -> str:
+        """``text`` with this gateway's key, wherever it occurs, replaced by what may be shown."""
+        return text.replace(self._key.reveal(), repr(self._key))
+
     @property
     def _speed(self) -> str:
         if not self.time_scale:

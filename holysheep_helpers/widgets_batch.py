@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
+from asyncio import CancelledError
 from collections.abc import Iterable
-from contextlib import suppress
+from typing import Any
 
 import ipywidgets as w
 
 from holysheep_helpers.batch_result import BatchResult
 from holysheep_helpers.batching import batch, last_batch
+from holysheep_helpers.controls import FigureBox
+from holysheep_helpers.errors import InputError
 from holysheep_helpers.gateway import Gateway
-from holysheep_helpers.widgets import Panel, figure_box, show_figure, slider
+from holysheep_helpers.panel_view import show_figure
+from holysheep_helpers.panel_work import Panel, buttons, slider
 
 TOKENS = 80
 
@@ -32,18 +35,19 @@ class BatchPanel(Panel):
         self.per_minute = slider("Per minute", 0, 0, 3000, step=60)
         self.faults = slider("Faults, %", 0, 0, 60, step=5)
         self.faults.disabled = self.gateway.mock is None
-        self.stop = w.Button(description="Stop", disabled=True)
-        self.figure = figure_box()
+        self.figure = FigureBox()
         yield from (self.prompt, self.prompts, self.concurrency, self.per_minute, self.faults)
-        yield from (w.HBox([self.send, self.stop]), self.status, self.figure)
+        yield from (buttons(self.send, self.stop), self.status, self.figure)
 
-    def _work(self) -> None:
-        self.figure.layout.display = "none"
+    def _work(self, at: Any) -> None:
+        self.figure.hide()
+        if not at.prompt.strip():
+            raise InputError("The prompt is empty: write a question. Nothing was sent.")
         if self.gateway.mock is not None:
-            self.gateway.mock.script(503, probability=self.faults.value / 100)
+            self.gateway.mock.script(503, probability=at.faults / 100)
         try:
-            result = asyncio.run(self._ask_all())
-        except asyncio.CancelledError:
+            result = self._until_stopped(self._ask_all(at))
+        except CancelledError:
             result = last_batch()
         finally:
             if self.gateway.mock is not None:
@@ -51,30 +55,16 @@ class BatchPanel(Panel):
         if result is not None:
             self._draw(result)
 
-    async def _ask_all(self) -> BatchResult:
-        count = self.prompts.value
-        self._say(f"Prompts under way: {count} …")
-        loop, task = asyncio.get_running_loop(), asyncio.current_task()
-
-        def end(_: w.Button) -> None:
-            if task is not None:
-                with suppress(RuntimeError):  # the batch has just ended, and its loop with it
-                    loop.call_soon_threadsafe(task.cancel)
-
-        self.stop.on_click(end)
-        self.stop.disabled = False
-        try:
-            return await batch(
-                self.gateway,
-                [f"{self.prompt.value} ({number + 1})" for number in range(count)],
-                max_concurrency=self.concurrency.value,
-                requests_per_minute=self.per_minute.value or None,
-                max_tokens=TOKENS,
-                progress=False,
-            )
-        finally:
-            self.stop.disabled = True
-            self.stop.on_click(end, remove=True)
+    async def _ask_all(self, at: Any) -> BatchResult:
+        self._say(f"Prompts under way: {at.prompts} …")
+        return await batch(
+            self.gateway,
+            [f"{at.prompt} ({number + 1})" for number in range(at.prompts)],
+            max_concurrency=at.concurrency,
+            requests_per_minute=at.per_minute or None,
+            max_tokens=TOKENS,
+            progress=False,
+        )
 
     def _draw(self, result: BatchResult) -> None:
         from holysheep_helpers.plots_batch import plot_gantt

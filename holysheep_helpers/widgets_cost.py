@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
@@ -13,18 +12,19 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets as w
 
 from holysheep_helpers import catalog
+from holysheep_helpers.controls import FigureBox, IntSlider
 from holysheep_helpers.cost_report import by_model, cached_note, in_words, table_rows
-from holysheep_helpers.errors import HolySheepError, InputError
+from holysheep_helpers.errors import InputError
 from holysheep_helpers.facts import ExchangeRate, Source
-from holysheep_helpers.panel_view import LABEL, WIDE, View
+from holysheep_helpers.panel_view import View, show_figure
+from holysheep_helpers.panel_work import slider
+from holysheep_helpers.soon import Soon
 from holysheep_helpers.what_if import Assumptions
-from holysheep_helpers.widgets import figure_box, show_figure, slider
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
 MILLION = 1_000_000
-DRAW_AFTER_S = 0.15
 PRICES = [("the gateway's, as published", "published"), ("direct, at the maker's", "direct")]
 
 
@@ -41,7 +41,7 @@ class CostPanel(View):
         self._given = assumptions
         self.assumptions = assumptions
         self.table: DataFrame | None = None
-        self._due: asyncio.TimerHandle | None = None
+        self._soon = Soon(lambda: self._guarded(self._draw))
         super().__init__()
         self._reckon()
         self._draw()
@@ -54,22 +54,19 @@ class CostPanel(View):
         self.cached_share = _whole("Cached, %", start.cached_share, 0, 100, scale=_PERCENT)
         self.growth = _whole("Growth, %", start.growth, -20, 50, scale=_PERCENT)
         self.model = _models("To", start.model)
-        self.prices = w.Dropdown(
-            options=PRICES, value=start.prices, description="Prices", layout=WIDE, style=LABEL
-        )
+        self.prices = w.Dropdown(options=PRICES, value=start.prices, description="Prices")
         self.baseline = _models("From", start.baseline)
         self.one_off_usd = _whole("Move, USD once", start.one_off_usd, 0, 10_000, step=50)
         self.monthly_running_usd = _whole("USD a month", start.monthly_running_usd, 0, 500)
         self.krw_per_usd = _whole("KRW per USD", rate.krw_per_usd, 1000, 2000, step=10)
         self._rate = rate
-        self.costs, self.returns = figure_box(), figure_box()
+        self.costs, self.returns = FigureBox(), FigureBox()
         knobs = (
             *(self.tokens, self.input_share, self.cached_share, self.growth),
             *(self.baseline, self.model, self.prices),
             *(self.one_off_usd, self.monthly_running_usd, self.krw_per_usd),
         )
-        for knob in knobs:
-            knob.observe(lambda _: self._look(), names="value")
+        self._follow(self._look, *knobs)
         yield from (*knobs, self.status, self.costs, self.answer, self.returns)
 
     def _chosen(self) -> Assumptions:
@@ -93,30 +90,26 @@ class CostPanel(View):
         )
 
     def _look(self) -> None:
-        """Reckon anew, and draw it soon, or say what is in the way."""
-        if self._due is not None:
-            self._due.cancel()
+        """Reckon anew, and draw it soon; where something is in the way, nothing old stays."""
+        self._soon.forget()
+        self.table, self.answer.value = None, ""
         try:
             self._reckon()
-        except HolySheepError as error:
-            for box in (self.costs, self.returns):
-                box.layout.display = "none"
-            self.table, self.answer.value = None, ""
-            self._say(str(error), alarm=True)
-            return
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:  # no kernel: nobody moves sliders faster than they are drawn
-            self._draw()
-        else:
-            self._due = loop.call_later(DRAW_AFTER_S, self._draw)
+        finally:
+            if self.table is None:
+                self.costs.hide()
+                self.returns.hide()
+        self._soon.ask()
+
+    def _end(self) -> None:
+        self._soon.forget()
 
     def _reckon(self) -> None:
         move = self.assumptions = self._chosen()
         table = self.table = by_model(move)
         self.text = " ".join(filter(None, (in_words(move, table), cached_note(move))))
         self._say(self.text)
-        self.answer.value = _html(table_rows(table, move.baseline))
+        self._show_table(_html(table_rows(table, move.baseline)), "Models side by side")
 
     def _draw(self) -> None:
         from holysheep_helpers.plots_cost import plot_costs
@@ -132,7 +125,7 @@ _PERCENT = Decimal("0.01")
 
 def _whole(
     name: str, value: Any, low: int, high: int, *, step: int = 1, scale: Decimal | int = 1
-) -> w.IntSlider:
+) -> IntSlider:
     """A slider for a whole number of ``scale``, which begins at ``value`` and never alters it."""
     start = Decimal(value) / scale
     if start != int(start):
@@ -146,18 +139,14 @@ def _whole(
 
 def _models(name: str, value: str) -> w.Dropdown:
     ids = dict.fromkeys([*(model.id for model in catalog.models() if model.price), value])
-    return w.Dropdown(options=list(ids), value=value, description=name, layout=WIDE, style=LABEL)
+    return w.Dropdown(options=list(ids), value=value, description=name)
 
 
 def _html(rows: list[list[str]]) -> str:
     """A table that a screen reader can read out."""
-    head = "".join(
-        f'<th scope="col" style="text-align:left;padding-right:1.5em">{escape(x)}</th>'
-        for x in rows[0]
-    )
+    head = "".join(f'<th scope="col">{escape(text)}</th>' for text in rows[0])
     body = "".join(
-        "<tr>" + "".join(f'<td style="padding-right:1.5em">{escape(x)}</td>' for x in row) + "</tr>"
-        for row in rows[1:]
+        "<tr>" + "".join(f"<td>{escape(text)}</td>" for text in row) + "</tr>" for row in rows[1:]
     )
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 

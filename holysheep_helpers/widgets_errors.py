@@ -9,11 +9,13 @@ import ipywidgets as w
 import openai
 
 from holysheep_helpers.chat import ask
+from holysheep_helpers.controls import FigureBox
 from holysheep_helpers.diagnosing import diagnose
 from holysheep_helpers.errors import HolySheepError, InputError
 from holysheep_helpers.gateway import Gateway
+from holysheep_helpers.panel_view import show_figure
+from holysheep_helpers.panel_work import Panel, buttons, slider
 from holysheep_helpers.retries import retrying
-from holysheep_helpers.widgets import LABEL, WIDE, Panel, figure_box, show_figure, slider
 
 FAULTS: dict[str, Any] = {
     "503, the server failed": 503,
@@ -38,28 +40,24 @@ class ErrorsPanel(Panel):
 
     def _body(self) -> Iterable[w.Widget]:
         self.entries: list[dict[str, Any]] = []
-        self.fault = w.Dropdown(options=FAULTS, description="Fault", layout=WIDE, style=LABEL)
+        self.fault = w.Dropdown(options=FAULTS, description="Fault")
         self.times = slider("How many", 2, 0, 12)
-        self.policy = w.Dropdown(
-            options=[NONE, SDK, OURS, BOTH],
-            value=OURS,
-            description="Retries",
-            layout=WIDE,
-            style=LABEL,
-        )
+        self.policy = w.Dropdown(options=[NONE, SDK, OURS, BOTH], value=OURS, description="Retries")
         self.attempts = slider("Attempts", 3, 1, 6)
-        self.figure = figure_box()
+        self.figure = FigureBox()
         yield from (self.prompt, self.fault, self.times, self.policy, self.attempts)
-        yield from (self.send, self.answer, self.status, self.figure)
+        yield from (buttons(self.send), self.answer, self.status, self.figure)
 
-    def _work(self) -> None:
+    def _work(self, at: Any) -> None:
         mock = self.gateway.mock
         assert mock is not None
-        self.figure.layout.display = "none"
+        self.figure.hide()
         seen, spent_usd = len(mock.entries()), self.gateway.spend.usd
-        mock.script([self.fault.value] * self.times.value)
+        mock.script([at.fault] * at.times)
         try:
-            text = self._call()(self.prompt.value).text
+            text = self._call(at)(at.prompt).text
+        except InputError:
+            raise
         except (openai.OpenAIError, HolySheepError) as error:
             text = str(diagnose(error))
         finally:
@@ -74,10 +72,10 @@ class ErrorsPanel(Panel):
         if self.entries:
             from holysheep_helpers.plots_errors import plot_attempts
 
-            show_figure(self.figure, plot_attempts({str(self.policy.value): self.entries}))
+            show_figure(self.figure, plot_attempts({at.policy: self.entries}))
 
-    def _call(self) -> Callable[[str], Any]:
-        attempts, policy = self.attempts.value, self.policy.value
+    def _call(self, at: Any) -> Callable[[str], Any]:
+        attempts, policy = at.attempts, at.policy
         tries = attempts - 1 if policy in (SDK, BOTH) else 0
         client = self.gateway.client().with_options(max_retries=tries, timeout=TIMEOUT_S)
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from typing import Any
 
 import ipywidgets as w
 import openai
 
 from holysheep_helpers import catalog
 from holysheep_helpers.circuit import CircuitBreaker
+from holysheep_helpers.controls import FigureBox
 from holysheep_helpers.errors import HolySheepError, InputError
 from holysheep_helpers.fallbacks import failover
 from holysheep_helpers.gateway import Gateway
-from holysheep_helpers.widgets import LABEL, WIDE, Panel, figure_box, model_choice, slider
-from holysheep_helpers.widgets import show_figure as show
+from holysheep_helpers.panel_view import show_figure
+from holysheep_helpers.panel_work import Panel, buttons, model_choice, slider
 
 FAULTS = {
     "503: the server failed": 503,
@@ -43,51 +45,58 @@ class FailoverPanel(Panel):
         self.breaker: CircuitBreaker | None = None
         self.send.description = "Run"
         self.send.disabled = self.gateway.mock is None
-        self.fault = w.Dropdown(
-            options=list(FAULTS), description="Outage", layout=WIDE, style=LABEL
-        )
-        self.fallback = model_choice("gemini-2.5-flash")
-        self.fallback.description = "Fallback"
+        self.fault = w.Dropdown(options=list(FAULTS), description="Outage")
+        self.fallback = model_choice("gemini-2.5-flash", "Fallback")
         self.calls = slider("Calls", 60, 1, 90)
         self.begins = slider("Fails from, s", 10, 0, 90)
         self.lasts = slider("For, s", 35, 0, 90)
         self.failures = slider("Failures", 3, 1, 20)
         self.cool_down = slider("Cool-down, s", 20, 1, 60)
-        self.figure = figure_box()
+        self.figure = FigureBox()
         yield from (self.fault, self.fallback, self.calls, self.begins, self.lasts)
-        yield from (self.failures, self.cool_down, self.send, self.status, self.figure)
+        yield from (
+            self.failures,
+            self.cool_down,
+            buttons(self.send, self.stop),
+            self.status,
+            self.figure,
+        )
 
-    def _work(self) -> None:
+    def _work(self, at: Any) -> None:
         mock = self.gateway.mock
         if mock is None:
             raise InputError("An outage needs the mock: hs.failover_panel(hs.connect('mock')).")
-        self.figure.layout.display = "none"
+        self.figure.hide()
         now_s, came = 0, Counter[str]()
         breaker = self.breaker = CircuitBreaker(
-            failures=self.failures.value, cool_down_s=self.cool_down.value, clock=lambda: now_s
+            failures=at.failures, cool_down_s=at.cool_down, clock=lambda: now_s
         )
         mock.script([])  # what another cell may have left
         try:
-            for second in range(self.calls.value):
+            for second in range(at.calls):
                 now_s = second
-                if second == self.begins.value:
-                    fault = FAULTS[str(self.fault.value)]
-                    mock.script(fault, every=1, model=catalog.DEFAULT_MODEL)
-                if second == self.begins.value + self.lasts.value:
+                if self._stopped.is_set():
+                    break
+                if second == at.begins:
+                    mock.script(FAULTS[at.fault], every=1, model=catalog.DEFAULT_MODEL)
+                if second == at.begins + at.lasts:
                     mock.script([])
-                came[self._ask(breaker)] += 1
+                came[self._ask(breaker, at)] += 1
                 if second % 10 == 9:
-                    self._say(f"{second + 1} of {self.calls.value} calls …")
+                    self._say(f"{second + 1} of {at.calls} calls …")
         finally:
             mock.script([])  # other cells may ask the same mock
-        self._sum_up(breaker, came)
+        if came:
+            self._sum_up(breaker, came)
+        else:
+            self._say("Stopped before the first call.")
 
-    def _ask(self, breaker: CircuitBreaker) -> str:
+    def _ask(self, breaker: CircuitBreaker, at: Any) -> str:
         """Who answered, or which error was raised."""
-        models = dict.fromkeys([catalog.DEFAULT_MODEL, str(self.fallback.value)])
+        models = dict.fromkeys([catalog.DEFAULT_MODEL, at.fallback])
         known = {"models": list(models), "breaker": breaker, "preset": "fast"}
         try:
-            return failover(self.gateway, self.prompt.value, **known).model
+            return failover(self.gateway, at.prompt, **known).model
         except (HolySheepError, openai.OpenAIError) as error:
             return type(error).__name__
 
@@ -107,7 +116,7 @@ class FailoverPanel(Panel):
             )
         self.text += "."
         self._say(f"{self.text} Spent so far {self.gateway.spend}")
-        show(self.figure, plot_circuit(breaker))
+        show_figure(self.figure, plot_circuit(breaker))
 
 
 def failover_panel(

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from math import isfinite
 from queue import SimpleQueue
+from typing import Any
 
 import ipywidgets as w
 
+from holysheep_helpers.controls import FigureBox
 from holysheep_helpers.gateway import Gateway
 from holysheep_helpers.latency_load import Taken
 from holysheep_helpers.latency_run import LatencyRun
 from holysheep_helpers.measurement import Measurement
+from holysheep_helpers.panel_view import show_figure
+from holysheep_helpers.panel_work import Panel, buttons, model_choice, slider
 from holysheep_helpers.planning import planned
-from holysheep_helpers.widgets import Panel, figure_box, model_choice, show_figure, slider
 
 
 class LatencyPanel(Panel):
@@ -29,47 +33,41 @@ class LatencyPanel(Panel):
     def _body(self) -> Iterable[w.Widget]:
         self.result: LatencyRun | None = None
         self.before: LatencyRun | None = None
-        self._measurement: Measurement | None = None
         self.send.description = "Measure"
         self.model = model_choice()
         self.runs = slider("Runs", 20, 1, 100)
         self.concurrency = slider("At once", 1, 1, 16)
         self.max_tokens = slider("max_tokens", 40, 1, 200)
-        self.stop = w.Button(description="Stop", disabled=True)
-        self.stop.on_click(lambda _: self._end())
-        self.figure = figure_box()
+        self.figure = FigureBox()
         yield from (self.prompt, self.model, self.runs, self.concurrency, self.max_tokens)
-        yield from (w.HBox([self.send, self.stop]), self.status, self.figure, self.answer)
+        yield from (buttons(self.send, self.stop), self.status, self.figure, self.answer)
 
-    def _end(self) -> None:
-        if self._measurement is not None:
-            self._say("Stopping …")
-            self._measurement.stop()
-
-    def _work(self) -> None:
-        self.figure.layout.display = "none"
-        measurement = self._measurement = planned(
+    def _work(self, at: Any) -> None:
+        self.figure.hide()
+        measurement = planned(
             self.gateway,
-            self.prompt.value,
-            model=str(self.model.value),
-            runs=self.runs.value,
+            at.prompt,
+            model=at.model,
+            runs=at.runs,
             warmup=1,
-            concurrency=self.concurrency.value,
-            max_tokens=self.max_tokens.value,
+            concurrency=at.concurrency,
+            max_tokens=at.max_tokens,
         )
         self._say("Warming up …")
-        self.stop.disabled = False
+        self._on_stop = measurement.stop
+        if self._stopped.is_set():
+            measurement.stop()
         try:
             result = self._watch(measurement)
         finally:
-            self.stop.disabled = True
+            self._on_stop = None
         self._show_run(result)
 
     def _watch(self, measurement: Measurement) -> LatencyRun:
         """Measure in another thread, so that telling how far it is does not hold it up."""
         ended: SimpleQueue[Taken | None] = SimpleQueue()
         with ThreadPoolExecutor(1) as pool:
-            result = pool.submit(measurement.run, on_end=ended.put)
+            result = pool.submit(copy_context().run, measurement.run, on_end=ended.put)
             result.add_done_callback(lambda _: ended.put(None))
             for count, _ in enumerate(iter(ended.get, None), start=1):
                 self._say(f"Measured {count} of {measurement.runs} …")
@@ -83,7 +81,8 @@ class LatencyPanel(Panel):
             self.before = self.result
         self.result = result
         summary = result.summary()
-        self.text, self.answer.value = str(summary), summary._repr_html_()
+        self.text = str(summary)
+        self._show_table(summary._repr_html_(), "Latency, summed up")
         self._say(f"{len(result)} runs · spent so far {self.gateway.spend}")
         if _has_tokens(result):
             self._draw(result)

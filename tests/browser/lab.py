@@ -1,22 +1,34 @@
-"""A real JupyterLab in a real browser, for tests: start, open a notebook, run it, look at it."""
+"""A real JupyterLab in a real browser, for tests and pictures: start, open, run, look, shut down.
+
+with jupyterlab(root, folder) as address, browser_page() as page:
+    lesson = open_lesson(page, address, folder, "04_batch.ipynb")
+    lesson.run_all()
+    lesson.panel.screenshot(path=...)
+"""
 
 from __future__ import annotations
 
+import ast
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
 import threading
+import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NoAnswer
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from jupyter_client.blocking.client import BlockingKernelClient
+from playwright.sync_api import ConsoleMessage, Locator, Page, Request, expect, sync_playwright
 
 from tests.notebooks import regenerate
 
@@ -36,7 +48,10 @@ FLAGS = (
     "--no-first-run",
 )
 ADDRESS = re.compile(r"http://(?:localhost|127\.0\.0\.1):\d+/\S*\?token=\w+")
-START_S, RUN_S = 60, 120
+LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
+START_S, RUN_S, ANSWER_S = 60, 120, 30
+HARMLESS: dict[str, str] = {}
 
 
 def find_browser() -> str:
@@ -75,10 +90,13 @@ def _settings(folder: Path) -> dict[str, str]:
 
 @contextmanager
 def jupyterlab(root: Path, folder: Path) -> Iterator[str]:
-    """JupyterLab on a free port over the files in ``root``; gives its address with the token."""
+    """JupyterLab on a free port over the files in ``root``; gives its address with the token.
+
+    Its settings, and its kernels' connection files, are in ``folder``.
+    """
     command = [
         *(sys.executable, "-m", "jupyterlab", "--no-browser", "--ServerApp.port=0"),
-        f"--ServerApp.root_dir={root}",
+        *(f"--ServerApp.root_dir={root}", "--LabApp.expose_app_in_browser=True"),
     ]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")
@@ -134,7 +152,7 @@ def browser_page(width: int = 1280, height: int = 1400) -> Iterator[Page]:
         browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
         try:
             page = browser.new_page(viewport={"width": width, "height": height})
-            page.set_default_timeout(30_000)
+            page.set_default_timeout(ANSWER_S * 1000)
             yield page
         finally:
             browser.close()
@@ -148,48 +166,141 @@ def copy_unrun(file: Path, root: Path) -> int:
     return sum(bool(regenerate.text_of(cell["source"]).strip()) for cell in cells)
 
 
-def open_notebook(page: Page, address: str, name: str) -> None:
-    """Open ``name`` and wait until its kernel is there: idle alone also shows without one."""
-    page.goto(address.replace("/lab?", f"/lab/tree/{name}?"))
-    expect(page.locator(".jp-NotebookPanel .jp-Notebook")).to_be_visible(timeout=START_S * 1000)
-    kernel = page.locator(".jp-NotebookPanel-toolbar .jp-KernelName")
-    expect(kernel).to_contain_text("Python 3", timeout=START_S * 1000)
-    wait_until_idle(page)
+@dataclass
+class Lesson:
+    """A notebook that is open in JupyterLab; ``outside`` and ``console`` say what went wrong."""
+
+    page: Page
+    address: str
+    folder: Path
+    name: str
+    cells: int
+    outside: list[str] = field(default_factory=list)
+    console: list[str] = field(default_factory=list)
+
+    def open(self) -> None:
+        """Open it, and wait until its kernel is there: idle alone also shows without one."""
+        self.page.on("request", self._see)
+        self.page.on("console", self._hear)
+        self.page.on("pageerror", lambda error: self.console.append(str(error)))
+        self.page.goto(self.address.replace("/lab?", f"/lab/tree/{self.name}?"))
+        notebook = self.page.locator(".jp-NotebookPanel .jp-Notebook")
+        expect(notebook).to_be_visible(timeout=START_S * 1000)
+        kernel = self.page.locator(".jp-NotebookPanel-toolbar .jp-KernelName")
+        expect(kernel).to_contain_text("Python 3", timeout=START_S * 1000)
+        self.wait_until_idle()
+
+    def _see(self, request: Request) -> None:
+        parts = urlsplit(request.url)
+        if parts.scheme not in ("data", "blob") and parts.hostname not in LOOPBACK:
+            self.outside.append(request.url)
+
+    def _hear(self, message: ConsoleMessage) -> None:
+        known = any(part in message.text for part in HARMLESS)
+        if message.type == "error" and not known:
+            self.console.append(f"{message.text} ({message.location.get('url', '')})")
+
+    def wait_until_idle(self) -> None:
+        status = self.page.locator(".jp-NotebookPanel-toolbar .jp-Notebook-ExecutionIndicator")
+        expect(status).to_have_attribute("data-status", "idle", timeout=RUN_S * 1000)
+
+    def run_all(self) -> None:
+        """Restart the kernel and run all cells, until each has its number or one has failed."""
+        menu = self.page.get_by_role("menuitem", name="Kernel", exact=True)
+        menu.click()
+        self.page.get_by_role("menuitem", name="Restart Kernel and Run All Cells").click()
+        self.page.get_by_role("dialog").get_by_role("button", name="Confirm").click()
+        self.page.wait_for_function(
+            """cells => {
+                const all = [...document.querySelectorAll('.jp-Notebook .jp-CodeCell')];
+                const prompts = all.map(cell => cell.querySelector('.jp-InputPrompt').innerText);
+                const failed = document.querySelector("[data-mime-type$='jupyter.error']");
+                return failed || prompts.filter(prompt => /\\d/.test(prompt)).length === cells;
+            }""",
+            arg=self.cells,
+            timeout=RUN_S * 1000,
+        )
+        self.wait_until_idle()
+
+    def run_cell(self, text: str) -> None:
+        """Run again the cell that has this in its source."""
+        cell = self.page.locator(".jp-CodeCell", has_text=text).first
+        cell.locator(".jp-InputPrompt").click()
+        self.page.keyboard.press("Control+Enter")
+        self.wait_until_idle()
+
+    @property
+    def panel(self) -> Locator:
+        """The lesson's panel."""
+        return self.page.locator(".hs-panel")
+
+    def errors(self) -> list[str]:
+        """What failed: tracebacks, stderr, and widgets that could not be shown."""
+        bad = "[data-mime-type='application/vnd.jupyter.error'], [data-mime-type$='.stderr']"
+        shown = self.page.locator(f".jp-OutputArea-output:is({bad})").all_inner_texts()
+        lost = self.page.get_by_text("Error displaying widget").all_inner_texts()
+        return shown + lost
+
+    def show_in(self, theme: str) -> None:
+        """Change JupyterLab's theme to one of ``THEMES``."""
+        self.page.evaluate(
+            "theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})",
+            THEMES[theme],
+        )
+        light = str(theme == "light").lower()
+        expect(self.page.locator("body")).to_have_attribute("data-jp-theme-light", light)
+
+    def picture(self, file: Path, width: int = 1280, theme: str = "light") -> Path:
+        """A picture of the panel in a window so wide, in ``theme``."""
+        height = (self.page.viewport_size or {"height": 1400})["height"]
+        self.page.set_viewport_size({"width": width, "height": height})
+        self.show_in(theme)
+        self.panel.scroll_into_view_if_needed()
+        file.parent.mkdir(parents=True, exist_ok=True)
+        self.panel.screenshot(path=file, animations="disabled")
+        return file
+
+    def kernel(self, expression: str) -> Any:
+        """What a Python expression gives in the lesson's kernel, as a literal."""
+        client = BlockingKernelClient(
+            connection_file=str(self.folder / "runtime" / f"kernel-{self._session()[1]}.json")
+        )
+        client.load_connection_file()
+        client.start_channels(stdin=False, hb=False)
+        try:
+            client.wait_for_ready(timeout=ANSWER_S)
+            asked = {"x": expression}
+            client.execute("", silent=True, user_expressions=asked)
+            found = client.get_shell_msg(timeout=ANSWER_S)["content"]["user_expressions"]["x"]
+        finally:
+            client.stop_channels()
+        if found["status"] != "ok":
+            raise AssertionError(f"{expression}: {found['ename']}: {found['evalue']}")
+        return ast.literal_eval(found["data"]["text/plain"])
+
+    def _session(self) -> tuple[str, str]:
+        """The ids of this notebook's session and of its kernel."""
+        sessions = json.loads(self._call("GET", "api/sessions"))
+        return next((s["id"], s["kernel"]["id"]) for s in sessions if s["path"] == self.name)
+
+    def shut_down(self) -> None:
+        """End the lesson's kernel."""
+        self._call("DELETE", f"api/sessions/{self._session()[0]}")
+
+    def _call(self, method: str, path: str) -> bytes:
+        parts = urlsplit(self.address)
+        token = parse_qs(parts.query)["token"][0]
+        request = urllib.request.Request(
+            f"{parts.scheme}://{parts.netloc}/{path}",
+            method=method,
+            headers={"Authorization": f"token {token}"},
+        )
+        with urllib.request.urlopen(request, timeout=ANSWER_S) as reply:
+            return reply.read()
 
 
-def wait_until_idle(page: Page) -> None:
-    status = page.locator(".jp-NotebookPanel-toolbar .jp-Notebook-ExecutionIndicator")
-    expect(status).to_have_attribute("data-status", "idle", timeout=RUN_S * 1000)
-
-
-def run_all(page: Page, cells: int) -> None:
-    """Run all cells and wait until so many of them have their number, or one has failed."""
-    page.get_by_role("menuitem", name="Run", exact=True).click()
-    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-    page.wait_for_function(
-        """cells => {
-            const shown = [...document.querySelectorAll('.jp-Notebook .jp-CodeCell')];
-            const prompts = shown.map(cell => cell.querySelector('.jp-InputPrompt').innerText);
-            const failed = document.querySelector("[data-mime-type$='jupyter.error']");
-            return failed || prompts.filter(prompt => /\\d/.test(prompt)).length === cells;
-        }""",
-        arg=cells,
-        timeout=RUN_S * 1000,
-    )
-    wait_until_idle(page)
-
-
-def errors(page: Page) -> list[str]:
-    """What failed: tracebacks, stderr, and widgets that could not be shown."""
-    bad = "[data-mime-type='application/vnd.jupyter.error'], [data-mime-type$='.stderr']"
-    shown = page.locator(f".jp-OutputArea-output:is({bad})").all_inner_texts()
-    lost = page.get_by_text("Error displaying widget").all_inner_texts()
-    return shown + lost
-
-
-def screenshot(page: Page, name: str) -> Path:
-    """A picture of the page in ``tests/browser/artifacts``, for people to look at."""
-    ARTIFACTS.mkdir(exist_ok=True)
-    file = ARTIFACTS / f"{name}.png"
-    page.screenshot(path=file, full_page=True)
-    return file
+def open_lesson(page: Page, address: str, root: Path, folder: Path, name: str) -> Lesson:
+    """Copy a notebook, not run, into the server's ``root``, and open it."""
+    lesson = Lesson(page, address, folder, name, copy_unrun(regenerate.NOTEBOOKS / name, root))
+    lesson.open()
+    return lesson

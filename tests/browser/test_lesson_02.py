@@ -1,36 +1,41 @@
-"""Lesson 2 in a real JupyterLab: all cells run, and the panel's button brings a new reply."""
-
-from pathlib import Path
+"""Lesson 2 in a real JupyterLab: what is sent is what the playground shows."""
 
 from playwright.sync_api import expect
 
-from tests.browser import lab
-from tests.notebooks.regenerate import NOTEBOOKS
-
-NAME = "02_ask.ipynb"
+from tests.browser.lab import Lesson
+from tests.browser.promises import HasPanel, button, empty_the_prompt, number
 
 
-def test_the_panel_answers_in_a_browser(tmp_path: Path) -> None:
-    lab.find_browser()
-    root, folder = tmp_path / "lessons", tmp_path / "jupyter"
-    root.mkdir()
-    cells = lab.copy_unrun(NOTEBOOKS / NAME, root)
-    with lab.jupyterlab(root, folder) as address, lab.browser_page() as page:
-        lab.open_notebook(page, address, NAME)
-        lab.run_all(page, cells)
-        assert lab.errors(page) == []
+class TestAsk(HasPanel):
+    NAME = "02_ask.ipynb"
 
-        send = page.get_by_role("button", name="Send", exact=True).first
-        send.scroll_into_view_if_needed()
-        panel = page.locator(".widget-vbox", has=send).last
-        reply = panel.locator(".hs-panel-reply").first
-        before = reply.inner_text()
-        prompt = panel.get_by_role("textbox", name="Prompt").first
-        prompt.fill("Which colour has the sky above the river at noon?")
-        prompt.press("Tab")
-        send.click()
-        expect(reply).not_to_have_text(before)
-        expect(reply).to_contain_text("sky")
-        expect(send).to_be_enabled()
-        assert lab.errors(page) == []
-        assert lab.screenshot(page, "lesson_02").stat().st_size > 20_000
+    def drive(self, lesson: Lesson) -> None:
+        preset = lesson.panel.get_by_role("combobox", name="Preset")
+        preset.focus()
+        preset.press("ArrowDown")  # another preset, not another cell
+        chosen = lesson.kernel("(panel.preset.value, panel.max_tokens.value)")
+        assert chosen[0] == preset.input_value() != "general"
+        expect(number(lesson, "max_tokens")).to_have_value(str(chosen[1]))
+        lesson.panel.get_by_role("textbox", name="Prompt").fill("Which colour has the sky?")
+        button(lesson, "Send").click()
+        expect(lesson.panel.locator(".hs-answer")).to_contain_text("sky")
+        expect(lesson.panel.get_by_role("status")).to_contain_text("spent so far")
+
+    def provoke(self, lesson: Lesson) -> str:
+        return empty_the_prompt(lesson)
+
+    def test_send_right_after_typing_sends_what_is_shown(self, lesson: Lesson) -> None:
+        prompt = lesson.panel.get_by_role("textbox", name="Prompt")
+        for count in range(41, 47):
+            number(lesson, "max_tokens").fill(str(count))
+            prompt.fill("")
+            prompt.press_sequentially(f"What do you know about otter number {count}?")
+            button(lesson, "Send").click()
+            expect(lesson.panel.locator(".hs-answer")).to_contain_text(f"otter number {count}")
+            expect(button(lesson, "Send")).to_be_enabled()
+
+    def test_a_warning_is_shown_inside_the_panel(self, lesson: Lesson) -> None:
+        number(lesson, "max_tokens").fill("3")
+        button(lesson, "Send").click()
+        expect(lesson.panel.locator(".hs-warned")).to_contain_text("CutShortWarning")
+        assert lesson.errors() == []

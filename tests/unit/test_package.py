@@ -167,7 +167,8 @@ FLOORS = (
         "exercise_checks_cost",
     ),
     *("exercise_checks", "exercise_checks_latency", "exercises", "checkup"),
-    *("panel_view", "widgets", "widgets_batch", "widgets_latency"),
+    *("controls", "panel_places", "panel_warnings", "panel_view", "panel_work", "soon"),
+    *("widgets", "widgets_batch", "widgets_latency"),
     *("widgets_errors", "widgets_failover", "widgets_long", "widgets_cost"),
 )
 THE_MOCK_KNOWS = {"errors", "catalog", "addresses", "tokens", "mock"}

@@ -1,6 +1,7 @@
 """The panels, pressed from code: what they send, show and refuse."""
 
 import re
+import warnings
 from collections.abc import Callable
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 import holysheep_helpers as hs
 from holysheep_helpers.mock.handle import MockHandle
 from holysheep_helpers.mock.server import serve
-from holysheep_helpers.widgets import Panel
+from holysheep_helpers.panel_work import Panel
 
 
 def press(panel: Panel) -> None:
@@ -51,9 +52,15 @@ def test_a_preset_moves_the_sliders(gw: hs.Gateway, preset: str) -> None:
 def test_a_cut_answer_is_loud_in_the_panel(gw: hs.Gateway) -> None:
     panel = hs.playground(gw)
     panel.max_tokens.value = 5
-    with pytest.warns(hs.CutShortWarning):
-        press(panel)
-    assert "CUT SHORT" in panel.text
+    for _ in range(2):  # the second answer is cut as well
+        with warnings.catch_warnings():
+            warnings.simplefilter("default")
+            press(panel)
+        assert "CUT SHORT" in panel.text
+        assert "CutShortWarning: The reply was cut by max_tokens (5)" in panel.warned.value
+    panel.max_tokens.value = 500
+    press(panel)
+    assert panel.warned.value == ""
 
 
 def test_what_goes_wrong_is_shown_and_the_panel_can_be_used_again(
@@ -130,10 +137,10 @@ def test_the_batch_panel_draws_who_waits_when(mock: MockHandle) -> None:
     mock.reset()
     press(panel)
     assert panel.result.sent == len(mock.entries()) == 6
-    panel.prompt.value = ""
-    panel.concurrency.value = 1
+    panel.prompt.value = " "
     press(panel)
-    assert [entry["status"] for entry in mock.entries()[6:]] == [200] * 6
+    assert "InputError: The prompt is empty" in panel.text
+    assert len(mock.entries()) == 6
 
 
 def test_live_no_fault_can_be_asked_for(gw: hs.Gateway) -> None:

@@ -49,7 +49,7 @@ def test_a_key_held_down_draws_once_when_it_is_let_go(
     )
     monkeypatch.setattr("holysheep_helpers.plots_returns.plot_break_even", drawn.append)
     monkeypatch.setattr("holysheep_helpers.widgets_cost.show_figure", lambda box, figure: None)
-    monkeypatch.setattr("holysheep_helpers.widgets_cost.DRAW_AFTER_S", 0)
+    panel._soon.after_s = 0
 
     async def hold() -> None:
         for million in range(11, 31):

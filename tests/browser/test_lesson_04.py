@@ -1,0 +1,34 @@
+"""Lesson 4 in a real JupyterLab: a batch, its faults, and its end."""
+
+from playwright.sync_api import expect
+
+from tests.browser.lab import Lesson
+from tests.browser.promises import HasPanel, button, empty_the_prompt, number
+
+
+class TestBatch(HasPanel):
+    NAME = "04_batch.ipynb"
+
+    def drive(self, lesson: Lesson) -> None:
+        number(lesson, "Prompts").fill("12")
+        faults = lesson.panel.get_by_role("slider", name="Faults, %")
+        for _ in range(6):
+            faults.press("ArrowRight")
+        button(lesson, "Send").click()
+        expect(lesson.panel.get_by_role("status")).to_contain_text("12 prompts: 12 answered")
+        expect(lesson.panel.get_by_role("img", name="12 prompts in")).to_be_visible()
+        assert lesson.kernel("len(panel.result) < panel.result.sent")
+
+    def provoke(self, lesson: Lesson) -> str:
+        return empty_the_prompt(lesson)
+
+    def test_stop_ends_the_batch(self, lesson: Lesson) -> None:
+        lesson.panel.get_by_role("textbox", name="Prompt").fill("hello")
+        number(lesson, "Prompts").fill("60")
+        number(lesson, "Per minute").fill("60")
+        number(lesson, "At once").fill("1")
+        button(lesson, "Send").click()
+        expect(lesson.panel.get_by_role("status")).to_contain_text("under way")
+        button(lesson, "Stop").press("Enter")
+        expect(lesson.panel.get_by_role("status")).to_contain_text("60 prompts")
+        assert lesson.kernel("len(panel.result.failed)") > 0
