@@ -4,12 +4,14 @@ from playwright.sync_api import expect
 
 from tests.browser.lab import Lesson
 from tests.browser.promises import HasPanel, button, number
+from tools import pictures
 
 
 class TestFailover(HasPanel):
     NAME = "07_failover.ipynb"
 
     def drive(self, lesson: Lesson) -> None:
+        assert pictures.use_panel(lesson) == pictures.words(), "python tools/pictures.py"
         number(lesson, "Calls").fill("20")
         lasts = lesson.panel.get_by_role("slider", name="For, s")
         before = lasts.input_value()

@@ -7,6 +7,7 @@ import pytest
 
 from tests.notebooks.test_keys import ROOT
 from tests.notebooks.test_notebooks import FILES, every_notebook, markdown
+from tools import pictures
 
 TEACHING = (ROOT / "docs" / "teaching.md").read_text("utf-8")
 AGENDA = re.compile(r"^\| (\d+) \| (\d\d) \|(.*)\|$", re.MULTILINE)
@@ -48,3 +49,10 @@ def test_korean_readers_find_every_lesson_and_both_commands() -> None:
     assert re.findall(r"\]\(notebooks/(\S+)\)", korean) == [file.name for file in FILES]
     assert "\npython start.py\n" in korean
     assert "\npython start.py test\n" in korean
+
+
+def test_the_readmes_figure_is_the_lessons() -> None:
+    assert pictures.FIGURE.read_bytes() == pictures.figure(), "python tools/pictures.py --figure"
+    readme = (ROOT / "README.md").read_text("utf-8")
+    assert f"a figure of lesson {int(pictures.FIGURE_LESSON[:2])} " in readme
+    assert f"a panel of lesson {int(pictures.PANEL_LESSON[:2])}, " in readme
