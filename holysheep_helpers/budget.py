@@ -50,8 +50,9 @@ class Budget:
             return
         if self.spend.usd >= self.limit_usd:
             raise BudgetError(
-                f"Not sent: {self.spend.usd:f} USD is spent and the budget is {self.limit_usd:f} USD. "
-                "To go on, connect again with a larger one: hs.connect(budget_usd=...)."
+                f"Not sent: {self.spend.usd:f} USD is spent and the budget is "
+                f"{self.limit_usd:f} USD. To go on, connect again with a larger "
+                "one: hs.connect(budget_usd=...)."
             )
         what, price = _priced(request)
         if price is not None:

@@ -38,8 +38,8 @@ def page() -> str:
         "# Errors, told apart", "",
         "What `hs.diagnose(error)` knows, generated from `holysheep_helpers/kinds.py` by",
         "`python -m holysheep_helpers.errors_page`. *aiohttp* is the transport of the gateway's",
-        "async clients. What an error means goes by its type, status, code and causes, never by",
-        "the words of its message.", "", as_markdown(),
+        "asynchronous clients. What an error means goes by its type, status, code and causes,",
+        "never by the words of its message.", "", as_markdown(),
     ])  # fmt: skip
 
 

@@ -246,7 +246,8 @@ def sync_client(target: object) -> openai.OpenAI:
         return _asking_once(target)
     raise InputError(
         f"A {type(target).__name__} was given: hs.connect()'s gateway or an openai.OpenAI client "
-        "is needed" + (" (for an async client there is hs.astream)." if _is_async(target) else ".")
+        "is needed"
+        + (" (for an asynchronous client there is hs.astream)." if _is_async(target) else ".")
     )
 
 

@@ -174,7 +174,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType({
     # ---- the answer
     "first_token_timeout": _theirs(
         "No answer came in time.", "`APITimeoutError`",
-        "Is it up, and reachable? Ask again; a long answer needs a longer timeout, or a stream.",
+        "Is it up, and reachable? Ask again; a long answer needs a longer time-out, or a stream.",
         cost=True,
     ),
     "stalled_stream": _theirs(

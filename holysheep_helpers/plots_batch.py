@@ -39,7 +39,7 @@ def plot_gantt(batches: Batches) -> Figure:
         for item in batch:
             _row(axes, item)
         took_s = max(attempt.end_s for item in batch for attempt in item.timeline)
-        axes.set_title(f"{name + ': ' if name else ''}{len(batch)} prompts in {took_s:.2f} s")
+        axes.set_title(f"{name + ': ' if name else ''}{_count(batch)} in {took_s:.2f} s")
         axes.set_xlabel("seconds since the batch began")
     all_axes[0][0].set_ylabel("prompt")
     all_axes[0][0].set_ylim(rows - 0.3, -0.7)  # the first on top
@@ -49,6 +49,10 @@ def plot_gantt(batches: Batches) -> Figure:
     figure.legend(handles=marks, loc="outside lower center", ncols=4, frameon=False)
     plt.close(figure)  # the returned figure is shown once, by the cell that has it last
     return figure
+
+
+def _count(batch: BatchResult) -> str:
+    return f"{len(batch)} prompt{'s' * (len(batch) != 1)}"
 
 
 def _marks(batches: Iterable[BatchResult]) -> list[Patch]:

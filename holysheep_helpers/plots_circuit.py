@@ -78,7 +78,8 @@ def _outage(axes: Axes, begins_s: float, ends_s: float) -> None:
 def _row(axes: Axes, row: int, events: Sequence[Event], start_s: float, end_s: float) -> None:
     for what, from_s, to_s in _spans(events, start_s, end_s):
         span, style = [(from_s, to_s - from_s)], SPANS[what]
-        axes.broken_barh(span, (row - 0.32, 0.64), zorder=1, label=what, **style)
+        order = 1.5 if what == "half-open" else 1  # not behind the span that follows it
+        axes.broken_barh(span, (row - 0.32, 0.64), zorder=order, label=what, **style)
     for what, style in MARKS.items():
         times = [event.at_s - start_s for event in events if event.what == what]
         if times:

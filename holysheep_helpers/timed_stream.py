@@ -85,7 +85,7 @@ class TimedStream:
 
     @property
     def answer_ttft_s(self) -> float | None:
-        """Time to the first token of the answer, after any reasoning."""
+        """Time to first token of the answer, after any reasoning."""
         first = next((text for text in self.texts if text.kind == "answer"), None)
         if self.sent_s is None or first is None:
             return None

@@ -148,7 +148,7 @@ def test_the_reply_says_who_answered_who_failed_and_what_it_cost(
     assert first.startswith(f"{GEMINI} · ")
     assert second == (f"tried: {MISTRAL} first_token_timeout (may have cost) → {GEMINI} answered")
     assert reply.summary() in repr(reply)
-    assert "tried: " in reply._repr_html_()
+    assert "<br>tried: " in reply._repr_html_()  # a line of its own
 
 
 def test_a_reply_of_the_first_model_looks_like_any_other(gw: hs.Gateway) -> None:

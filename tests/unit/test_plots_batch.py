@@ -45,6 +45,8 @@ def test_several_share_their_scale_and_bear_their_names() -> None:
     assert left.get_xlim() == right.get_xlim()
     assert left.get_title(loc="left") == "하나씩: 8 prompts in 8.00 s"
     assert right.get_title(loc="left") == "넷씩: 8 prompts in 2.00 s"
+    (single,) = hs.plot_gantt(ask(Server(), names(1))).axes
+    assert single.get_title(loc="left").startswith("1 prompt in ")
 
 
 def test_the_sweep_shows_the_knee_that_littles_law_predicts() -> None:
@@ -64,6 +66,8 @@ def test_the_sweep_shows_the_knee_that_littles_law_predicts() -> None:
     assert (predicted[0], predicted[-1]) == pytest.approx((2.0, 10.0))
     assert list(drawn["knee, 5 at once"].get_xdata()) == pytest.approx([5.0, 5.0])
     assert axes.get_title(loc="left") == "Beyond 5 at once, more brings nothing"
+    (free,) = hs.plot_sweep(sweep).axes
+    assert free.get_title(loc="left").endswith(" answers a second at most, with 8 at once")
 
 
 def test_littles_law() -> None:

@@ -86,3 +86,17 @@ def test_its_legend_has_each_mark_once() -> None:
     (legend,) = figure.legends
     labels = [text.get_text() for text in legend.get_texts()]
     assert sorted(labels) == ["answered", "failed", "half-open", "open", "passed over"]
+
+
+def test_an_outage_is_marked_with_its_end() -> None:
+    axes: Any = hs.plot_circuit(outage(60), outage_s=(10, 45)).axes[0]
+    bar, end = axes.get_lines()[-2:]
+    assert bar.get_label() == "down from 10 to 45 s"
+    assert list(bar.get_xdata()) == [10, 45]
+    assert list(end.get_xdata()) == [45, 45]
+    assert axes.get_ylim()[1] < bar.get_ydata()[0] < -0.32  # above the first row, in the figure
+
+
+def test_an_outage_that_ends_before_it_begins_is_an_error() -> None:
+    with pytest.raises(hs.InputError, match=r"outage_s is \(45, 10\): \(from, to\)"):
+        hs.plot_circuit(outage(60), outage_s=(45, 10))
