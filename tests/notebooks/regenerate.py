@@ -6,7 +6,7 @@
     python start.py notebooks --twice            write nothing; run all cells twice in one kernel
 
 Two run at once, and their lines come in the order of their names. A file that a notebook leaves
-beside itself is an error, too.
+beside itself is an error, too. Where new times are to be stored, run that lesson alone.
 What can't be the same twice is made so (the mock's port, widget views, metadata); outputs of cells
 tagged ``nbval-ignore-output`` are kept from the last time while id and source stay the same.
 """
@@ -242,9 +242,13 @@ def run_twice(file: Path, env: dict[str, str]) -> tuple[bool, str]:
     cells = copy.deepcopy(notebook["cells"])
     notebook["cells"] += [{**cell, "id": f"again-{cell['id']}"} for cell in cells]
     try:
-        execute(notebook, file.parent, env)
+        done = execute(notebook, file.parent, env)
     except CellExecutionError as error:
         return False, f"FAILED   {file.name}, run twice in one kernel\n{error}"
+    outputs = [output for cell in code_cells(done) for output in cell["outputs"]]
+    warned = [text_of(one["text"]) for one in outputs if one.get("name") == "stderr"]
+    if warned:
+        return False, "\n".join([f"WARNED   {file.name}, run twice in one kernel", *warned])
     return True, f"twice    {file.name}"
 
 

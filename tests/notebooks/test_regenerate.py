@@ -126,11 +126,14 @@ def test_a_cell_that_works_only_once_is_found_and_nothing_is_stored(
 ) -> None:
     once = store(folder, "a.ipynb", "'name' in globals() and 1 / 0\nname = 1")
     store(folder, "b.ipynb", "name = 1", "del name")
+    store(folder, "c.ipynb", "import warnings\nwarnings.warn('careful')")
     before = once.read_bytes()
     assert r.main(["--twice"]) == 1
     told = capsys.readouterr().out
     assert "FAILED   a.ipynb, run twice" in told
     assert "twice    b.ipynb" in told
+    assert "WARNED   c.ipynb" in told
+    assert "careful" in told
     assert once.read_bytes() == before
 
 
