@@ -49,13 +49,14 @@ def ways(clone: Path, room: Path | None) -> Iterator[tuple[str, list[list[str]]]
 
 def seconds(commands: list[list[str]], clone: Path, env: dict[str, str]) -> float:
     """What the clone and the commands take; the last one must print an answer."""
-    start_s = perf_counter()
+    start_s, said = perf_counter(), ""
     subprocess.run(["git", "clone", "--quiet", str(ROOT), str(clone)], check=True)
     for command in commands:
         done = subprocess.run(command, cwd=clone, env=env, capture_output=True, encoding="utf-8")
         if done.returncode:
             sys.exit(f"{' '.join(command)}\nended with {done.returncode}:\n{done.stderr[-2000:]}")
-    if not done.stdout.strip():
+        said = done.stdout.strip()
+    if not said:
         sys.exit(f"No answer came from: {' '.join(commands[-1])}")
     return perf_counter() - start_s
 
