@@ -147,7 +147,7 @@ class Environment:
         tests = tests or self.stored()[3:] == ["tests"]
         if self.offline:
             self.alone = wheels("check", self.offline, self.root, tests)
-        source = f"takes all from {self.offline}" if self.offline else "needs the network"
+        source = "takes all from your folder" if self.offline else "needs the network"
         say(f"Setting up: this takes a minute or two the first time, and {source}.")
         if self.stored()[:2] != self.wanted()[:2] or not self.works():
             self.make()

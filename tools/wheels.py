@@ -160,7 +160,9 @@ class Filling:
         :raises FolderError: it failed; its own words are in the message.
         """
         full = [self.python, "-m", *command]
-        done = subprocess.run(full, cwd=self.root, capture_output=True, encoding="utf-8")
+        done = subprocess.run(
+            full, cwd=self.root, capture_output=True, encoding="utf-8", errors="replace"
+        )
         if done.returncode:
             words = "\n  ".join(done.stderr.strip().splitlines()[-12:])
             cure = "If it speaks of a connection or a time-out: connect, then run it again."
@@ -240,7 +242,7 @@ class Filling:
         )
         (self.folder / "README.txt").write_text(words, "utf-8")
         (self.folder / LISTED).write_text(json.dumps(content, indent=1) + "\n", "utf-8")
-        print(f"{self.folder}: {len(wheels)} wheels, {megabytes:.0f} MB", flush=True)
+        print(f"Together: {len(wheels)} wheels, {megabytes:.0f} MB. Next: README.txt", flush=True)
 
 
 def pinned(wheel: Path) -> str:
