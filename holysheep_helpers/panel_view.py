@@ -84,13 +84,14 @@ class View:
         return text
 
     def _warn(self, said: Iterable[str]) -> None:
-        lines = (f"<div>⚠ {escape(self._without_key(text))}</div>" for text in dict.fromkeys(said))
+        lines = (f"<div>Warning: {escape(self._without_key(text))}</div>" for text in dict.fromkeys(said))
         inside = "".join(lines)
         self.warned.value = f'<div class="hs-warned" role="status">{inside}</div>' * bool(inside)
 
-    def _show(self, text: str) -> None:
+    def _show(self, text: str, *, columns: bool = False) -> None:
         self.text = text
-        self.answer.value = f'<div class="hs-answer" aria-live="polite">{escape(text)}</div>'
+        look = "hs-answer hs-fixed" if columns else "hs-answer"
+        self.answer.value = f'<div class="{look}" aria-live="polite">{escape(text)}</div>'
 
     def _show_table(self, html: str, name: str) -> None:
         """Show a table, which is scrolled where it is wider than the panel."""

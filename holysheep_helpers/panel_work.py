@@ -33,7 +33,7 @@ class Panel(View):
         self.stop = Button("Stop", disabled=True)
         self.send.on_click(lambda: self._guarded(self._start))
         self.stop.on_click(self._stop)
-        self._stopped = threading.Event()
+        self._stopped, self._lock = threading.Event(), threading.Lock()
         self._on_stop: Callable[[], None] | None = None
         self._thread: threading.Thread | None = None
         super().__init__()
@@ -61,13 +61,21 @@ class Panel(View):
         try:
             self._guarded(lambda: self._work(at))
         finally:
-            self.stop.disabled, self.send.disabled = True, False
+            self._no_more_stop()
+            self.send.disabled = False
 
     def _stop(self) -> None:
-        if not self.send.disabled:
-            return
-        self._say("Stopping …")
+        with self._lock:
+            if self.stop.disabled:
+                return
+            self._say("Stopping …")
         self._end()
+
+    def _no_more_stop(self) -> None:
+        """The work is done, and what is said from now on is the last word."""
+        with self._lock:
+            self.stop.disabled = True
+            self._on_stop = None
 
     def _end(self) -> None:
         self._stopped.set()
@@ -91,7 +99,7 @@ class Panel(View):
             try:
                 return await work
             finally:
-                self._on_stop = None
+                self._no_more_stop()
 
         return asyncio.run(watched())
 

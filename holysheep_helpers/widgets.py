@@ -93,6 +93,7 @@ class ComparePanel(Panel):
             self._say(f"Asking {model} …")
             self.replies[model] = ask(self.gateway, at.prompt, model=model)
             self._show("\n\n".join(f"{reply!r}" for reply in self.replies.values()))
+        self._no_more_stop()
         if not chosen:
             self._say("Choose a model, or several.", alarm=True)
             return

@@ -54,16 +54,17 @@ class ErrorsPanel(Panel):
         self.figure.hide()
         seen, spent_usd = len(mock.entries()), self.gateway.spend.usd
         mock.script([at.fault] * at.times)
+        columns = False
         try:
             text = self._call(at)(at.prompt).text
         except InputError:
             raise
         except (openai.OpenAIError, HolySheepError) as error:
-            text = str(diagnose(error))
+            text, columns = str(diagnose(error)), True
         finally:
             mock.script([])  # other cells may ask the same mock
         self.entries = mock.entries()[seen:]
-        self._show(text)
+        self._show(text, columns=columns)
         lost = sum(entry["paid"] == "maybe" for entry in self.entries)
         bill = f"{(self.gateway.spend.usd - spent_usd).normalize():f} USD"
         bill += f", and up to {lost} more that were lost" if lost else ""

@@ -86,6 +86,7 @@ class FailoverPanel(Panel):
                     self._say(f"{second + 1} of {at.calls} calls …")
         finally:
             mock.script([])  # other cells may ask the same mock
+        self._no_more_stop()
         if came:
             self._sum_up(breaker, came)
         else:

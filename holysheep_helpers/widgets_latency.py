@@ -60,7 +60,7 @@ class LatencyPanel(Panel):
         try:
             result = self._watch(measurement)
         finally:
-            self._on_stop = None
+            self._no_more_stop()
         self._show_run(result)
 
     def _watch(self, measurement: Measurement) -> LatencyRun:

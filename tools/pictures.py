@@ -47,7 +47,7 @@ def use_panel(lesson: lab.Lesson) -> str:
     lesson.panel.get_by_role("button", name=PANEL_BUTTON, exact=True).click()
     expect(lesson.panel.locator("img")).to_be_visible()
     labels = lesson.panel.locator("label").all_inner_texts()
-    said = lesson.panel.get_by_role("status").inner_text()
+    said = lesson.panel.locator(".hs-said").inner_text()
     spent = said.find("Spent so far")  # with whatever was asked before
     return " | ".join([*labels, re.sub(r"\s+", " ", said[:spent]).strip()])
 

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser import lab
+pytest.register_assert_rewrite("tests.browser.promises")
+
+from tests.browser import lab  # noqa: E402 (after the line above)
 
 
 @pytest.fixture(scope="session")
@@ -22,6 +24,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path
 @pytest.fixture(scope="class")
 def lesson(request: pytest.FixtureRequest, server: tuple[str, Path, Path]) -> Iterator[lab.Lesson]:
     """The lesson that the class is about, run from top to bottom after a restart."""
+    assert request.cls is not None
     with lab.browser_page() as page:
         opened = lab.open_lesson(page, *server, request.cls.NAME)
         opened.run_all()

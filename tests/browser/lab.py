@@ -50,8 +50,12 @@ FLAGS = (
 ADDRESS = re.compile(r"http://(?:localhost|127\.0\.0\.1):\d+/\S*\?token=\w+")
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
+HEIGHT = 2000  # the tallest panel is seen at once
 START_S, RUN_S, ANSWER_S = 60, 120, 30
-HARMLESS: dict[str, str] = {}
+# What JupyterLab itself writes to the console as an error, and why nothing is wrong.
+HARMLESS = {
+    "Could not restore the debugger state": "the kernel was restarted while the debugger asked it",
+}
 
 
 def find_browser() -> str:
@@ -145,7 +149,7 @@ def _stop(process: subprocess.Popen[str]) -> None:
 
 
 @contextmanager
-def browser_page(width: int = 1280, height: int = 1400) -> Iterator[Page]:
+def browser_page(width: int = 1280, height: int = HEIGHT) -> Iterator[Page]:
     """A page of a fresh, headless browser."""
     path = find_browser()
     with sync_playwright() as playwright:
@@ -183,7 +187,10 @@ class Lesson:
         self.page.on("request", self._see)
         self.page.on("console", self._hear)
         self.page.on("pageerror", lambda error: self.console.append(str(error)))
-        self.page.goto(self.address.replace("/lab?", f"/lab/tree/{self.name}?"))
+        place = (
+            f"/lab/workspaces/{Path(self.name).stem}/tree/{self.name}?"  # no other open beside it
+        )
+        self.page.goto(self.address.replace("/lab?", place))
         notebook = self.page.locator(".jp-NotebookPanel .jp-Notebook")
         expect(notebook).to_be_visible(timeout=START_S * 1000)
         kernel = self.page.locator(".jp-NotebookPanel-toolbar .jp-KernelName")
@@ -252,8 +259,7 @@ class Lesson:
 
     def picture(self, file: Path, width: int = 1280, theme: str = "light") -> Path:
         """A picture of the panel in a window so wide, in ``theme``."""
-        height = (self.page.viewport_size or {"height": 1400})["height"]
-        self.page.set_viewport_size({"width": width, "height": height})
+        self.page.set_viewport_size({"width": width, "height": HEIGHT})
         self.show_in(theme)
         self.panel.scroll_into_view_if_needed()
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -65,7 +65,7 @@ class HasPanel(Runs):
                 part.scrollWidth > part.clientWidth + 1 && part.clientWidth
                 && getComputedStyle(part).display !== 'inline'
                 && !part.closest('.hs-scroll, textarea, select, input'))
-                .map(part => part.className + ': ' + part.innerText.slice(0, 40))"""
+                .map(part => `${part.className}: ${part.scrollWidth} > ${part.clientWidth}`)"""
         )
         found = violations(lesson)
         assert (cut, found) == ([], [])
@@ -110,7 +110,8 @@ class HasPanel(Runs):
 
     def test_an_error_is_shown_inside_the_panel(self, lesson: Lesson) -> None:
         says = self.provoke(lesson)
-        expect(lesson.panel.get_by_role("alert")).to_contain_text(says)
+        alert = lesson.panel.get_by_role("alert")
+        expect(alert).to_contain_text(says)
         lesson.picture(ARTIFACTS / f"{self.NAME[:2]}_error.png")
         assert lesson.errors() == []
 
@@ -118,7 +119,7 @@ class HasPanel(Runs):
         open_widgets = "len(__import__('sys').modules['ipywidgets.widgets.widget']._instances)"
         before = lesson.kernel(open_widgets)
         for _ in range(2):
-            lesson.run_cell("_panel(")
+            lesson.run_cell("panel = hs.")
         expect(lesson.panel).to_have_count(1)
         assert lesson.kernel(open_widgets) == before
 
@@ -139,18 +140,19 @@ def violations(lesson: Lesson) -> list[str]:
 
 
 def button(lesson: Lesson, name: str) -> Locator:
+    """The panel's button of that name; what the panel says from now on is ``said``."""
+    lesson.panel.locator(".hs-said").evaluate_all("old => old.forEach(one => one.id = 'old')")
     return lesson.panel.get_by_role("button", name=name, exact=True)
+
+
+def said(lesson: Lesson) -> Locator:
+    """What the panel has said since its button was taken."""
+    return lesson.panel.locator(".hs-said:not(#old)")
 
 
 def number(lesson: Lesson, name: str) -> Locator:
     """The number of the slider of that name."""
     return lesson.panel.get_by_role("spinbutton", name=f"{name}: number", exact=True)
-
-
-def enter(lesson: Lesson, **values: str | int) -> None:
-    """Enter numbers by the sliders' names, with blanks for underscores at the end of a name."""
-    for name, value in values.items():
-        number(lesson, name).fill(str(value))
 
 
 def empty_the_prompt(lesson: Lesson, name: str = "Send", prompt: str = "Prompt") -> str:

@@ -3,7 +3,7 @@
 from playwright.sync_api import expect
 
 from tests.browser.lab import Lesson
-from tests.browser.promises import HasPanel, button, empty_the_prompt, number
+from tests.browser.promises import HasPanel, button, empty_the_prompt, number, said
 
 
 class TestAsk(HasPanel):
@@ -19,20 +19,20 @@ class TestAsk(HasPanel):
         lesson.panel.get_by_role("textbox", name="Prompt").fill("Which colour has the sky?")
         button(lesson, "Send").click()
         expect(lesson.panel.locator(".hs-answer")).to_contain_text("sky")
-        expect(lesson.panel.get_by_role("status")).to_contain_text("spent so far")
+        expect(said(lesson)).to_contain_text("spent so far")
 
     def provoke(self, lesson: Lesson) -> str:
         return empty_the_prompt(lesson)
 
     def test_send_right_after_typing_sends_what_is_shown(self, lesson: Lesson) -> None:
         prompt = lesson.panel.get_by_role("textbox", name="Prompt")
-        for count in range(41, 47):
+        for count in (41, 42, 43):
             number(lesson, "max_tokens").fill(str(count))
             prompt.fill("")
-            prompt.press_sequentially(f"What do you know about otter number {count}?")
+            prompt.press_sequentially(f"Who is otter number {count}?")
             button(lesson, "Send").click()
             expect(lesson.panel.locator(".hs-answer")).to_contain_text(f"otter number {count}")
-            expect(button(lesson, "Send")).to_be_enabled()
+            expect(lesson.panel.get_by_role("button", name="Send")).to_be_enabled()
 
     def test_a_warning_is_shown_inside_the_panel(self, lesson: Lesson) -> None:
         number(lesson, "max_tokens").fill("3")

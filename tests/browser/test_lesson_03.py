@@ -3,7 +3,7 @@
 from playwright.sync_api import expect
 
 from tests.browser.lab import Lesson
-from tests.browser.promises import HasPanel, button, empty_the_prompt
+from tests.browser.promises import HasPanel, button, empty_the_prompt, said
 
 
 class TestStream(HasPanel):
@@ -11,7 +11,7 @@ class TestStream(HasPanel):
 
     def drive(self, lesson: Lesson) -> None:
         button(lesson, "Send").press("Enter")
-        expect(lesson.panel.get_by_role("status")).to_contain_text("all after")
+        expect(said(lesson)).to_contain_text("all after")
         picture = lesson.panel.get_by_role("img", name="First text after")
         expect(picture).to_be_visible()
 
@@ -19,10 +19,12 @@ class TestStream(HasPanel):
         return empty_the_prompt(lesson)
 
     def test_stop_leaves_the_stream(self, lesson: Lesson) -> None:
-        lesson.panel.get_by_role("textbox", name="Prompt").fill("Explain how streaming works.")
+        lesson.panel.get_by_role("textbox", name="Prompt").fill(
+            "Explain step by step how streaming works."
+        )
         button(lesson, "Send").click()
         expect(lesson.panel.locator(".hs-answer")).not_to_be_empty()
         button(lesson, "Stop").press("Space")
-        expect(lesson.panel.get_by_role("status")).to_contain_text("left after")
+        expect(said(lesson)).to_contain_text("left after")
         assert lesson.kernel("panel.stream.complete") is False
         assert lesson.kernel("panel.gateway.mock.entries(settle_s=10)[-1]['client_left']")

@@ -3,7 +3,7 @@
 from playwright.sync_api import expect
 
 from tests.browser.lab import Lesson
-from tests.browser.promises import HasPanel, button, empty_the_prompt, number
+from tests.browser.promises import HasPanel, button, empty_the_prompt, number, said
 
 
 class TestBatch(HasPanel):
@@ -15,7 +15,7 @@ class TestBatch(HasPanel):
         for _ in range(6):
             faults.press("ArrowRight")
         button(lesson, "Send").click()
-        expect(lesson.panel.get_by_role("status")).to_contain_text("12 prompts: 12 answered")
+        expect(said(lesson)).to_contain_text("12 prompts: 12 answered")
         expect(lesson.panel.get_by_role("img", name="12 prompts in")).to_be_visible()
         assert lesson.kernel("len(panel.result) < panel.result.sent")
 
@@ -28,7 +28,7 @@ class TestBatch(HasPanel):
         number(lesson, "Per minute").fill("60")
         number(lesson, "At once").fill("1")
         button(lesson, "Send").click()
-        expect(lesson.panel.get_by_role("status")).to_contain_text("under way")
+        expect(said(lesson)).to_contain_text("under way")
         button(lesson, "Stop").press("Enter")
-        expect(lesson.panel.get_by_role("status")).to_contain_text("60 prompts")
+        expect(said(lesson)).to_contain_text("60 prompts")
         assert lesson.kernel("len(panel.result.failed)") > 0

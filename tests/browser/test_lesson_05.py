@@ -1,9 +1,11 @@
 """Lesson 5 in a real JupyterLab: measured, drawn, stopped."""
 
+import re
+
 from playwright.sync_api import expect
 
 from tests.browser.lab import Lesson
-from tests.browser.promises import HasPanel, button, empty_the_prompt, number
+from tests.browser.promises import HasPanel, button, empty_the_prompt, number, said
 
 
 class TestLatency(HasPanel):
@@ -14,7 +16,7 @@ class TestLatency(HasPanel):
         number(lesson, "max_tokens").fill("5")
         lesson.panel.get_by_role("combobox", name="Model").select_option(index=2)
         button(lesson, "Measure").press("Enter")
-        expect(lesson.panel.get_by_role("status")).to_contain_text("6 runs")
+        expect(said(lesson)).to_contain_text("6 runs")
         expect(lesson.panel.get_by_role("img", name="Median time to first token")).to_be_visible()
         expect(lesson.panel.get_by_role("region").get_by_role("table")).to_be_visible()
         assert lesson.kernel("panel.result.model == panel.model.value")
@@ -26,7 +28,7 @@ class TestLatency(HasPanel):
         lesson.panel.get_by_role("textbox", name="Prompt").fill("hello")
         number(lesson, "Runs").fill("100")
         button(lesson, "Measure").click()
-        expect(lesson.panel.get_by_role("status")).to_contain_text("Measured 3 of")
+        expect(said(lesson)).to_contain_text(re.compile(r"Measured \d+ of"))
         button(lesson, "Stop").press("Space")
         expect(lesson.panel.locator(".hs-scroll")).to_contain_text("Stopped early (stopped)")
-        assert 3 <= lesson.kernel("len(panel.result)") < 100
+        assert 1 <= lesson.kernel("len(panel.result)") < 100

@@ -3,7 +3,7 @@
 from playwright.sync_api import expect
 
 from tests.browser.lab import Lesson
-from tests.browser.promises import HasPanel, button, empty_the_prompt, number
+from tests.browser.promises import HasPanel, button, empty_the_prompt, number, said
 
 
 class TestErrors(HasPanel):
@@ -14,11 +14,11 @@ class TestErrors(HasPanel):
         fault.select_option(label="connection reset")
         number(lesson, "How many").fill("1")
         button(lesson, "Send").press("Enter")
-        expect(lesson.panel.get_by_role("status")).to_contain_text("The server saw 2 requests")
+        expect(said(lesson)).to_contain_text("The server saw 2 requests")
         expect(lesson.panel.get_by_role("img", name="Figure")).to_be_visible()
         fault.select_option(label="401, wrong key")
         button(lesson, "Send").click()
-        expect(lesson.panel.get_by_role("status")).to_contain_text("The server saw 1 request ")
+        expect(said(lesson)).to_contain_text("The server saw 1 request ")
 
     def provoke(self, lesson: Lesson) -> str:
         return empty_the_prompt(lesson)

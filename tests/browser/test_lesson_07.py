@@ -3,7 +3,7 @@
 from playwright.sync_api import expect
 
 from tests.browser.lab import Lesson
-from tests.browser.promises import HasPanel, button, number
+from tests.browser.promises import HasPanel, button, number, said
 from tools import pictures
 
 
@@ -19,7 +19,7 @@ class TestFailover(HasPanel):
         assert int(lasts.input_value()) == int(before) - 1
         lesson.panel.get_by_role("combobox", name="Outage").select_option("404: the model is gone")
         button(lesson, "Run").press("Enter")
-        expect(lesson.panel.get_by_role("status")).to_contain_text("Calls: 20 (")
+        expect(said(lesson)).to_contain_text("Calls: 20 (")
         expect(lesson.panel.get_by_role("img", name="Figure")).to_be_visible()
 
     def provoke(self, lesson: Lesson) -> str:

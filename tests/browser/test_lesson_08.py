@@ -3,7 +3,7 @@
 from playwright.sync_api import expect
 
 from tests.browser.lab import Lesson
-from tests.browser.promises import HasPanel, button, empty_the_prompt, number
+from tests.browser.promises import HasPanel, button, empty_the_prompt, number, said
 
 
 class TestLongPrompts(HasPanel):
@@ -19,7 +19,7 @@ class TestLongPrompts(HasPanel):
         assert lesson.kernel(self.SENT) == sent
         button(lesson, "Send").press("Enter")
         expect(lesson.panel.locator(".hs-answer")).to_be_visible()
-        expect(lesson.panel.get_by_role("status")).to_contain_text("spent so far")
+        expect(said(lesson)).to_contain_text("spent so far")
         assert lesson.kernel(self.SENT) - sent == lesson.kernel("panel.plan.calls")
 
     def provoke(self, lesson: Lesson) -> str:
@@ -30,13 +30,13 @@ class TestLongPrompts(HasPanel):
 
     def test_send_right_after_a_change_sends_what_is_shown(self, lesson: Lesson) -> None:
         number(lesson, "Overlap").fill("0")
-        for limit in (300, 500, 350):
+        for limit in (300, 500):
             sent = lesson.kernel(self.SENT)
             number(lesson, "Part, tokens").fill("150")
             number(lesson, "max_tokens").fill("99")
             number(lesson, "Part, tokens").fill(str(limit))
             button(lesson, "Send").click()
-            expect(lesson.panel.get_by_role("status")).to_contain_text("spent so far")
+            expect(said(lesson)).to_contain_text("spent so far")
             assert lesson.kernel("panel.reply.plan.part_tokens") == limit
             assert lesson.kernel(self.SENT) - sent == lesson.kernel("panel.reply.plan.calls")
 
@@ -45,7 +45,7 @@ class TestLongPrompts(HasPanel):
         button(lesson, "Send").click()
         button(lesson, "Stop").click()
         expect(lesson.panel.get_by_role("alert")).to_contain_text("Stopped: there is no answer")
-        expect(button(lesson, "Send")).to_be_enabled()
+        expect(lesson.panel.get_by_role("button", name="Send")).to_be_enabled()
 
     def test_an_empty_instruction_is_said(self, lesson: Lesson) -> None:
         says = empty_the_prompt(lesson, prompt="Instruction")
