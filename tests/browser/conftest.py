@@ -10,12 +10,13 @@ import pytest
 pytest.register_assert_rewrite("tests.browser.promises")
 
 from tests.browser import lab  # noqa: E402 (after the line above)
+from tests.browser.chromium import find_browser  # noqa: E402
 
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path, Path]]:
     """JupyterLab: its address, the folder that it shows, and that of its settings."""
-    lab.find_browser()
+    find_browser()
     root, folder = tmp_path_factory.mktemp("lessons"), tmp_path_factory.mktemp("jupyter")
     with lab.jupyterlab(root, folder) as address:
         yield address, root, folder

@@ -12,7 +12,6 @@ import ast
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import threading
@@ -30,15 +29,10 @@ import pytest
 from jupyter_client.blocking.client import BlockingKernelClient
 from playwright.sync_api import ConsoleMessage, Locator, Page, Request, expect, sync_playwright
 
+from tests.browser.chromium import find_browser
 from tests.notebooks import regenerate
 
 ARTIFACTS = Path(__file__).parent / "artifacts"
-BROWSERS = ("chromium", "google-chrome", "google-chrome-stable", "chromium-browser", "chrome")
-PLACES = (
-    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
-    "C:/Program Files/Google/Chrome/Application/chrome.exe",
-    "C:/Program Files (x86)/Microsoft/Edge/Application/msedge.exe",
-)
 FLAGS = (
     "--no-sandbox",
     "--disable-dev-shm-usage",
@@ -56,19 +50,6 @@ START_S, RUN_S, ANSWER_S = 60, 120, 30
 HARMLESS = {
     "Could not restore the debugger state": "the kernel was restarted while the debugger asked it",
 }
-
-
-def find_browser() -> str:
-    """The path of a Chromium; without one the test is skipped, or fails where it is required."""
-    named = os.environ.get("CHROMIUM")
-    found = named or next(filter(None, map(shutil.which, BROWSERS)), None)
-    found = found or next((place for place in PLACES if Path(place).is_file()), None)
-    if found:
-        return found
-    reason = "no Chromium or Chrome found (CHROMIUM=path names one)"
-    if os.environ.get("HOLYSHEEP_REQUIRE_BROWSER") == "1":
-        pytest.fail(reason)
-    pytest.skip(reason)
 
 
 def _settings(folder: Path) -> dict[str, str]:
