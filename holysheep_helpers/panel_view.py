@@ -84,7 +84,9 @@ class View:
         return text
 
     def _warn(self, said: Iterable[str]) -> None:
-        lines = (f"<div>Warning: {escape(self._without_key(text))}</div>" for text in dict.fromkeys(said))
+        lines = (
+            f"<div>Warning: {escape(self._without_key(text))}</div>" for text in dict.fromkeys(said)
+        )
         inside = "".join(lines)
         self.warned.value = f'<div class="hs-warned" role="status">{inside}</div>' * bool(inside)
 

@@ -17,7 +17,9 @@ STEP = re.compile(r"Step (\d+): \S")
 CALLS = re.compile(r"USD in (\d+) calls?")
 FINDING = re.compile(r"\*\*(.+?)\*\*")
 LIVE_ONLY = "**What to see:** *MOCK*, or *LIVE* where a key is set: then calls cost money."
-KEYBOARD = "By keyboard: **Tab** moves on, **Space** presses or ticks, **Alt+↓** opens a list."
+KEYBOARD = (
+    "By keyboard: **Tab** moves on, **arrows** move sliders and lists, **Space** presses or ticks."
+)
 WITHOUT = "The same without widgets: change the values and run the cell."
 YOUR_TURN = (
     "## Your turn\n\nEach cell below has one thing to change. Change it and run the cell: "

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from tests.notebooks import regenerate as r
 from tests.notebooks.test_notebooks import FILES, every_notebook
-from tools import live_cost
+from tools import course, live_cost
 
 
 @every_notebook
@@ -17,6 +17,8 @@ def test_it_runs_live_and_costs_what_the_readme_says(file: Path, tmp_path: Path)
     warned = [r.text_of(o["text"]) for o in outputs if o.get("name") == "stderr"]
     expected = ("UnpricedWarning", "StalePriceWarning")
     assert [text for text in warned if not any(name in text for name in expected)] == []
+    (stated,) = (one for one in course.lessons() if one.file == file)
+    assert len(asked) == stated.calls  # "Cost live" in the first cell
     row = live_cost.row(file, live_cost.bill(asked))
     readme = live_cost.README.read_text("utf-8").splitlines()
     if file == FILES[0]:
