@@ -145,9 +145,7 @@ class LatencySummary:
         """What one must know to read the table."""
         run, found = self.run, []
         if run.stopped_by is not None:
-            found.append(
-                f"Note: stopped early ({run.stopped_by}): {run.asked} runs were asked for."
-            )
+            found.append(f"Stopped early ({run.stopped_by}): {run.asked} runs were asked for.")
         if run.under_way_s:
             found.append(
                 f"Note: {len(run.under_way_s)} under way were left out, the longest after "
