@@ -88,7 +88,7 @@ class FailoverPanel(Panel):
             mock.script([])  # other cells may ask the same mock
         self._no_more_stop()
         if came:
-            self._sum_up(breaker, came)
+            self._sum_up(breaker, came, at)
         else:
             self._say("Stopped before the first call.")
 
@@ -101,7 +101,7 @@ class FailoverPanel(Panel):
         except (HolySheepError, openai.OpenAIError) as error:
             return type(error).__name__
 
-    def _sum_up(self, breaker: CircuitBreaker, came: Counter[str]) -> None:
+    def _sum_up(self, breaker: CircuitBreaker, came: Counter[str], at: Any) -> None:
         from holysheep_helpers.plots_circuit import plot_circuit
 
         did = Counter(event.what for event in breaker.events)
@@ -117,7 +117,9 @@ class FailoverPanel(Panel):
             )
         self.text += "."
         self._say(f"{self.text} Spent so far {self.gateway.spend}")
-        show_figure(self.figure, plot_circuit(breaker))
+        ended = min(at.begins + at.lasts, came.total() - 1)
+        outage_s = (at.begins, ended) if at.begins < ended else None
+        show_figure(self.figure, plot_circuit(breaker, outage_s))
 
 
 def failover_panel(
