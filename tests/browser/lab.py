@@ -144,11 +144,15 @@ def browser_page(width: int = 1280, height: int = HEIGHT) -> Iterator[Page]:
 
 
 def copy_unrun(file: Path, root: Path) -> int:
-    """Copy a notebook without its stored outputs; gives the number of cells that will run."""
+    """Copy a notebook without its stored outputs; gives how many cells will show a number.
+
+    All that have something to run do, but for those that are folded.
+    """
     notebook = regenerate.prepared(regenerate.load(file))
     (root / file.name).write_text(regenerate.dump(notebook), "utf-8")
     cells = regenerate.code_cells(notebook)
-    return sum(bool(regenerate.text_of(cell["source"]).strip()) for cell in cells)
+    shown = (cell for cell in cells if not cell["metadata"].get("jupyter", {}).get("source_hidden"))
+    return sum(bool(regenerate.text_of(cell["source"]).strip()) for cell in shown)
 
 
 @dataclass
