@@ -11,11 +11,18 @@ function render({ model, el }) {
     address = URL.createObjectURL(new Blob([model.get("value")], { type: "image/png" }));
     if (model.get("value").byteLength) image.src = address;
   };
+  // In a narrow window it keeps a size that can be read, and is moved by the arrow keys, too.
+  const room = new ResizeObserver(() => {
+    el.tabIndex = el.scrollWidth > el.clientWidth ? 0 : -1;
+  });
+  room.observe(el);
+  room.observe(image);
   model.on("change:alt", words);
   model.on("change:value", draw);
   words();
   draw();
   return () => {
+    room.disconnect();
     URL.revokeObjectURL(address);
     model.off("change:alt", words);
     model.off("change:value", draw);

@@ -64,7 +64,7 @@ class HasPanel(Runs):
             """panel => [panel, ...panel.querySelectorAll('*')].filter(part =>
                 part.scrollWidth > part.clientWidth + 1 && part.clientWidth
                 && getComputedStyle(part).display !== 'inline'
-                && !part.closest('.hs-scroll, textarea, select, input'))
+                && !part.closest('.hs-scroll, .hs-figure, textarea, select, input'))
                 .map(part => `${part.className}: ${part.scrollWidth} > ${part.clientWidth}`)"""
         )
         found = violations(lesson)
@@ -81,12 +81,20 @@ class HasPanel(Runs):
         assert cells.count() == count
 
     def test_tab_visits_every_control_and_leaves(self, lesson: Lesson) -> None:
+        for _ in range(5):
+            seen, visited = lesson.panel.evaluate(SEEN), self._tab_through(lesson)
+            if seen == lesson.panel.evaluate(SEEN):  # or it was still drawing
+                break
+        assert visited == seen
+
+    def _tab_through(self, lesson: Lesson) -> int:
+        """How many controls Tab stops at, from the panel's first one until it leaves."""
         lesson.panel.locator(CONTROLS).first.focus()
         visited = 0
         while lesson.panel.evaluate("panel => panel.contains(document.activeElement)"):
             visited += 1
             lesson.page.keyboard.press("Tab")
-        assert visited == lesson.panel.evaluate(SEEN)
+        return visited
 
     def test_a_slider_on_the_move_sends_nothing(self, lesson: Lesson) -> None:
         sent = lesson.kernel(self.SENT)

@@ -12,13 +12,13 @@ class TestCost(HasPanel):
 
     def drive(self, lesson: Lesson) -> None:
         status, table = lesson.panel.get_by_role("status"), lesson.panel.locator("table")
-        expect(status).to_contain_text("30,000,000 tokens a month")  # a cell below drove it
+        expect(status).to_contain_text("50,000,000 tokens a month")  # a cell below drove it
         figures = lesson.panel.locator("img")
         expect(figures).to_have_count(2)
         before = [figures.nth(number).get_attribute("src") for number in range(2)]
         for name, key, times in (
-            ("Tokens, millions", "ArrowRight", 10),
-            ("Input, %", "ArrowLeft", 30),
+            ("Tokens, millions", "ArrowLeft", 10),
+            ("Input, %", "ArrowLeft", 10),
             ("Move, USD once", "ArrowLeft", 10),
         ):
             handle = lesson.panel.get_by_role("slider", name=name, exact=True)
