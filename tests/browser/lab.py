@@ -45,7 +45,7 @@ ADDRESS = re.compile(r"http://(?:localhost|127\.0\.0\.1):\d+/\S*\?token=\w+")
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
 HEIGHT = 2000  # the tallest panel is seen at once
-START_S, RUN_S, ANSWER_S = 60, 120, 30
+START_S, RUN_S, ANSWER_S = 120, 300, 60  # seconds, for a busy computer
 # What JupyterLab itself writes to the console as an error, and why nothing is wrong.
 HARMLESS = {
     "Could not restore the debugger state": "the kernel was restarted while the debugger asked it",
