@@ -10,7 +10,6 @@ would send: each request, its model and its tokens. They are priced as published
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 import tempfile
 from collections.abc import Iterable, Sequence
@@ -29,10 +28,10 @@ import holysheep_helpers as hs  # noqa: E402
 from holysheep_helpers.batch_prompts import ASSUMED_OUTPUT_TOKENS  # noqa: E402
 from holysheep_helpers.mock.server import serve  # noqa: E402
 from tests.notebooks import regenerate as r  # noqa: E402
+from tools.course import between  # noqa: E402
 
 KEY = "a-live-key-for-tests"
 README = ROOT / "README.md"
-BLOCK = re.compile(r"(?<=<!-- live -->\n).*?(?=\n<!-- /live -->)", re.DOTALL)
 TIME_SCALE = 0.05
 
 
@@ -132,7 +131,7 @@ def main(arguments: list[str] | None = None) -> int:
     with ThreadPoolExecutor(2) as pool:
         bills = list(pool.map(measure, sorted(r.NOTEBOOKS.glob("*.ipynb"))))
     old = README.read_text("utf-8")
-    new = BLOCK.sub(lambda _: table(bills), old)
+    new = between(old, "live", table(bills), README.name)
     print(table(bills))
     if not check and new != old:
         README.write_text(new, "utf-8", newline="\n")
