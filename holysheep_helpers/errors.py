@@ -73,7 +73,10 @@ class NotAskedError(HolySheepError):
 
 
 class DeadlineError(HolySheepError, TimeoutError):
-    """The total deadline of one prompt has passed; its cause is what had gone wrong until then."""
+    """The total deadline of one prompt has passed, or the next wait would pass it.
+
+    Its cause is what had gone wrong until then.
+    """
 
     kind = "deadline"
 

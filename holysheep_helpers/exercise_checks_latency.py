@@ -31,8 +31,10 @@ def bundled_speed(answer: Any) -> str | None:
     stream, speed = answer
     if isinstance(speed, bool) or not isinstance(speed, int | float):
         return "the speed is a number, in tokens a second."
-    if not stream.decode_tokens_per_s or stream.tokens_per_chunk < 2:
+    if stream.failed or (stream.tokens_per_chunk or 0) < 2:
         return "the chunks of this stream bundle nothing: keep the lines above as they were."
+    if not stream.decode_tokens_per_s:
+        return "too few moments were seen, as on a busy computer: run the cell again."
     tokens, decoding_s = stream.output_tokens, stream.texts[-1].at_s - stream.texts[0].at_s
     wrong = {
         "those are chunks, and over the whole time.": len(stream.texts) / stream.e2e_s,

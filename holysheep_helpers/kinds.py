@@ -240,7 +240,8 @@ KINDS: Mapping[str, Kind] = MappingProxyType({
         "Use a model with a published price, or do without the cost.",
     ),
     "deadline": _theirs(
-        "The total deadline has passed.", "`DeadlineError`, `TimeoutError`",
+        "The total deadline has passed, or the next wait would pass it.",
+        "`DeadlineError`, `TimeoutError`",
         "Allow more time, or ask for less; the cause says what took so long.", cost=True,
         whose=YOURS,
     ),

@@ -147,8 +147,9 @@ class LatencySummary:
         if run.stopped_by is not None:
             found.append(f"Stopped early ({run.stopped_by}): {run.asked} runs were asked for.")
         if run.under_way_s:
+            left_out = counted(len(run.under_way_s), "run")
             found.append(
-                f"Note: {len(run.under_way_s)} under way were left out, the longest after "
+                f"Note: {left_out} under way left out, the longest after "
                 f"{ms(max(run.under_way_s))} ms: the slow ones are missing most."
             )
         if run.failed:

@@ -13,6 +13,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, PercentFormatter
 
 from holysheep_helpers import catalog
+from holysheep_helpers.amounts import krw_text
 from holysheep_helpers.audits import Audit
 from holysheep_helpers.errors import InputError
 from holysheep_helpers.plots import BLACK, BLUE, COLOURS, GREEN, GREY, PALE, RED, WHITE
@@ -52,7 +53,7 @@ def plot_costs(costs: DataFrame) -> Figure:
 
 
 def _label(usd: Decimal, krw: Decimal | None, saved: Decimal | None) -> str:
-    parts = [f"{usd:,.2f} USD", *([] if krw is None else [f"{krw:,.0f} KRW"])]
+    parts = [f"{usd:,.2f} USD", *([] if krw is None else [f"{krw_text(krw)} KRW"])]
     if saved:
         parts.append(f"{abs(saved):,.1%} {'less' if saved > 0 else 'more'}")
     return " · ".join(parts)

@@ -1,5 +1,6 @@
 """The checks of lesson 5's exercises."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -63,4 +64,11 @@ def test_05c_wants_the_tokens_after_the_first_chunk(speed: Any, right: bool, say
 def test_05c_wants_the_stream_of_the_cell(gw: hs.Gateway) -> None:
     plain = hs.measure_latency(gw, "hello", runs=1, **ASK).runs[0]
     judge("05c", (plain, 1.0), right=False, says="bundle nothing")
+    broken = replace(bundled(), error="503")
+    judge("05c", (broken, 1.0), right=False, says="bundle nothing")
     judge("05c", 40.0, right=False, says="hand over both")
+
+
+def test_05c_tells_a_stream_that_was_read_at_one_moment_from_one_that_bundles_nothing() -> None:
+    late = tuple(Text(0.6, 9, "answer") for _ in range(5))
+    judge("05c", (replace(bundled(), texts=late), 40.0), right=False, says="run the cell again")

@@ -60,6 +60,12 @@ def test_a_bar_for_each_model_the_dearest_on_top() -> None:
     assert title(figure) == f"{MISTRAL}: 4.00 USD, claude-sonnet-4-5: 90.00 USD"
 
 
+def test_half_a_won_is_rounded_up_as_in_the_report() -> None:
+    rate = hs.catalog.published_rate()
+    costs = hs.compare_models(["gemini-2.5-flash"], tokens=10_000_000, rate=rate)
+    assert texts(hs.plot_costs(costs)) == ["14.25 USD · 20,663 KRW"]  # 20,662.5
+
+
 def test_without_rate_and_baseline_there_is_the_cost_alone() -> None:
     assert texts(hs.plot_costs(hs.compare_models([GPT], tokens=1_000_000))) == ["5.50 USD"]
     assert texts(hs.plot_costs(hs.compare_models([GPT], tokens=0, baseline=GPT))) == ["0.00 USD"]
