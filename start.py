@@ -94,15 +94,17 @@ def run(command: list[str], env: dict[str, str] | None = None) -> int:
     return code
 
 
-def wheels(function: str, *arguments):
-    """Call a function of tools/wheels.py, which needs no more than this file does."""
+def tool(module: str, function: str, *arguments):
+    """Call a function of a module in tools/ that needs no more than this file does."""
+    if str(ROOT) not in sys.path:  # as with PYTHONSAFEPATH
+        sys.path.insert(0, str(ROOT))
     try:
-        tool = importlib.import_module("tools.wheels")
+        found = importlib.import_module(f"tools.{module}")
     except ImportError:
-        raise SetupError(f"There is no tools{os.sep}wheels.py in {ROOT}.", UNPACK) from None
+        raise SetupError(f"There is no tools{os.sep}{module}.py in {ROOT}.", UNPACK) from None
     try:
-        return getattr(tool, function)(*arguments)
-    except tool.FolderError as error:
+        return getattr(found, function)(*arguments)
+    except found.FolderError as error:
         raise SetupError(error.what, error.cure) from None
 
 
@@ -146,7 +148,7 @@ class Environment:
             return
         tests = tests or self.stored()[3:] == ["tests"]
         if self.offline:
-            self.alone = wheels("check", self.offline, self.root, tests)
+            self.alone = tool("wheels", "check", self.offline, self.root, tests)
         source = "takes all from your folder" if self.offline else "needs the network"
         say(f"Setting up: this takes a minute or two the first time, and {source}.")
         if self.stored()[:2] != self.wanted()[:2] or not self.works():
@@ -254,7 +256,7 @@ def split(arguments: list[str]) -> tuple[str, list[str], Path | None]:
                     "--offline was given without a folder.",
                     "name the one that start.py wheels filled: python start.py --offline FOLDER.",
                 )
-            offline = Path(value).expanduser().resolve()
+            offline = Path(os.path.expanduser(value)).resolve()
             del rest[at : at + (1 if equals else 2)]
             break
     task = rest.pop(0) if rest and not rest[0].startswith("-") else "lab"
@@ -274,8 +276,9 @@ def main(arguments: list[str]) -> int:
         task, extra, offline = split(arguments)
         environment = Environment(offline=offline)
         if task == "wheels":
+            options = tool("filling", "options", extra)
             environment.prepare(tests=False)
-            wheels("fill", extra, ROOT, environment.python, INSTALLER)
+            tool("filling", "fill", options, ROOT, environment.python, INSTALLER)
             return 0
         environment.prepare(tests=task != "lab")
         if task == "setup":
@@ -283,8 +286,7 @@ def main(arguments: list[str]) -> int:
             return 0
         if task == "lab":
             say("Opening JupyterLab. To stop it, press Ctrl-C here twice.")
-        as_root = hasattr(os, "geteuid") and os.geteuid() == 0
-        command = environment.command(task, extra, as_root)
+        command = environment.command(task, extra, getattr(os, "geteuid", lambda: 1)() == 0)
         return run(command, loopback_past_proxies(dict(os.environ)))
     except SetupError as problem:
         print(f"\n{problem}", file=sys.stderr)

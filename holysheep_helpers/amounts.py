@@ -69,12 +69,16 @@ def usd_text(value: Decimal) -> str:
     shown by its first two digits, 0.000023, for it is not nothing."""
     small = bool(value) and abs(value) < _CENT
     places = Decimal(1).scaleb(value.adjusted() - 1) if small else _CENT
-    return f"{value.quantize(places, context=_SHOWN):,f}"
+    return _without_minus_zero(value.quantize(places, context=_SHOWN))
 
 
 def krw_text(value: Decimal) -> str:
     """Won for people: 73,950. Half a won is rounded up."""
-    return f"{value.quantize(Decimal(1), context=_SHOWN):,f}"
+    return _without_minus_zero(value.quantize(Decimal(1), context=_SHOWN))
+
+
+def _without_minus_zero(value: Decimal) -> str:
+    return f"{value if value else abs(value):,f}"
 
 
 def money(name: str, given: object, *, least: int | None = 0) -> Decimal:

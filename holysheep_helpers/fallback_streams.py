@@ -27,24 +27,34 @@ class _WithTurns:
     """What became of the models before the first text came."""
 
     _turns: tuple[Tried, ...] = ()
-    _permit: Permit
+    _permit: Permit | None = None
 
     @contextmanager
     def _judged(self) -> Iterator[None]:
         """Read the stream inside: then the circuit breaker learns how it ended."""
+        permit, self._permit = self._permit, None
+        if permit is None:  # it was closed before
+            yield
+            return
         try:
             yield
         except Exception as error:
-            judge(self._permit, error)
+            judge(permit, error)
             raise
         except GeneratorExit:  # left by its reader, who had text
-            self._permit.answered()
+            permit.answered()
             raise
         except BaseException:  # cancelled, interrupted
-            self._permit.no_verdict()
+            permit.no_verdict()
             raise
         else:
-            self._permit.answered()
+            permit.answered()
+
+    def _left(self) -> None:
+        """Closed by somebody who has not begun to read: its first text had come."""
+        permit, self._permit = self._permit, None
+        if permit is not None:
+            permit.answered()
 
     @property
     def tried(self: _Costing) -> tuple[Tried, ...]:
@@ -90,6 +100,10 @@ class FailoverStream(_WithTurns, Stream):
             self._coming.close()
             self.close()
 
+    def close(self) -> None:
+        self._left()
+        super().close()
+
 
 class AsyncFailoverStream(_WithTurns, AsyncStream):
     """``FailoverStream``'s asynchronous twin."""
@@ -120,3 +134,7 @@ class AsyncFailoverStream(_WithTurns, AsyncStream):
         finally:
             await self._coming.aclose()
             await self.close()
+
+    async def close(self) -> None:
+        self._left()
+        await super().close()

@@ -14,7 +14,7 @@ from holysheep_helpers import catalog
 from holysheep_helpers.circuit import CircuitBreaker, Permit
 from holysheep_helpers.deadlines import left_s
 from holysheep_helpers.diagnosing import Diagnosis, diagnose
-from holysheep_helpers.errors import AllFailedError, InputError
+from holysheep_helpers.errors import AllFailedError, HolySheepError, InputError
 from holysheep_helpers.waits import RETRY_AFTER
 
 _breakers: WeakKeyDictionary[Any, CircuitBreaker] = WeakKeyDictionary()
@@ -41,12 +41,24 @@ class Tried:
     def answered(self) -> bool:
         return self.error is None and self.cooling_s is None
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What is pickled. An SDK's error can't be read back, and has the request, with its key, in
+        it: what it says goes along instead."""
+        error, state = self.error, dict(vars(self))
+        if error is not None and not isinstance(error, HolySheepError) and not _is_built_in(error):
+            state["error"] = HolySheepError(f"{type(error).__name__}: {error}")
+        return state
+
     def __str__(self) -> str:
         if self.cooling_s is not None:
             return f"{self.model} left alone"
         if self.why is None:
             return f"{self.model} answered"
         return f"{self.model} {self.why.kind}{' (may have cost)' if self.cost is None else ''}"
+
+
+def _is_built_in(error: Exception) -> bool:
+    return type(error).__module__ == "builtins"
 
 
 def possibly_paid(tried: Sequence[Tried]) -> int:

@@ -139,13 +139,13 @@ def _hours(minutes: int) -> str:
 
 def between(text: str, mark: str, new: str, where: str) -> str:
     """``text`` with ``new`` between the marks, which must stand there once (``CourseError``)."""
-    begins, ends = f"<!-- {mark} -->\n", f"\n<!-- /{mark} -->"
+    begins, ends = f"<!-- {mark} -->\n", f"<!-- /{mark} -->"
     if text.count(begins) != 1 or text.count(ends) != 1 or text.index(begins) > text.index(ends):
         raise CourseError(
-            f"{where}: the lines {begins.strip()} and {ends.strip()} are needed, once, in order."
+            f"{where}: the lines {begins.strip()} and {ends} are needed, once, in order."
         )
     before, _, rest = text.partition(begins)
-    return before + begins + new + ends + rest.partition(ends)[2]
+    return f"{before}{begins}{new}\n{ends}{rest.partition(ends)[2]}"
 
 
 def written(course: Sequence[Lesson], root: Path = ROOT) -> dict[Path, str]:

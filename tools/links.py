@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 ROOT = Path(__file__).resolve().parents[1]
 BRANCH = "main"
+NOBODY = "YOUR_ACCOUNT"
 BEGIN, END = "<!-- links -->", "<!-- /links -->"
 FIRST = "notebooks/00_start_here.ipynb"
 CELL = """\
@@ -57,10 +58,14 @@ def codespaces(repository: str) -> str:
 def block(repository: str, files: list[Path]) -> str:
     """What stands in the README between the two marks."""
     each = " ".join(f"[{file.stem[:2]}]({colab(repository, file)})" for file in files)
+    idle = (
+        f" They lead somewhere once `{NOBODY}` in `pyproject.toml` is the account that this "
+        "repository was pushed to, and `python tools/links.py` has been run."
+    )
     return (
         f"{BEGIN}\nIn a browser, with nothing installed here: [Binder]({binder(repository)}), "
         f"[Codespaces]({codespaces(repository)}), or Google Colab, lesson by lesson:\n"
-        f"{each}.\n{END}"
+        f"{each}.{idle * (NOBODY in repository)}\n{END}"
     )
 
 

@@ -28,7 +28,7 @@ import holysheep_helpers as hs  # noqa: E402
 from holysheep_helpers.batch_prompts import ASSUMED_OUTPUT_TOKENS  # noqa: E402
 from holysheep_helpers.mock.server import serve  # noqa: E402
 from tests.notebooks import regenerate as r  # noqa: E402
-from tools.course import between  # noqa: E402
+from tools import course  # noqa: E402
 
 KEY = "a-live-key-for-tests"
 README = ROOT / "README.md"
@@ -124,6 +124,11 @@ def measure(file: Path) -> tuple[Path, Bill]:
     return file, bill(entries)
 
 
+def written(bills: Sequence[tuple[Path, Bill]], readme: str) -> str:
+    """The README with a new table; raises ``CourseError`` where its two marks are missing."""
+    return course.between(readme, "live", table(bills), README.name)
+
+
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--check", action="store_true", help="write nothing, exit 1 on a change")
@@ -131,8 +136,12 @@ def main(arguments: list[str] | None = None) -> int:
     with ThreadPoolExecutor(2) as pool:
         bills = list(pool.map(measure, sorted(r.NOTEBOOKS.glob("*.ipynb"))))
     old = README.read_text("utf-8")
-    new = between(old, "live", table(bills), README.name)
     print(table(bills))
+    try:
+        new = written(bills, old)
+    except course.CourseError as error:
+        print(error)
+        return 1
     if not check and new != old:
         README.write_text(new, "utf-8", newline="\n")
     return int(check and new != old)

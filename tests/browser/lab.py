@@ -100,12 +100,17 @@ def jupyterlab(root: Path, folder: Path) -> Iterator[str]:
     reader = threading.Thread(target=_read, args=(process.stderr, address, log), daemon=True)
     reader.start()
     try:
-        yield address.result(timeout=START_S)
-    except NoAnswer:
-        pytest.fail("JupyterLab did not start:\n" + "".join(log[-20:]))
+        yield _started(address, log)
     finally:
         _stop(process)
         reader.join(10)
+
+
+def _started(address: Future[str], log: list[str]) -> str:
+    try:
+        return address.result(timeout=START_S)
+    except NoAnswer:
+        pytest.fail("JupyterLab did not start:\n" + "".join(log[-20:]))
 
 
 def _read(stream: IO[str], address: Future[str], log: list[str]) -> None:

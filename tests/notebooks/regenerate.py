@@ -265,12 +265,18 @@ def run_all(files: list[Path], given: argparse.Namespace, env: dict[str, str]) -
     well = True
     with ThreadPoolExecutor(AT_ONCE) as pool:
         for good, report in pool.map(one, files):
-            print(report, flush=True)
+            tell(report)
             well = well and good
     left = {path for folder in folders for path in folder.iterdir()} - before
     for path in sorted(left):
         print(f"LEFT BEHIND {path.name}: a lesson writes into a temporary folder alone", flush=True)
     return well and not left
+
+
+def tell(report: str) -> None:
+    """Print it, with an escape for what this console has no letter for: no report may be lost."""
+    encoding = sys.stdout.encoding or "utf-8"
+    print(report.encode(encoding, "backslashreplace").decode(encoding), flush=True)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -1,6 +1,10 @@
 """Every lesson with a key: a second mock, at an address of its own, stands in for the gateway."""
 
+import re
+from decimal import Decimal
 from pathlib import Path
+
+import pytest
 
 from tests.notebooks import regenerate as r
 from tests.notebooks.test_notebooks import FILES, every_notebook
@@ -27,3 +31,26 @@ def test_it_runs_live_and_costs_what_the_readme_says(file: Path, tmp_path: Path)
     else:
         assert {entry["status"] for entry in asked} == {200}
         assert row in readme, "python tools/live_cost.py"
+
+
+def test_the_sum_in_the_readme_is_that_of_its_rows() -> None:
+    told = live_cost.README.read_text("utf-8")
+    rows = re.findall(r"^\| \d\d \| (\d+) \| (\S+) \| (\S+) \|$", told, re.MULTILINE)
+    found = re.search(r"together: (\d+) calls, (\S+) USD\*\* .*?, (\S+) USD if each took", told)
+    assert found
+    calls, usd, long_usd = (sum(map(Decimal, column)) for column in zip(*rows, strict=True))
+    assert int(found[1]) == calls == sum(one.calls for one in course.lessons())
+    assert abs(Decimal(found[2]) - usd) <= Decimal("0.0002")  # all are rounded up
+    assert abs(Decimal(found[3]) - long_usd) <= Decimal("0.02")
+
+
+def test_the_table_is_written_between_its_marks_whatever_stood_there() -> None:
+    bills = [(FILES[3], live_cost.Bill(3, 1, Decimal("0.000011"), Decimal("0.0021")))]
+    empty = "a\n<!-- live -->\n<!-- /live -->\nz\n"
+    once = live_cost.written(bills, empty)
+    assert "together: 3 calls, 0.0001 USD** with" in once
+    assert "not in it: 1." in once
+    assert "| 03 | 3 | 0.00002 | 0.003 |\n<!-- /live -->\nz\n" in once
+    assert live_cost.written(bills, once) == once
+    with pytest.raises(course.CourseError, match="<!-- live -->"):
+        live_cost.written(bills, "no marks")

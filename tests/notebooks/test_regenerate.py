@@ -137,6 +137,15 @@ def test_a_cell_that_works_only_once_is_found_and_nothing_is_stored(
     assert once.read_bytes() == before
 
 
+def test_a_report_is_told_where_the_console_lacks_its_letters(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    console = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(console, "cp949", newline="\n"))
+    r.tell("DIFFERS  답 – 1")
+    assert console.getvalue() == "DIFFERS  답 \\u2013 1\n".encode("cp949")
+
+
 def test_ignored_outputs_are_kept_while_the_source_stays() -> None:
     tagged = {"metadata": {"tags": [r.IGNORED]}}
     old = notebook(code("time()", 1, outputs=[text("12 ms")], **tagged))

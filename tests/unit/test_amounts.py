@@ -150,6 +150,8 @@ def test_what_is_given_wrongly_is_told_by_an_example(call: Any, says: str) -> No
     ("amount", "shown"),
     [
         ("0", "0.00"),
+        ("-0", "0.00"),
+        ("-0.0000232", "-0.000023"),
         ("0.005", "0.0050"),
         ("0.0000232", "0.000023"),
         ("0.000000075", "0.000000075"),
@@ -167,7 +169,8 @@ def test_dollars_for_people_are_rounded_as_on_a_bill(amount: str, shown: str) ->
 
 
 @pytest.mark.parametrize(
-    ("amount", "shown"), [("73950", "73,950"), ("0.5", "1"), ("2.5", "3"), ("0.0336", "0")]
+    ("amount", "shown"),
+    [("73950", "73,950"), ("0.5", "1"), ("2.5", "3"), ("0.0336", "0"), ("-0.3", "0")],
 )
 def test_won_for_people_are_whole(amount: str, shown: str) -> None:
     assert amounts.krw_text(Decimal(amount)) == shown

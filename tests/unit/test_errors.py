@@ -3,10 +3,12 @@
 import pickle
 from decimal import Decimal
 
+import openai
 import pytest
 
 import holysheep_helpers as hs
 from holysheep_helpers.fallback_turns import Tried
+from holysheep_helpers.mock.server import serve
 
 TRIED = (Tried("one", cooling_s=2.0), Tried("two", ValueError("odd"), cost=None))
 
@@ -37,3 +39,17 @@ def test_what_an_error_carries_comes_along() -> None:
         ("two", None, None),
     ]
     assert (other.lost, str(other.errors[0])) == (1, "odd")
+
+
+def test_the_sdks_errors_go_along_as_words_and_without_the_key() -> None:
+    with serve(time_scale=0) as mock:
+        gw = hs.connect("live", mock.base_url, mock.api_key)
+        mock.script([503, 503])
+        with pytest.raises(hs.AllFailedError) as caught:
+            hs.failover(gw, "hello", models=["mistral-small-2603", "gemini-2.5-flash"])
+    stored = pickle.dumps(caught.value)
+    assert mock.api_key.encode() not in stored
+    other = pickle.loads(stored)
+    assert [str(one).partition(":")[0] for one in other.errors] == ["InternalServerError"] * 2
+    assert str(hs.diagnose(other)) == str(hs.diagnose(caught.value))
+    assert isinstance(caught.value.errors[0], openai.InternalServerError)  # untouched here

@@ -160,3 +160,27 @@ def test_a_stream_that_its_reader_leaves_is_no_failure(gw: hs.Gateway) -> None:
         next(iter(stream))
     del stream
     assert [event.what for event in breaker.events] == ["answered"]
+
+
+@pytest.mark.parametrize("way", ["sync", "async"])
+def test_a_trial_whose_stream_is_closed_unread_has_ended(
+    gw: hs.Gateway, mock: MockHandle, way: str
+) -> None:
+    now_s = 0.0
+    breaker = hs.CircuitBreaker(failures=1, cool_down_s=5, clock=lambda: now_s)
+    known: dict[str, Any] = {"models": MODELS, "stream": True, "breaker": breaker}
+    mock.script([503])
+    hs.failover(gw, PROMPT, **known).read()
+    now_s = 5.0
+
+    async def in_a_loop() -> None:
+        async with await hs.afailover(gw, PROMPT, **known) as stream:
+            assert breaker.state(stream.model) == "half-open"
+
+    if way == "async":
+        asyncio.run(in_a_loop())
+    else:
+        with hs.failover(gw, PROMPT, **known) as stream:
+            assert breaker.state(stream.model) == "half-open"
+    assert breaker.state(MISTRAL) == "closed"
+    assert [event.what for event in breaker.events][-2:] == ["answered", "closed"]

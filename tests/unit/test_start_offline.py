@@ -1,7 +1,9 @@
 """A room without internet: what start.py asks for, and what it says of a folder that won't do."""
 
 import json
+import os
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,7 @@ import pytest
 import start
 from tests.notebooks.test_keys import ROOT
 from tests.unit.test_start import Environment, FakeRun
-from tools import wheels
+from tools import filling, wheels
 
 PROJECT = """\
 [build-system]
@@ -29,7 +31,7 @@ def root(tmp_path: Path) -> Path:
     return folder
 
 
-class FakeFilling(wheels.Filling):
+class FakeFilling(filling.Filling):
     """pip and uv answer at once: each target has a wheel of its own and shares another."""
 
     commands: list[list[str]]
@@ -86,13 +88,13 @@ def test_twelve_targets_share_what_they_can_and_each_has_its_own(root: Path) -> 
 
 
 def test_versions_are_asked_for_each_system_and_python(root: Path) -> None:
-    filling = FakeFilling(root.parent / "w", root, "python", "uv>=0.9", tests=True)
-    filling.fill(["macos-arm-3.12"])
-    compiled, downloaded = filling.commands
+    one = FakeFilling(root.parent / "w", root, "python", "uv>=0.9", tests=True)
+    one.fill(["macos-arm-3.12"])
+    compiled, downloaded = one.commands
     assert compiled[compiled.index("--python-platform") + 1] == "aarch64-apple-darwin"
     assert compiled[compiled.index("--python-version") + 1] == "3.12"
     assert compiled[-2:] == ["--group", "dev"]
-    assert filling.more == ["builder>=1", "editables>=0.3", "uv>=0.9"]
+    assert one.more == ["builder>=1", "editables>=0.3", "uv>=0.9"]
     assert {"--no-deps", "--only-binary"} <= set(downloaded)
 
 
@@ -132,6 +134,12 @@ def spoil(folder: Path, how: str) -> None:
         wheel.unlink()
     elif how == "cut":
         wheel.write_bytes(wheel.read_bytes()[:-1])
+    elif how == "another's list":
+        listed.write_text("[]", "utf-8")
+    elif how == "no sums":
+        listed.write_text(json.dumps(content | {"sha256": {}}), "utf-8")
+    elif how == "foreign":
+        (folder / "lesson-2.0-1-py3-none-any.whl").write_bytes(b"a higher build number")
     elif how == "other lessons":
         listed.write_text(json.dumps(content | {"needs": ["lesson>=1"]}), "utf-8")
     elif how == "other computer":
@@ -145,6 +153,9 @@ def spoil(folder: Path, how: str) -> None:
         ("gone", "There is no folder", "python start.py wheels FOLDER"),
         ("no list", "has no wheels.json", "Copy the whole folder again"),
         ("half a list", "is damaged", "Copy the whole folder again"),
+        ("another's list", "is damaged", "Copy the whole folder again"),
+        ("no sums", "3 of 3 files", "Copy the whole folder again"),
+        ("foreign", "did not put there: lesson-2.0-1-py3-none-any.whl", "Take them out"),
         ("missing", "1 of 3 files .* missing or damaged: lesson-2.0", "Copy the whole folder"),
         ("cut", "1 of 3 files .* missing or damaged: lesson-2.0", "Copy the whole folder"),
         ("other lessons", "another version of these lessons", "python start.py wheels FOLDER"),
@@ -199,10 +210,57 @@ def test_a_folder_with_other_things_in_it_is_left_alone(root: Path) -> None:
         FakeFilling(file, root, "python", "uv>=0.9", False).fill(["linux-3.13"])
 
 
+def test_what_a_mac_writes_on_a_stick_is_in_nobodys_way(root: Path) -> None:
+    folder = filled(root)
+    for name in (".DS_Store", "._wheels.json", "._shared_one-1.5-py3-none-any.whl"):
+        (folder / name).write_bytes(b"x")
+    assert prepare(root, folder).did == ["venv", "pip", "uv"]
+    filled(root)
+    content = json.loads((folder / "wheels.json").read_text("utf-8"))
+    assert [name for name in content["sha256"] if name.startswith(".")] == []
+
+
+def test_a_disk_that_is_full_is_told(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(self: filling.Filling, target: str) -> list[str]:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(filling.Filling, "download", full)
+    with pytest.raises(wheels.FolderError, match=r"can't be filled \(No space left on device\)"):
+        filling.fill(filling.options([str(root / "w")]), root, "python", "uv>=0.9")
+
+
+def test_uv_and_pip_have_the_same_macos_in_mind(root: Path) -> None:
+    one = filling.Filling(root, root, start.sys.executable, "uv>=0.9", tests=False)
+    (root / "tell.py").write_text("import os\nprint(os.environ['MACOSX_DEPLOYMENT_TARGET'])")
+    told = one.run(["tell"], "Asking").strip()
+    tag = f"macosx_{told.replace('.', '_')}_"
+    macs = [tags for name, (_, tags) in filling.PLATFORMS.items() if name.startswith("macos")]
+    assert [tags[0].startswith(tag) for tags in macs] == [True, True]
+
+
+def test_options_are_looked_at_before_anything_is_installed(root: Path) -> None:
+    """With a path that leaves the script's folder out, and another package of the same name."""
+    for name in ("start.py", "pyproject.toml"):
+        shutil.copy(ROOT / name, root)
+    shutil.copytree(ROOT / "tools", root / "tools")
+    (root / "site" / "tools").mkdir(parents=True)
+    (root / "site" / "tools" / "__init__.py").touch()
+    env = {**os.environ, "PYTHONSAFEPATH": "1", "PYTHONPATH": str(root / "site")}
+    for given, code, says in (
+        (["--help"], 0, "a new folder, or one filled before"),
+        ([], 2, "required: folder"),
+        ([str(root)], 1, "has other things in it"),
+    ):
+        command = [start.sys.executable, str(root / "start.py"), "wheels", *given]
+        done = subprocess.run(command, env=env, capture_output=True, encoding="utf-8")
+        assert (done.returncode, says in done.stdout + done.stderr) == (code, True), done.stderr
+    assert not (root / ".venv").exists()
+
+
 def test_a_command_that_fails_is_quoted(root: Path) -> None:
-    filling = wheels.Filling(root / "w", root, start.sys.executable, "uv>=0.9", tests=False)
+    one = filling.Filling(root / "w", root, start.sys.executable, "uv>=0.9", tests=False)
     with pytest.raises(wheels.FolderError, match=r"Trying failed:[\s\S]*no_such_module"):
-        filling.run(["no_such_module"], "Trying")
+        one.run(["no_such_module"], "Trying")
 
 
 @pytest.mark.parametrize(
@@ -263,7 +321,7 @@ def test_without_the_tool_it_says_to_unpack_all(monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(start.importlib, "import_module", missing)
     with pytest.raises(start.SetupError, match="unpack the whole zip"):
-        start.wheels("check")
+        start.tool("wheels", "check")
 
 
 def test_wheels_and_their_options_are_handed_on(
@@ -271,10 +329,10 @@ def test_wheels_and_their_options_are_handed_on(
 ) -> None:
     asked = []
     monkeypatch.setattr(start.Environment, "prepare", lambda self, tests: asked.append(tests))
-    monkeypatch.setattr(wheels.Filling, "fill", lambda self, names: asked.append((self, names)))
+    monkeypatch.setattr(filling.Filling, "fill", lambda self, names: asked.append((self, names)))
     folder = tmp_path / "w"
     assert start.main(["wheels", str(folder), "--tests", "--for", "windows-3.12"]) == 0
-    (tests, (filling, names)) = asked
-    assert (tests, filling.folder, filling.tests) == (False, folder, True)
+    (tests, (one, names)) = asked
+    assert (tests, one.folder, one.tests) == (False, folder, True)
     assert names == ["windows-3.12"]
-    assert filling.more[-1] == start.INSTALLER
+    assert one.more[-1] == start.INSTALLER
