@@ -28,9 +28,10 @@ KNOBS = (Slider, w.Dropdown, w.Text, w.Textarea, w.Checkbox)
 class View:
     """A titled column of widgets, a place for an answer and one for what there is to say.
 
-    ``text`` has what it shows; ``traceback`` where the last error came from, for the log. Stored in
-    a notebook it is one fixed line of text. To run a panel's cell again closes the panel that the
-    cell had made before; ``close()`` does so at any time.
+    ``text`` has what it shows; ``traceback`` where the last error came from, for the log. The key
+    is in neither, whatever a server says. Stored in a notebook it is one fixed line of text. To run
+    a panel's cell again closes the panel that the cell had made before; ``close()`` does so at any
+    time.
     """
 
     title = "Panel"
@@ -45,6 +46,14 @@ class View:
         self._view = w.VBox([Frame(title=self.title), *body])
         self._view.add_class("hs-panel")
         replace_earlier(self)
+
+    @property
+    def text(self) -> str:
+        return self._text
+
+    @text.setter
+    def text(self, shown: str) -> None:
+        self._text = self._without_key(shown)
 
     def _body(self) -> Iterable[w.Widget]:
         raise NotImplementedError
@@ -78,7 +87,7 @@ class View:
         if not isinstance(error, (HolySheepError, openai.OpenAIError)):
             text += " (Unexpected: print(panel.traceback) says where.)"
             log.error("%s", self.traceback)
-        self._say(self._without_key(text), alarm=True)
+        self._say(text, alarm=True)
 
     def _without_key(self, text: str) -> str:
         return text
@@ -93,18 +102,19 @@ class View:
     def _show(self, text: str, *, columns: bool = False) -> None:
         self.text = text
         look = "hs-answer hs-fixed" if columns else "hs-answer"
-        self.answer.value = f'<div class="{look}" aria-live="polite">{escape(text)}</div>'
+        self.answer.value = f'<div class="{look}" aria-live="polite">{escape(self.text)}</div>'
 
     def _show_table(self, html: str, name: str) -> None:
         """Show a table, which is scrolled where it is wider than the panel."""
         self.answer.value = (
             f'<div class="hs-scroll" tabindex="0" role="region" aria-label="{escape(name)}">'
-            f"{html}</div>"
+            f"{self._without_key(html)}</div>"
         )
 
     def _say(self, text: str, *, alarm: bool = False) -> None:
         role = "alert" if alarm else "status"
-        self.status.value = f'<div class="hs-said" role="{role}">{escape(text)}</div>'
+        said = escape(self._without_key(text))
+        self.status.value = f'<div class="hs-said" role="{role}">{said}</div>'
         if alarm:
             self.text = text
 
