@@ -184,3 +184,12 @@ def test_a_trial_whose_stream_is_closed_unread_has_ended(
             assert breaker.state(stream.model) == "half-open"
     assert breaker.state(MISTRAL) == "closed"
     assert [event.what for event in breaker.events][-2:] == ["answered", "closed"]
+
+
+def test_a_reader_who_is_interrupted_says_nothing_of_the_model(gw: hs.Gateway) -> None:
+    breaker = hs.CircuitBreaker(failures=1)
+    texts: Any = iter(hs.failover(gw, PROMPT, models=MODELS, stream=True, breaker=breaker))
+    next(texts)
+    with pytest.raises(KeyboardInterrupt):
+        texts.throw(KeyboardInterrupt())
+    assert [event.what for event in breaker.events] == ["no verdict"]

@@ -231,7 +231,9 @@ def test_a_disk_that_is_full_is_told(root: Path, monkeypatch: pytest.MonkeyPatch
 
 def test_uv_and_pip_have_the_same_macos_in_mind(root: Path) -> None:
     one = filling.Filling(root, root, start.sys.executable, "uv>=0.9", tests=False)
-    (root / "tell.py").write_text("import os\nprint(os.environ['MACOSX_DEPLOYMENT_TARGET'])")
+    (root / "tell.py").write_text(
+        "import os\nprint(os.environ['MACOSX_DEPLOYMENT_TARGET'])", "utf-8"
+    )
     told = one.run(["tell"], "Asking").strip()
     tag = f"macosx_{told.replace('.', '_')}_"
     macs = [tags for name, (_, tags) in filling.PLATFORMS.items() if name.startswith("macos")]
@@ -245,7 +247,8 @@ def test_options_are_looked_at_before_anything_is_installed(root: Path) -> None:
     shutil.copytree(ROOT / "tools", root / "tools")
     (root / "site" / "tools").mkdir(parents=True)
     (root / "site" / "tools" / "__init__.py").touch()
-    env = {**os.environ, "PYTHONSAFEPATH": "1", "PYTHONPATH": str(root / "site")}
+    env = os.environ | {"PYTHONSAFEPATH": "1", "PYTHONPATH": str(root / "site")}
+    env["PYTHONIOENCODING"] = "utf-8"
     for given, code, says in (
         (["--help"], 0, "a new folder, or one filled before"),
         ([], 2, "required: folder"),
