@@ -177,9 +177,8 @@ class Lesson:
         self.page.on("request", self._see)
         self.page.on("console", self._hear)
         self.page.on("pageerror", lambda error: self.console.append(str(error)))
-        place = (
-            f"/lab/workspaces/{Path(self.name).stem}/tree/{self.name}?"  # no other open beside it
-        )
+        # A workspace of its own: no other notebook is open beside it.
+        place = f"/lab/workspaces/{Path(self.name).stem}/tree/{self.name}?"
         self.page.goto(self.address.replace("/lab?", place))
         notebook = self.page.locator(".jp-NotebookPanel .jp-Notebook")
         expect(notebook).to_be_visible(timeout=START_S * 1000)
@@ -203,8 +202,7 @@ class Lesson:
 
     def run_all(self) -> None:
         """Restart the kernel and run all cells, until each has its number or one has failed."""
-        menu = self.page.get_by_role("menuitem", name="Kernel", exact=True)
-        menu.click()
+        self.page.get_by_role("menuitem", name="Kernel", exact=True).click()
         self.page.get_by_role("menuitem", name="Restart Kernel and Run All Cells").click()
         self.page.get_by_role("dialog").get_by_role("button", name="Confirm").click()
         self.page.wait_for_function(

@@ -274,15 +274,14 @@ def run_all(files: list[Path], given: argparse.Namespace, env: dict[str, str]) -
 
 
 def tell(report: str) -> None:
-    """Print it, with an escape for what this console has no letter for: no report may be lost."""
-    encoding = sys.stdout.encoding or "utf-8"
-    print(report.encode(encoding, "backslashreplace").decode(encoding), flush=True)
+    """Print it, with escapes for letters that this console lacks: no report may be lost."""
+    known = sys.stdout.encoding
+    print(report.encode(known, "backslashreplace").decode(known), flush=True)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        "start.py notebooks", description=(__doc__ or "").split("\n")[0]
-    )
+    about = (__doc__ or "").split("\n")[0]
+    parser = argparse.ArgumentParser("start.py notebooks", description=about)
     parser.add_argument("names", nargs="*", help="files in notebooks/ (default: all)")
     parser.add_argument("--check", action="store_true", help="write nothing, exit 1 on a change")
     parser.add_argument("--twice", action="store_true", help="write nothing, run each cell twice")

@@ -35,3 +35,12 @@ def test_a_model_that_writes_tags_or_the_key_gets_neither_into_a_panel(gw: hs.Ga
     assert "&lt;script&gt;alert(1)" in panel.answer.value
     assert "<script" not in panel.answer.value
     assert key not in panel.answer.value + panel.text
+
+
+def test_what_several_answers_warn_of_is_said_once(gw: hs.Gateway) -> None:
+    panel = hs.playground(gw)
+    panel._warn(["<b>cut</b>", "<b>cut</b>", "old price"])
+    assert panel.warned.value.count("Warning: ") == 2
+    assert "&lt;b&gt;cut" in panel.warned.value
+    panel._warn([])
+    assert panel.warned.value == ""

@@ -52,12 +52,12 @@ def test_a_preset_moves_the_sliders(gw: hs.Gateway, preset: str) -> None:
 def test_a_cut_answer_is_loud_in_the_panel(gw: hs.Gateway) -> None:
     panel = hs.playground(gw)
     panel.max_tokens.value = 5
-    for _ in range(2):  # the second answer is cut as well
-        with warnings.catch_warnings():
-            warnings.simplefilter("default")
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")  # which says a warning once
+        for _ in range(2):  # the second answer is cut as well
             press(panel)
-        assert "CUT SHORT" in panel.text
-        assert "CutShortWarning: The reply was cut by max_tokens (5)" in panel.warned.value
+            assert "CUT SHORT" in panel.text
+            assert "CutShortWarning: The reply was cut by max_tokens (5)" in panel.warned.value
     panel.max_tokens.value = 500
     press(panel)
     assert panel.warned.value == ""
@@ -225,3 +225,11 @@ def test_html_in_an_answer_is_text(gw: hs.Gateway) -> None:
     press(panel)
     assert "<img" in panel.text
     assert "<img" not in panel.answer.value
+
+
+def test_stop_says_nothing_once_the_work_is_done(gw: hs.Gateway) -> None:
+    panel = hs.compare_panel(gw)
+    press(panel)
+    told = panel.status.value
+    panel.stop.click()
+    assert panel.status.value == told
