@@ -3,10 +3,14 @@
 from typing import Any
 
 import httpx2
+import numpy as np
 import pytest
 from matplotlib import pyplot as plt
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_rgb
 
 import holysheep_helpers as hs
+from holysheep_helpers.plots import BLUE
 from holysheep_helpers.plots_batch import littles_law, mean_request_s, requests_per_second
 from tests.unit.virtual import Server, ask, error, names
 
@@ -37,6 +41,23 @@ def test_a_gantt_has_a_bar_for_each_request_and_a_line_for_each_wait() -> None:
     assert axes.get_title(loc="left") == f"4 prompts in {took_s:.2f} s"
     assert axes.get_xlabel() == "seconds since the batch began"
     assert axes.yaxis_inverted()
+
+
+def test_a_request_too_short_for_a_pixel_is_still_drawn() -> None:
+    batch = ask(Server(takes_s=0.05), names(40), requests_per_minute=12)
+    assert max(a.end_s for i in batch for a in i.timeline) > 150
+    figure = hs.plot_gantt(batch)
+    (axes,) = figure.axes
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    pixels = np.asarray(canvas.buffer_rgba())[:, :, :3].astype(float) / 255
+    blue = np.abs(pixels - to_rgb(BLUE)).max(axis=2) < 0.25
+    seen = {}
+    for item in batch:
+        x, y = axes.transData.transform((item.timeline[0].start_s, item.index))
+        row, column = round(len(pixels) - y), round(x)
+        seen[item.index] = blue[row, max(column - 3, 0) : column + 4].any()
+    assert [index for index, there in seen.items() if not there] == []
 
 
 def test_several_share_their_scale_and_bear_their_names() -> None:
