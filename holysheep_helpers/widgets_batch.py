@@ -47,13 +47,15 @@ class BatchPanel(Panel):
             self.gateway.mock.script(503, probability=at.faults / 100)
         try:
             result = self._until_stopped(self._ask_all(at))
+            said = []
         except CancelledError:
             result = last_batch()
+            said = ["Stopped: those that had no answer yet are counted as failed (NotAskedError)"]
         finally:
             if self.gateway.mock is not None:
                 self.gateway.mock.script([])  # other cells may ask the same mock
         if result is not None:
-            self._draw(result)
+            self._draw(result, said)
 
     async def _ask_all(self, at: Any) -> BatchResult:
         self._say(f"Prompts under way: {at.prompts} …")
@@ -66,12 +68,12 @@ class BatchPanel(Panel):
             progress=False,
         )
 
-    def _draw(self, result: BatchResult) -> None:
+    def _draw(self, result: BatchResult, said: list[str]) -> None:
         from holysheep_helpers.plots_batch import plot_gantt
 
         self.result = result
         self.text = result.summary()
-        facts = [*self.text.splitlines(), f"{result.elapsed_s:.2f} s"]
+        facts = [*said, *self.text.splitlines(), f"{result.elapsed_s:.2f} s"]
         self._say(" · ".join([*facts, f"spent so far {self.gateway.spend}"]))
         if result.sent:
             show_figure(self.figure, plot_gantt(result))

@@ -24,7 +24,8 @@ WITHOUT = "The same without widgets: change the values and run the cell."
 YOUR_TURN = (
     "## Your turn\n\nEach cell below has one thing to change. Change it and run the cell: "
     '`hs.check` says *Right*, or what is off. `hs.hint("{0}a")` gives a hint for {0}a, and '
-    "`%load solutions/{0}a.py` fetches its solution; the others have theirs.\n\n**{0}a.** "
+    "`%load solutions/{0}a.py` fetches its solution (run the cell once more then); the others have "
+    "theirs.\n\n**{0}a.** "
 )
 LESSONS = FILES[1:]
 every_lesson = pytest.mark.parametrize("file", LESSONS, ids=lambda file: file.stem)
