@@ -52,5 +52,6 @@ def test_the_table_is_written_between_its_marks_whatever_stood_there() -> None:
     assert "not in it: 1." in once
     assert "| 03 | 3 | 0.00002 | 0.003 |\n<!-- /live -->\nz\n" in once
     assert live_cost.written(bills, once) == once
-    with pytest.raises(course.CourseError, match="<!-- live -->"):
-        live_cost.written(bills, "no marks")
+    for wrong in ("no marks", "<!-- /live -->\n<!-- live -->\n", empty + empty):
+        with pytest.raises(course.CourseError, match="once, in order"):
+            live_cost.written(bills, wrong)

@@ -200,6 +200,10 @@ def test_the_latest_wins() -> None:
         await asyncio.sleep(0.001)
         assert done == [4]
         soon.ask()
+        first = soon._timer
+        soon.ask()
+        assert first is not None
+        assert first.cancelled()  # or it would not wait until the knobs rest
         soon.forget()
         soon.now()  # nothing is due
         await asyncio.sleep(0.001)

@@ -160,6 +160,11 @@ def test_a_new_address_reaches_the_readme_and_each_first_cell() -> None:
     moved = json.loads(links.notebook(once, lesson, links.address()))["cells"]
     assert [cell["id"] for cell in moved] == ["03-01", "03-colab", "03-02"]
     assert links.address() in "".join(moved[1]["source"])
+    moved[1]["execution_count"] = 1  # it was run since
+    run = links.notebook(json.dumps({"cells": moved}), lesson, links.address())
+    assert json.loads(run)["cells"][1]["execution_count"] == 1
+    again = links.notebook(run, lesson, other)
+    assert json.loads(again)["cells"][1]["execution_count"] is None
     assert other not in json.dumps(moved)
     page = f"a\n{links.BEGIN}\nold\n{links.END}\nz\n"
     new = links.readme(page, other, [lesson])
