@@ -1,9 +1,12 @@
 """Lesson 7's panel, pressed from code."""
 
 import pytest
+from matplotlib.figure import Figure
 
 import holysheep_helpers as hs
+from holysheep_helpers import plots_circuit
 from holysheep_helpers.mock.handle import MockHandle
+from holysheep_helpers.plots_circuit import plot_circuit
 from holysheep_helpers.widgets_failover import FAULTS, FailoverPanel
 from tests.unit.failing_over import GEMINI, MISTRAL
 
@@ -106,3 +109,20 @@ def test_stored_it_is_one_line(panel: FailoverPanel) -> None:
     bundle = panel._repr_mimebundle_()
     line = "[Who answers when: run this cell in JupyterLab to use the panel]"
     assert bundle["text/plain"] == repr(panel) == line
+
+
+def test_an_outage_that_outlasts_the_run_is_drawn_to_its_end_and_ends_with_it(
+    panel: FailoverPanel, mock: MockHandle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = []
+
+    def plot(breaker: hs.CircuitBreaker, outage_s: tuple[float, float] | None) -> Figure:
+        drawn.append(outage_s)
+        return plot_circuit(breaker, outage_s)
+
+    monkeypatch.setattr(plots_circuit, "plot_circuit", plot)
+    for panel.calls.value, panel.begins.value, panel.lasts.value in ((12, 4, 35), (4, 9, 35)):
+        press(panel)
+        hs.ask(panel.gateway, "hello")
+        assert mock.entries()[-1]["fault"] is None
+    assert drawn == [(4, 11), None]
