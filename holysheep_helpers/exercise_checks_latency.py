@@ -9,7 +9,8 @@ def has_p95(answer: Any) -> str | None:
     if not hasattr(answer, "warmups"):
         return "hand over the LatencyRun that hs.measure_latency() gave back."
     if answer.failed:
-        return f"{len(answer.failed)} runs failed: of these there is no time."
+        count = len(answer.failed)
+        return f"{count} run{'s' * (count != 1)} failed, and has no time: measure again."
     if len(answer) < 20:
         return f"{len(answer)} runs carry no p95: of so few, none is expected beyond it."
     return None

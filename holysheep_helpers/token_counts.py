@@ -49,9 +49,10 @@ class TokenCount:
     counted_by: str
 
     def __str__(self) -> str:
+        tokens = f"{self.tokens:,} token{'s' * (self.tokens != 1)}"
         if self.exact:
-            return f"{self.tokens:,} tokens (exact, by {self.counted_by})"
-        return f"about {self.tokens:,} tokens, at most {self.at_most:,} ({self.counted_by})"
+            return f"{tokens} (exact, by {self.counted_by})"
+        return f"about {tokens}, at most {self.at_most:,} ({self.counted_by})"
 
     __repr__ = __str__
 
