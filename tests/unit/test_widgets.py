@@ -3,10 +3,12 @@
 import re
 import warnings
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 import holysheep_helpers as hs
+from holysheep_helpers import widgets_long
 from holysheep_helpers.mock.handle import MockHandle
 from holysheep_helpers.mock.server import serve
 from holysheep_helpers.panel_work import Panel
@@ -234,3 +236,22 @@ def test_stop_says_nothing_once_the_work_is_done(gw: hs.Gateway) -> None:
     told = panel.status.value
     panel.stop.click()
     assert panel.status.value == told
+
+
+def test_while_an_answer_is_due_its_plan_stays(
+    gw: hs.Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    panel, planned = hs.long_panel(gw, "One sentence. " * 100), []
+
+    def plan(*given: Any, **settings: Any) -> hs.LongPlan:
+        planned.append(settings["part_tokens"])
+        return hs.plan_long(*given, **settings)
+
+    def move(change: dict[str, bool]) -> None:
+        if change["new"]:
+            panel.part_tokens.value = 100
+
+    monkeypatch.setattr(widgets_long, "plan_long", plan)
+    panel.send.observe(move, names="disabled")  # at once after the press
+    press(panel)
+    assert planned == [400]
