@@ -18,7 +18,7 @@ def test_05a_wants_runs_enough_for_a_p95(gw: hs.Gateway, mock: MockHandle) -> No
     judge("05a", hs.measure_latency(gw, "hello", runs=20, **ASK), right=True, says="the least")
     mock.script([None, 503])
     failed = hs.measure_latency(gw, "hello", runs=20, **ASK)
-    judge("05a", failed, right=False, says="1 runs failed")
+    judge("05a", failed, right=False, says="1 run failed")
     judge("05a", failed.runs, right=False, says="hand over the LatencyRun")
 
 
