@@ -46,7 +46,8 @@ def plot_gantt(batches: Batches) -> Figure:
     all_axes[0][0].set_ylabel("prompt")
     all_axes[0][0].set_ylim(rows - 0.3, -0.7)  # the first on top
     all_axes[0][0].yaxis.set_major_locator(MaxNLocator(integer=True))
-    all_axes[0][0].set_xlim(0, None)
+    end_s = all_axes[0][0].get_xlim()[1]
+    all_axes[0][0].set_xlim(-0.01 * end_s, end_s)  # the axis must not cover a short first bar
     marks = _marks(named.values())
     figure.legend(handles=marks, loc="outside lower center", ncols=4, frameon=False)
     plt.close(figure)  # the returned figure is shown once, by the cell that has it last
