@@ -61,7 +61,7 @@ def test_the_file_is_as_the_script_stores_it(file: Path) -> None:
 def test_code_cells_are_short(file: Path) -> None:
     lengths = [len(source.splitlines()) for source in code(file)]
     assert max(lengths) <= 15
-    assert statistics.median(lengths) <= 4
+    assert statistics.median(lengths[1:]) <= 4  # without Colab's cell, which is folded
 
 
 @every_notebook
