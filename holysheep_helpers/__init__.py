@@ -39,19 +39,19 @@ if TYPE_CHECKING:
     from holysheep_helpers.credit import runway as runway
     from holysheep_helpers.diagnosing import Diagnosis as Diagnosis
     from holysheep_helpers.diagnosing import diagnose as diagnose
-    from holysheep_helpers.errors import AllFailedError as AllFailedError
-    from holysheep_helpers.errors import ConfigurationError as ConfigurationError
-    from holysheep_helpers.errors import DeadlineError as DeadlineError
-    from holysheep_helpers.errors import HolySheepError as HolySheepError
-    from holysheep_helpers.errors import IncompleteStreamError as IncompleteStreamError
-    from holysheep_helpers.errors import InputError as InputError
-    from holysheep_helpers.errors import JournalError as JournalError
-    from holysheep_helpers.errors import NotAskedError as NotAskedError
-    from holysheep_helpers.errors import UnexpectedReplyError as UnexpectedReplyError
-    from holysheep_helpers.errors import UnknownPriceError as UnknownPriceError
     from holysheep_helpers.errors_page import errors_table as errors_table
     from holysheep_helpers.estimates import Estimate as Estimate
     from holysheep_helpers.estimating import estimate as estimate
+    from holysheep_helpers.exceptions import AllFailedError as AllFailedError
+    from holysheep_helpers.exceptions import ConfigurationError as ConfigurationError
+    from holysheep_helpers.exceptions import DeadlineError as DeadlineError
+    from holysheep_helpers.exceptions import HolySheepError as HolySheepError
+    from holysheep_helpers.exceptions import IncompleteStreamError as IncompleteStreamError
+    from holysheep_helpers.exceptions import InputError as InputError
+    from holysheep_helpers.exceptions import JournalError as JournalError
+    from holysheep_helpers.exceptions import NotAskedError as NotAskedError
+    from holysheep_helpers.exceptions import UnexpectedReplyError as UnexpectedReplyError
+    from holysheep_helpers.exceptions import UnknownPriceError as UnknownPriceError
     from holysheep_helpers.exercises import check as check
     from holysheep_helpers.exercises import hint as hint
     from holysheep_helpers.fallback_streams import AsyncFailoverStream as AsyncFailoverStream
@@ -126,7 +126,7 @@ if TYPE_CHECKING:
     from holysheep_helpers.widgets_long import long_panel as long_panel
 
 _HOME = {
-    "AllFailedError": "errors",
+    "AllFailedError": "exceptions",
     "Assumptions": "what_if",
     "AsyncFailoverStream": "fallback_streams",
     "AsyncStream": "streaming",
@@ -139,27 +139,27 @@ _HOME = {
     "Calibration": "calibration",
     "CircuitBreaker": "circuit",
     "Comparison": "comparisons",
-    "ConfigurationError": "errors",
+    "ConfigurationError": "exceptions",
     "Crossover": "what_if",
     "CutShortWarning": "chat",
-    "DeadlineError": "errors",
+    "DeadlineError": "exceptions",
     "Diagnosis": "diagnosing",
     "Estimate": "estimates",
     "Explanation": "audits",
     "FailoverReply": "fallbacks",
     "FailoverStream": "fallback_streams",
     "Gateway": "gateway",
-    "HolySheepError": "errors",
-    "IncompleteStreamError": "errors",
-    "InputError": "errors",
-    "JournalError": "errors",
+    "HolySheepError": "exceptions",
+    "IncompleteStreamError": "exceptions",
+    "InputError": "exceptions",
+    "JournalError": "exceptions",
     "LatencyRun": "latency_run",
     "LatencyStoppedWarning": "latency",
     "LongPlan": "long_plan",
     "LongPromptError": "long_prompts",
     "LongReply": "long_prompts",
     "MonthlyCost": "monthly",
-    "NotAskedError": "errors",
+    "NotAskedError": "exceptions",
     "Reply": "chat",
     "Retry": "retry_policy",
     "Roi": "returns",
@@ -168,8 +168,8 @@ _HOME = {
     "Stream": "streaming",
     "TimedStream": "timed_stream",
     "TokenCount": "token_counts",
-    "UnexpectedReplyError": "errors",
-    "UnknownPriceError": "errors",
+    "UnexpectedReplyError": "exceptions",
+    "UnknownPriceError": "exceptions",
     "afailover": "fallbacks",
     "ask": "chat",
     "ask_long": "long_prompts",

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
 from urllib.parse import urlsplit
 
+from holysheep_helpers._checks import is_loopback
 from holysheep_helpers.catalog import BASE_URL
-from holysheep_helpers.errors import ConfigurationError
+from holysheep_helpers.exceptions import ConfigurationError
 
 
 def checked_url(value: object, where: str, *, plain_http: bool) -> str:
@@ -52,13 +52,3 @@ def checked_url(value: object, where: str, *, plain_http: bool) -> str:
             "computer. Use https://. (Only a key that a mock issued may go there.)"
         )
     return url
-
-
-def is_loopback(host: str) -> bool:
-    """Whether this host name or address means this computer."""
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False

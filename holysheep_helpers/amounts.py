@@ -15,7 +15,7 @@ from decimal import (
 from numbers import Integral
 from typing import Any
 
-from holysheep_helpers.errors import InputError
+from holysheep_helpers.exceptions import InputError
 
 Exact = Decimal | int | str
 """What an amount or a share may be given as. A float is refused: it is rounded already."""

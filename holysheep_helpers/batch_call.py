@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from holysheep_helpers.batch_prompts import Item
 from holysheep_helpers.diagnosing import Diagnosis, diagnose
-from holysheep_helpers.errors import UnexpectedReplyError
+from holysheep_helpers.exceptions import UnexpectedReplyError
 from holysheep_helpers.waits import RETRY_AFTER
 
 _OPTIONS = {"extra_headers": "headers", "extra_query": "params", "timeout": "timeout"}

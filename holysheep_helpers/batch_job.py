@@ -18,8 +18,8 @@ import openai
 from holysheep_helpers.asking import Asker, Limits
 from holysheep_helpers.batch_prompts import Item
 from holysheep_helpers.batch_result import BatchItem, BatchResult, not_asked, restored
-from holysheep_helpers.errors import InputError
 from holysheep_helpers.estimates import of_items
+from holysheep_helpers.exceptions import InputError
 from holysheep_helpers.gateway import Gateway, async_client, is_live
 from holysheep_helpers.journal import Journal
 from holysheep_helpers.progress import Progress

@@ -9,7 +9,7 @@ from typing import Any
 
 from holysheep_helpers import catalog, tokens
 from holysheep_helpers.chat import check_parameters
-from holysheep_helpers.errors import InputError
+from holysheep_helpers.exceptions import InputError
 from holysheep_helpers.journal import key_of
 
 Prompt = str | Sequence[Mapping[str, Any]] | Mapping[str, Any]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from openai.types import CompletionUsage
 
-from holysheep_helpers.errors import InputError, NotAskedError
+from holysheep_helpers.exceptions import InputError, NotAskedError
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,7 +9,7 @@ from typing import Any
 from holysheep_helpers.asking import Asker
 from holysheep_helpers.batch_prompts import Reader, check_are_many
 from holysheep_helpers.batch_result import BatchItem, not_asked, restored
-from holysheep_helpers.errors import InputError
+from holysheep_helpers.exceptions import InputError
 from holysheep_helpers.journal import Journal
 
 AHEAD = 4

@@ -18,7 +18,7 @@ from holysheep_helpers.batch_prompts import Reader
 from holysheep_helpers.batch_result import BatchItem, BatchResult
 from holysheep_helpers.batch_stream import in_order
 from holysheep_helpers.budget import checked_usd
-from holysheep_helpers.errors import InputError
+from holysheep_helpers.exceptions import InputError
 from holysheep_helpers.fallback_turns import checked_models
 from holysheep_helpers.gateway import Gateway, async_client
 from holysheep_helpers.journal import Journal

@@ -9,11 +9,12 @@ from typing import Any
 
 import openai
 
+from holysheep_helpers._checks import check_whole
 from holysheep_helpers.calibration import Calibration, remember
-from holysheep_helpers.errors import HolySheepError
+from holysheep_helpers.exceptions import HolySheepError
 from holysheep_helpers.latency_run import LatencyRun
 from holysheep_helpers.mock.process import MockProcess
-from holysheep_helpers.planning import check_whole, planned
+from holysheep_helpers.planning import planned
 
 ROUNDS = 8
 STUDENT_T = 2.365

@@ -19,7 +19,7 @@ from ssl import (
 
 import openai
 
-from holysheep_helpers.errors import HolySheepError
+from holysheep_helpers.exceptions import HolySheepError
 
 _NO_ADDRESS = {"UnsupportedProtocol", "InvalidURL"}
 _NO_HTTP = "LocalProtocolError"  # what was to be sent

@@ -18,7 +18,7 @@ from holysheep_helpers import catalog
 from holysheep_helpers.cost import cost_or_none
 from holysheep_helpers.deadlines import in_time
 from holysheep_helpers.diagnosing import diagnose
-from holysheep_helpers.errors import InputError, UnexpectedReplyError
+from holysheep_helpers.exceptions import InputError, UnexpectedReplyError
 from holysheep_helpers.gateway import Gateway, sync_client
 
 

@@ -12,7 +12,7 @@ from importlib import metadata
 import openai
 
 from holysheep_helpers.connecting import connect
-from holysheep_helpers.errors import HolySheepError
+from holysheep_helpers.exceptions import HolySheepError
 from holysheep_helpers.keys import find_key, settings
 
 PACKAGE = "holysheep-notebooks"

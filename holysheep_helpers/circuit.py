@@ -9,7 +9,7 @@ from threading import Lock
 from time import perf_counter
 from typing import Literal
 
-from holysheep_helpers.errors import InputError
+from holysheep_helpers.exceptions import InputError
 
 State = Literal["closed", "open", "half-open"]
 What = Literal[

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from holysheep_helpers import catalog
 from holysheep_helpers.amounts import Exact, krw_text, usd_text
 from holysheep_helpers.cost import to_krw
-from holysheep_helpers.errors import InputError
+from holysheep_helpers.exceptions import InputError
 from holysheep_helpers.monthly import compare_models, find_price
 from holysheep_helpers.what_if import Assumptions, sensitivity
 

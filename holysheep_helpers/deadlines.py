@@ -10,7 +10,7 @@ from typing import Any
 
 import openai
 
-from holysheep_helpers.errors import DeadlineError
+from holysheep_helpers.exceptions import DeadlineError
 
 LEAST_S = 0.001
 

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from holysheep_helpers import catalog
 from holysheep_helpers.causes import TRANSPORT, causes, connection_kind, raised_beneath, room
-from holysheep_helpers.errors import (
+from holysheep_helpers.exceptions import (
     AllFailedError,
     HolySheepError,
     InputError,

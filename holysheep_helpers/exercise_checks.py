@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from holysheep_helpers import catalog
-from holysheep_helpers.addresses import is_loopback
+from holysheep_helpers._checks import is_loopback
 
 
 def other_family(answer: Any) -> str | None:

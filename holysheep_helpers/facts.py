@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-from holysheep_helpers.errors import InputError
+from holysheep_helpers.exceptions import InputError
 
 
 @dataclass(frozen=True, slots=True)

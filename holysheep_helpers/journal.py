@@ -16,7 +16,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from holysheep_helpers.errors import InputError, JournalError
+from holysheep_helpers.exceptions import InputError, JournalError
 
 if sys.platform == "win32":
     import msvcrt

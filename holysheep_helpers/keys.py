@@ -8,7 +8,7 @@ from io import StringIO
 from pathlib import Path
 
 from holysheep_helpers.catalog import KEY_VARIABLE, PLACEHOLDER_KEY
-from holysheep_helpers.errors import ConfigurationError
+from holysheep_helpers.exceptions import ConfigurationError
 
 MOCK_PREFIX = "hs-mock-"
 HOW_TO_SET = (

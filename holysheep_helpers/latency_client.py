@@ -6,8 +6,8 @@ from typing import Any
 
 import openai
 
-from holysheep_helpers.addresses import is_loopback
-from holysheep_helpers.errors import InputError
+from holysheep_helpers._checks import is_loopback
+from holysheep_helpers.exceptions import InputError
 from holysheep_helpers.gateway import Gateway
 
 _MADE_BY_THE_SDK = {"SyncHttpxClientWrapper", "AsyncHttpxClientWrapper"}

@@ -9,7 +9,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from holysheep_helpers import stats
-from holysheep_helpers.errors import InputError
+from holysheep_helpers.exceptions import InputError
 from holysheep_helpers.latency_data import LatencyData
 from holysheep_helpers.latency_summary import LEAST_RUNS, NAMES, ms
 from holysheep_helpers.timed_stream import TimedStream

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from holysheep_helpers.calibration import Calibration
-from holysheep_helpers.errors import InputError
+from holysheep_helpers.exceptions import InputError
 from holysheep_helpers.timed_stream import Text, TimedStream
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from holysheep_helpers.calibration import known_calibration
-from holysheep_helpers.errors import InputError
+from holysheep_helpers.exceptions import InputError
 from holysheep_helpers.latency_compare import MAY_DIFFER, Comparison, Goodput
 from holysheep_helpers.latency_data import LatencyData
 from holysheep_helpers.latency_load import Taken

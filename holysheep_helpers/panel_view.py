@@ -13,7 +13,7 @@ import ipywidgets as w
 import openai
 
 from holysheep_helpers.controls import FigureBox, Frame, Slider
-from holysheep_helpers.errors import HolySheepError
+from holysheep_helpers.exceptions import HolySheepError
 from holysheep_helpers.panel_places import replace_earlier
 from holysheep_helpers.panel_warnings import heard
 

@@ -18,10 +18,11 @@ import openai
 from openai.resources.chat.completions import AsyncCompletions
 
 from holysheep_helpers import catalog
+from holysheep_helpers._checks import check_whole
 from holysheep_helpers.batch_prompts import SDK_OPTIONS, Item
 from holysheep_helpers.budget import BudgetError, checked_usd
-from holysheep_helpers.errors import InputError
 from holysheep_helpers.estimates import most_usd, of_items
+from holysheep_helpers.exceptions import InputError
 from holysheep_helpers.gateway import Gateway, is_live
 from holysheep_helpers.latency_client import check_can_be_copied, measuring_client
 from holysheep_helpers.measurement import Measurement
@@ -29,8 +30,12 @@ from holysheep_helpers.purse import unpriced
 from holysheep_helpers.stream_opening import stream_arguments
 
 MANY_CALLS = 20
+
+
 MOST_AT_ONCE = 400
 """Windows' ``select`` ends at 512 sockets."""
+
+
 LONGEST_S = 3600.0
 """An open loop whose starts would take longer than this is taken for a slip."""
 
@@ -121,12 +126,6 @@ def _listed(prompt: Any) -> list[Any]:
     if not prompts:
         raise InputError("No prompt was given: a text is needed, or several.")
     return prompts
-
-
-def check_whole(name: str, value: object, least: int) -> None:
-    """Raise ``InputError`` for what is no whole number, or less."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise InputError(f"{name} is {value!r}: a whole number, {least} or more, is needed.")
 
 
 def _check_rate(rate: Any, runs: int, concurrency: int) -> None:

@@ -18,7 +18,7 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from holysheep_helpers.errors import InputError
+from holysheep_helpers.exceptions import InputError
 from holysheep_helpers.streaming import AsyncStream, Stream
 
 KOREAN_FONT = "NanumGothic"

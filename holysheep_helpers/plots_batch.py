@@ -14,7 +14,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from holysheep_helpers.batch_result import BatchItem, BatchResult
-from holysheep_helpers.errors import InputError
+from holysheep_helpers.exceptions import InputError
 from holysheep_helpers.plots import BLACK, BLUE, COLOURS, FAILED, GREY, LIMITED, RED
 
 # The edge keeps a bar that is narrower than a pixel in the picture.

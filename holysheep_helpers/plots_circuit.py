@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from holysheep_helpers.circuit import CircuitBreaker, Event
-from holysheep_helpers.errors import InputError
+from holysheep_helpers.exceptions import InputError
 from holysheep_helpers.plots import BLACK, BLUE, GREY, PALE, RED, WHITE
 
 MARKS: dict[str, dict[str, Any]] = {

@@ -15,7 +15,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import PercentFormatter
 
 from holysheep_helpers import stats
-from holysheep_helpers.errors import InputError
+from holysheep_helpers.exceptions import InputError
 from holysheep_helpers.latency_run import LatencyRun
 from holysheep_helpers.latency_summary import LEAST_RUNS, NAMES, counted, ms, row_of
 from holysheep_helpers.plots import BLACK, BLUE, COLOURS, GREEN, GREY, RED, WHITE

@@ -11,7 +11,7 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from holysheep_helpers.errors import InputError
+from holysheep_helpers.exceptions import InputError
 from holysheep_helpers.latency_run import LatencyRun
 from holysheep_helpers.latency_summary import ms, row_of
 from holysheep_helpers.plots import BLACK, BLUE, GREEN, GREY, RED

@@ -17,8 +17,8 @@ from urllib.parse import urlsplit
 import httpx2
 
 from holysheep_helpers import catalog
-from holysheep_helpers.addresses import is_loopback
-from holysheep_helpers.errors import ConfigurationError
+from holysheep_helpers._checks import is_loopback
+from holysheep_helpers.exceptions import ConfigurationError
 from holysheep_helpers.keys import checked_key
 
 Told = tuple[str, str | None, str | None]

@@ -8,7 +8,7 @@ from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
 from typing import Any, TypeVar, overload
 
 from holysheep_helpers.deadlines import is_retried
-from holysheep_helpers.errors import InputError
+from holysheep_helpers.exceptions import InputError
 from holysheep_helpers.retry_policy import Policy, Retry
 
 Call = TypeVar("Call", bound=Callable[..., Any])

@@ -18,7 +18,7 @@ import tenacity
 from holysheep_helpers.causes import while_streaming
 from holysheep_helpers.deadlines import attempt
 from holysheep_helpers.diagnosing import Diagnosis, diagnose
-from holysheep_helpers.errors import AllFailedError, DeadlineError, InputError
+from holysheep_helpers.exceptions import AllFailedError, DeadlineError, InputError
 from holysheep_helpers.pacing import back_off_s
 from holysheep_helpers.streaming import AsyncStream, Stream
 from holysheep_helpers.waits import OBEYED

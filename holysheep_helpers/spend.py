@@ -16,7 +16,7 @@ from openai.types import CompletionUsage
 
 from holysheep_helpers.amounts import exactly, tidy
 from holysheep_helpers.cost import cost_or_none, has_stated_cost
-from holysheep_helpers.errors import InputError
+from holysheep_helpers.exceptions import InputError
 
 if TYPE_CHECKING:
     from pandas import DataFrame

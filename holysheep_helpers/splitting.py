@@ -12,10 +12,13 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from holysheep_helpers import catalog
-from holysheep_helpers.errors import InputError
+from holysheep_helpers._checks import check_size
+from holysheep_helpers.exceptions import InputError
 from holysheep_helpers.token_counts import check_text, counter_for
 
 Count = Callable[[str], int]
+
+
 # Each matches what ends a unit; indentation stays with the line that it belongs to.
 _ENDS = {
     "paragraph": re.compile(r"\n(?:[^\S\n]*\n)+"),
@@ -24,6 +27,8 @@ _ENDS = {
     ),
     "word": re.compile(r"\s+"),
 }
+
+
 _CLOSE_ENOUGH = 0.02
 """The search for a part's longest end stops within so much of it."""
 
@@ -93,12 +98,6 @@ def split_spans(text: str, max_tokens: int, count: Count, overlap: int = 0) -> l
         parts.append(Part(start, fresh, end, level))
         fresh, length = end, reach - start
     return parts
-
-
-def check_size(name: str, value: object, least: int) -> None:
-    """Raises ``InputError`` unless this is a whole number that is large enough."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise InputError(f"{name} is {value!r}: a whole number, {least} or more, is needed.")
 
 
 def _reach(text: str, start: int, count: Count, limit: int, guess: int) -> int:

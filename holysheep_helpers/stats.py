@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from holysheep_helpers.errors import InputError
+from holysheep_helpers.exceptions import InputError
 
 Floats = NDArray[np.float64]
 Statistic = Literal["mean", "median"] | float

@@ -10,7 +10,7 @@ import openai
 
 from holysheep_helpers.chat import add_advice, request_arguments
 from holysheep_helpers.deadlines import in_time
-from holysheep_helpers.errors import InputError, UnexpectedReplyError
+from holysheep_helpers.exceptions import InputError, UnexpectedReplyError
 
 Made = TypeVar("Made")
 

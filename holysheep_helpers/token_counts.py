@@ -15,7 +15,7 @@ from functools import cache
 from importlib.util import find_spec
 
 from holysheep_helpers import catalog, tokens
-from holysheep_helpers.errors import InputError
+from holysheep_helpers.exceptions import InputError
 
 MARGIN_PERCENT = 15
 """How far the rule may be off on Korean and English prose: a test compares it with ``tekken``."""

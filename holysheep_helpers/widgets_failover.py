@@ -12,13 +12,13 @@ import openai
 from holysheep_helpers import catalog
 from holysheep_helpers.circuit import CircuitBreaker
 from holysheep_helpers.controls import FigureBox
-from holysheep_helpers.errors import HolySheepError, InputError
+from holysheep_helpers.exceptions import HolySheepError, InputError
 from holysheep_helpers.fallbacks import failover
 from holysheep_helpers.gateway import Gateway
 from holysheep_helpers.panel_view import show_figure
 from holysheep_helpers.panel_work import Panel, buttons, model_choice, slider
 
-FAULTS = {
+OUTAGES = {
     "503: the server failed": 503,
     "429: too many requests": 429,
     "408: the server gave up": 408,
@@ -45,7 +45,7 @@ class FailoverPanel(Panel):
         self.breaker: CircuitBreaker | None = None
         self.send.description = "Run"
         self.send.disabled = self.gateway.mock is None
-        self.fault = w.Dropdown(options=list(FAULTS), description="Outage")
+        self.fault = w.Dropdown(options=list(OUTAGES), description="Outage")
         self.fallback = model_choice("gemini-2.5-flash", "Fallback")
         self.calls = slider("Calls", 60, 1, 90)
         self.begins = slider("Fails from, s", 10, 0, 90)
@@ -78,7 +78,7 @@ class FailoverPanel(Panel):
                 if self._stopped.is_set():
                     break
                 if second == at.begins:
-                    mock.script(FAULTS[at.fault], every=1, model=catalog.DEFAULT_MODEL)
+                    mock.script(OUTAGES[at.fault], every=1, model=catalog.DEFAULT_MODEL)
                 if second == at.begins + at.lasts:
                     mock.script([])
                 came[self._ask(breaker, at)] += 1

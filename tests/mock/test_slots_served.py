@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from holysheep_helpers.errors import InputError
+from holysheep_helpers.exceptions import InputError
 from holysheep_helpers.mock.handle import MockError, MockHandle
 from holysheep_helpers.mock.process import MockProcess
 from holysheep_helpers.mock.server import serve

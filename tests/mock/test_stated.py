@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from holysheep_helpers import catalog
-from holysheep_helpers.errors import InputError
+from holysheep_helpers.exceptions import InputError
 from holysheep_helpers.mock.handle import MockHandle
 from holysheep_helpers.mock.process import MockProcess
 from holysheep_helpers.mock.server import serve

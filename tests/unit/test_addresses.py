@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from holysheep_helpers import catalog
-from holysheep_helpers.addresses import checked_url, is_loopback
-from holysheep_helpers.errors import ConfigurationError
+from holysheep_helpers._checks import is_loopback
+from holysheep_helpers.addresses import checked_url
+from holysheep_helpers.exceptions import ConfigurationError
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import holysheep_helpers as hs
 from holysheep_helpers import calibrating, calibration
 from holysheep_helpers.calibrating import LEAST_ERROR_S, ROUNDS, STUDENT_T, compared
 from holysheep_helpers.calibration import Calibration, known_calibration, remember
-from holysheep_helpers.errors import HolySheepError
+from holysheep_helpers.exceptions import HolySheepError
 from holysheep_helpers.latency_run import LatencyRun
 from holysheep_helpers.measurement import Measurement
 from holysheep_helpers.mock.process import MockProcess

@@ -12,7 +12,7 @@ import pytest
 
 import holysheep_helpers as hs
 from holysheep_helpers.budget import UnpricedWarning
-from holysheep_helpers.errors import UnexpectedReplyError
+from holysheep_helpers.exceptions import UnexpectedReplyError
 from holysheep_helpers.mock.handle import MockHandle
 from holysheep_helpers.mock.server import base_url, listen
 

@@ -9,7 +9,7 @@ import pytest
 
 import holysheep_helpers as hs
 from holysheep_helpers import connecting
-from holysheep_helpers.errors import ConfigurationError
+from holysheep_helpers.exceptions import ConfigurationError
 from holysheep_helpers.mock.handle import MockHandle
 from tests.notebooks.test_keys import made_up
 

@@ -18,7 +18,7 @@ import pytest
 from openai.types.chat import ChatCompletion
 
 import holysheep_helpers as hs
-from holysheep_helpers.errors import UnexpectedReplyError
+from holysheep_helpers.exceptions import UnexpectedReplyError
 from holysheep_helpers.kinds import KINDS
 from holysheep_helpers.mock.faults import KINDS as FAULTS
 from holysheep_helpers.mock.handle import MockHandle

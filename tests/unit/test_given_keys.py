@@ -10,7 +10,7 @@ import pytest
 
 import holysheep_helpers as hs
 from holysheep_helpers import connecting, keys
-from holysheep_helpers.errors import ConfigurationError
+from holysheep_helpers.exceptions import ConfigurationError
 from tests.notebooks.test_keys import made_up
 
 LIVE_KEY = made_up(32)

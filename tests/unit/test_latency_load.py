@@ -12,7 +12,7 @@ import pytest
 
 import holysheep_helpers as hs
 from holysheep_helpers.budget import BudgetError
-from holysheep_helpers.errors import UnexpectedReplyError
+from holysheep_helpers.exceptions import UnexpectedReplyError
 from holysheep_helpers.latency_load import Load, Taken, stagger_s
 from holysheep_helpers.mock.stated import AS_DRAWN
 from tests.unit import virtual

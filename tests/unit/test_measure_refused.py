@@ -8,7 +8,7 @@ import openai
 import pytest
 
 import holysheep_helpers as hs
-from holysheep_helpers.errors import ConfigurationError
+from holysheep_helpers.exceptions import ConfigurationError
 from holysheep_helpers.mock.handle import MockHandle
 
 PROMPT = "Explain step by step how streaming works."

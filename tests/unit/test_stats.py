@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from holysheep_helpers import stats
-from holysheep_helpers.errors import InputError
+from holysheep_helpers.exceptions import InputError
 from holysheep_helpers.stats import band, difference, interval, quantile, runs_needed
 from tests.mock.strategies import often
 

@@ -7,7 +7,7 @@ import pytest
 import scipy.stats
 
 from holysheep_helpers import stats
-from holysheep_helpers.errors import InputError
+from holysheep_helpers.exceptions import InputError
 
 
 @pytest.mark.parametrize("level", [0.8, 0.95, 0.99])

@@ -10,7 +10,7 @@ import openai
 import pytest
 
 import holysheep_helpers as hs
-from holysheep_helpers.errors import UnexpectedReplyError
+from holysheep_helpers.exceptions import UnexpectedReplyError
 from holysheep_helpers.mock.handle import MockHandle
 from holysheep_helpers.mock.server import serve
 
