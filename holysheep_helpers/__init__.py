@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from holysheep_helpers.budget import BudgetError as BudgetError
     from holysheep_helpers.calibrating import calibrate as calibrate
     from holysheep_helpers.calibration import Calibration as Calibration
+    from holysheep_helpers.catalog.tokens import TokenCount as TokenCount
+    from holysheep_helpers.catalog.tokens import count_tokens as count_tokens
+    from holysheep_helpers.catalog.tokens import split_prompt as split_prompt
     from holysheep_helpers.chat import CutShortWarning as CutShortWarning
     from holysheep_helpers.chat import Reply as Reply
     from holysheep_helpers.chat import ask as ask
@@ -101,7 +104,6 @@ if TYPE_CHECKING:
     from holysheep_helpers.returns import break_even as break_even
     from holysheep_helpers.returns import roi as roi
     from holysheep_helpers.samples import customer_messages as customer_messages
-    from holysheep_helpers.splitting import split_prompt as split_prompt
     from holysheep_helpers.streaming import AsyncStream as AsyncStream
     from holysheep_helpers.streaming import Stream as Stream
     from holysheep_helpers.streaming import astream as astream
@@ -109,8 +111,6 @@ if TYPE_CHECKING:
     from holysheep_helpers.table_audits import audit_table as audit_table
     from holysheep_helpers.table_audits import common_volume as common_volume
     from holysheep_helpers.timed_stream import TimedStream as TimedStream
-    from holysheep_helpers.token_counts import TokenCount as TokenCount
-    from holysheep_helpers.token_counts import count_tokens as count_tokens
     from holysheep_helpers.what_if import Assumptions as Assumptions
     from holysheep_helpers.what_if import Crossover as Crossover
     from holysheep_helpers.what_if import crossover as crossover
@@ -167,7 +167,7 @@ _HOME = {
     "StalePriceWarning": "price_age",
     "Stream": "streaming",
     "TimedStream": "timed_stream",
-    "TokenCount": "token_counts",
+    "TokenCount": "catalog.tokens",
     "UnexpectedReplyError": "exceptions",
     "UnknownPriceError": "exceptions",
     "afailover": "fallbacks",
@@ -191,7 +191,7 @@ _HOME = {
     "connect": "connecting",
     "cost_of": "cost",
     "cost_panel": "widgets_cost",
-    "count_tokens": "token_counts",
+    "count_tokens": "catalog.tokens",
     "crossover": "what_if",
     "customer_messages": "samples",
     "diagnose": "diagnosing",
@@ -234,7 +234,7 @@ _HOME = {
     "roi": "returns",
     "runway": "credit",
     "sensitivity": "what_if",
-    "split_prompt": "splitting",
+    "split_prompt": "catalog.tokens",
     "stream": "streaming",
     "stream_panel": "widgets",
     "to_krw": "cost",

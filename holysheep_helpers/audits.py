@@ -16,8 +16,8 @@ from holysheep_helpers.amounts import (
     to_28_digits,
     volume,
 )
+from holysheep_helpers.catalog import Price
 from holysheep_helpers.cost import Prices, find_price
-from holysheep_helpers.facts import Price
 from holysheep_helpers.monthly import usd_per_mtok
 
 NO_INPUT, HALF, ALL_INPUT = Decimal(0), Decimal("0.5"), Decimal(1)

@@ -13,8 +13,8 @@ import httpx2
 import openai
 
 from holysheep_helpers import catalog
+from holysheep_helpers.catalog import Price
 from holysheep_helpers.exceptions import ConfigurationError, HolySheepError
-from holysheep_helpers.facts import Price
 from holysheep_helpers.price_age import warn_if_stale
 from holysheep_helpers.spend import CHAT_PATH, Spend
 

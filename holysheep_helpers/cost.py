@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from holysheep_helpers import catalog
 from holysheep_helpers.amounts import exactly, money, ratio, tidy
+from holysheep_helpers.catalog import ExchangeRate, Price
 from holysheep_helpers.exceptions import InputError, UnknownPriceError
-from holysheep_helpers.facts import ExchangeRate, Price
 from holysheep_helpers.price_age import warn_if_stale
 
 if TYPE_CHECKING:

@@ -18,8 +18,8 @@ from holysheep_helpers.amounts import (
     usd_text,
     volume,
 )
+from holysheep_helpers.catalog import ExchangeRate
 from holysheep_helpers.cost import Prices, find_price, to_usd
-from holysheep_helpers.facts import ExchangeRate
 from holysheep_helpers.monthly import usd_per_mtok
 
 DAYS_A_MONTH = Decimal("30.4375")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from holysheep_helpers import catalog
 from holysheep_helpers.amounts import exactly, tidy
-from holysheep_helpers.facts import Price, Source
+from holysheep_helpers.catalog import Price, Source
 
 if TYPE_CHECKING:
     from genai_prices.types import ModelInfo, Provider

@@ -5,8 +5,8 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
+from holysheep_helpers.catalog.tokens import count_tokens
 from holysheep_helpers.samples import customer_messages
-from holysheep_helpers.token_counts import count_tokens
 
 WHOLE, BORDER = 300, 120
 """Tokens that a part may have in 08b and 08c."""

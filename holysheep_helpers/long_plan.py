@@ -12,13 +12,18 @@ import openai
 from holysheep_helpers import catalog
 from holysheep_helpers._checks import check_size
 from holysheep_helpers.batch_prompts import ASSUMED_OUTPUT_TOKENS
+from holysheep_helpers.catalog.tokens import (
+    MESSAGE_FRAME,
+    REPLY_FRAME,
+    Counter,
+    check_text,
+    counter_for,
+    split_spans,
+)
 from holysheep_helpers.chat import check_parameters
 from holysheep_helpers.cost import most_of
 from holysheep_helpers.exceptions import InputError
 from holysheep_helpers.gateway import Gateway
-from holysheep_helpers.splitting import split_spans
-from holysheep_helpers.token_counts import Counter, check_text, counter_for
-from holysheep_helpers.tokens import MESSAGE_FRAME, REPLY_FRAME
 
 BORDERS = 16
 """Tokens kept free in each prompt: text put together has not quite the sum of its parts."""

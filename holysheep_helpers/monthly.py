@@ -22,9 +22,9 @@ from holysheep_helpers.amounts import (
     volume,
     whole_months,
 )
+from holysheep_helpers.catalog import ExchangeRate, Price
 from holysheep_helpers.cost import Prices, find_price, to_krw
 from holysheep_helpers.exceptions import InputError
-from holysheep_helpers.facts import ExchangeRate, Price
 from holysheep_helpers.price_age import warn_if_stale
 
 if TYPE_CHECKING:

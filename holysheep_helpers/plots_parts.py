@@ -11,10 +11,10 @@ from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
 from holysheep_helpers import catalog
 from holysheep_helpers._checks import check_size
+from holysheep_helpers.catalog.tokens import check_text, counter_for
 from holysheep_helpers.exceptions import InputError
 from holysheep_helpers.long_plan import LongPlan
 from holysheep_helpers.plots import BLACK, BLUE, RED
-from holysheep_helpers.token_counts import check_text, counter_for
 
 FITS, OVER = BLUE, RED
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from datetime import UTC, date, datetime
 
-from holysheep_helpers.facts import Price
+from holysheep_helpers.catalog import Price
 
 STALE_AFTER_DAYS = 180
 """Half a year: a round figure of our own. Most of the makers' prices changed within a year."""

@@ -18,9 +18,9 @@ from holysheep_helpers.amounts import (
     tidy,
     volume,
 )
+from holysheep_helpers.catalog import ExchangeRate
 from holysheep_helpers.cost import Prices, check_rate, find_price, to_krw
 from holysheep_helpers.exceptions import InputError
-from holysheep_helpers.facts import ExchangeRate
 from holysheep_helpers.monthly import monthly_cost, usd_per_mtok
 from holysheep_helpers.returns import BreakEven, Roi, break_even, roi
 

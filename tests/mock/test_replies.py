@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from holysheep_helpers import catalog, tokens
+from holysheep_helpers import catalog
+from holysheep_helpers.catalog import tokens
 from holysheep_helpers.mock.handle import MockHandle
 from holysheep_helpers.mock.replies import MARK
 from tests.mock import raw

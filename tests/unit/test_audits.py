@@ -8,7 +8,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import holysheep_helpers as hs
-from holysheep_helpers.facts import PublishedMonth
+from holysheep_helpers.catalog import PublishedMonth
 
 MODEL = "mistral-small-2603"
 MONTHS = hs.catalog.published_months()

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 import holysheep_helpers as hs
-from holysheep_helpers import tokens
+from holysheep_helpers.catalog import tokens
 from tests.unit.test_cost import usage
 
 MODEL = "mistral-small-2603"

@@ -10,8 +10,8 @@ from openai.types import CompletionUsage
 
 import holysheep_helpers as hs
 from holysheep_helpers import long_plan
+from holysheep_helpers.catalog.tokens import counter_for
 from holysheep_helpers.long_plan import rounds_of
-from holysheep_helpers.token_counts import counter_for
 from tests.unit.test_long_prompts import DO, SMALL, TEXT
 
 

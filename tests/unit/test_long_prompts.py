@@ -11,7 +11,8 @@ import openai
 import pytest
 
 import holysheep_helpers as hs
-from holysheep_helpers import asking, tokens
+from holysheep_helpers import asking
+from holysheep_helpers.catalog import tokens
 from holysheep_helpers.mock.handle import MockHandle
 from tests.unit.virtual import client_of, completion
 

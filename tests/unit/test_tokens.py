@@ -3,7 +3,7 @@
 import pytest
 from mistral_common.tokens.tokenizers.mistral import MistralTokenizer
 
-from holysheep_helpers import tokens
+from holysheep_helpers.catalog import tokens
 
 KOREAN = {
     "letter": (
