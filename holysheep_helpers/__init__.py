@@ -34,9 +34,6 @@ if TYPE_CHECKING:
     from holysheep_helpers.comparisons import Comparison as Comparison
     from holysheep_helpers.comparisons import audit_comparison as audit_comparison
     from holysheep_helpers.connecting import connect as connect
-    from holysheep_helpers.cost import cost_of as cost_of
-    from holysheep_helpers.cost import to_krw as to_krw
-    from holysheep_helpers.cost import to_usd as to_usd
     from holysheep_helpers.cost_report import write_report as write_report
     from holysheep_helpers.credit import Runway as Runway
     from holysheep_helpers.credit import runway as runway
@@ -96,7 +93,10 @@ if TYPE_CHECKING:
     from holysheep_helpers.plots_returns import plot_sensitivity as plot_sensitivity
     from holysheep_helpers.plots_waterfall import plot_waterfall as plot_waterfall
     from holysheep_helpers.premiums import premium as premium
-    from holysheep_helpers.price_age import StalePriceWarning as StalePriceWarning
+    from holysheep_helpers.pricing.calls import StalePriceWarning as StalePriceWarning
+    from holysheep_helpers.pricing.calls import cost_of as cost_of
+    from holysheep_helpers.pricing.calls import to_krw as to_krw
+    from holysheep_helpers.pricing.calls import to_usd as to_usd
     from holysheep_helpers.retries import retrying as retrying
     from holysheep_helpers.retry_policy import Retry as Retry
     from holysheep_helpers.returns import BreakEven as BreakEven
@@ -164,7 +164,7 @@ _HOME = {
     "Retry": "retry_policy",
     "Roi": "returns",
     "Runway": "credit",
-    "StalePriceWarning": "price_age",
+    "StalePriceWarning": "pricing.calls",
     "Stream": "streaming",
     "TimedStream": "timed_stream",
     "TokenCount": "catalog.tokens",
@@ -189,7 +189,7 @@ _HOME = {
     "compare_models": "monthly",
     "compare_panel": "widgets",
     "connect": "connecting",
-    "cost_of": "cost",
+    "cost_of": "pricing.calls",
     "cost_panel": "widgets_cost",
     "count_tokens": "catalog.tokens",
     "crossover": "what_if",
@@ -237,9 +237,9 @@ _HOME = {
     "split_prompt": "catalog.tokens",
     "stream": "streaming",
     "stream_panel": "widgets",
-    "to_krw": "cost",
+    "to_krw": "pricing.calls",
     "write_report": "cost_report",
-    "to_usd": "cost",
+    "to_usd": "pricing.calls",
 }
 
 __all__ = sorted([*_HOME, "catalog"])  # pyright: ignore[reportUnsupportedDunderAll]

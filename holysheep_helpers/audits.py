@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from holysheep_helpers.amounts import (
+from holysheep_helpers.catalog import Price
+from holysheep_helpers.monthly import usd_per_mtok
+from holysheep_helpers.pricing.calls import Prices, find_price
+from holysheep_helpers.pricing.decimals import (
     Exact,
     dollars,
     exactly,
@@ -16,9 +19,6 @@ from holysheep_helpers.amounts import (
     to_28_digits,
     volume,
 )
-from holysheep_helpers.catalog import Price
-from holysheep_helpers.cost import Prices, find_price
-from holysheep_helpers.monthly import usd_per_mtok
 
 NO_INPUT, HALF, ALL_INPUT = Decimal(0), Decimal("0.5"), Decimal(1)
 SLIPS = (*(Decimal(10) ** power for power in (1, -1, 2, -2, 3, -3)), Decimal(12))

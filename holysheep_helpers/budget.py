@@ -15,7 +15,7 @@ import openai
 from holysheep_helpers import catalog
 from holysheep_helpers.catalog import Price
 from holysheep_helpers.exceptions import ConfigurationError, HolySheepError
-from holysheep_helpers.price_age import warn_if_stale
+from holysheep_helpers.pricing.calls import warn_if_stale
 from holysheep_helpers.spend import CHAT_PATH, Spend
 
 

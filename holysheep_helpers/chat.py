@@ -15,11 +15,11 @@ from openai.types import CompletionUsage
 from openai.types.chat import ChatCompletion
 
 from holysheep_helpers import catalog
-from holysheep_helpers.cost import cost_or_none
 from holysheep_helpers.deadlines import in_time
 from holysheep_helpers.diagnosing import diagnose
 from holysheep_helpers.exceptions import InputError, UnexpectedReplyError
 from holysheep_helpers.gateway import Gateway, sync_client
+from holysheep_helpers.pricing.calls import cost_or_none
 
 
 class CutShortWarning(UserWarning):

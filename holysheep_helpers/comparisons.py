@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from holysheep_helpers.amounts import Exact, exactly, ratio, share
-from holysheep_helpers.cost import Prices, find_price
 from holysheep_helpers.monthly import usd_per_mtok
+from holysheep_helpers.pricing.calls import Prices, find_price
+from holysheep_helpers.pricing.decimals import Exact, exactly, ratio, share
 
 HALF = Decimal("0.5")
 

@@ -13,7 +13,7 @@ from holysheep_helpers.exceptions import ConfigurationError
 from holysheep_helpers.gateway import Gateway
 from holysheep_helpers.keys import HOW_TO_SET, Secret, find_key, settings
 from holysheep_helpers.mock.process import MockProcess
-from holysheep_helpers.price_age import today
+from holysheep_helpers.pricing.calls import today
 
 DEFAULT_LIVE_BUDGET_USD = Decimal("0.50")
 _mocks: dict[tuple[int, float, str], MockProcess] = {}

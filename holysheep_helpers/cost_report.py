@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from holysheep_helpers import catalog
-from holysheep_helpers.amounts import Exact, krw_text, usd_text
-from holysheep_helpers.cost import to_krw
 from holysheep_helpers.exceptions import InputError
 from holysheep_helpers.monthly import compare_models, find_price
+from holysheep_helpers.pricing.calls import to_krw
+from holysheep_helpers.pricing.decimals import Exact, krw_text, usd_text
 from holysheep_helpers.what_if import Assumptions, sensitivity
 
 if TYPE_CHECKING:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from holysheep_helpers.amounts import (
+from holysheep_helpers.catalog import ExchangeRate
+from holysheep_helpers.monthly import usd_per_mtok
+from holysheep_helpers.pricing.calls import Prices, find_price, to_usd
+from holysheep_helpers.pricing.decimals import (
     MOST_MONTHS,
     Exact,
     exactly,
@@ -18,9 +21,6 @@ from holysheep_helpers.amounts import (
     usd_text,
     volume,
 )
-from holysheep_helpers.catalog import ExchangeRate
-from holysheep_helpers.cost import Prices, find_price, to_usd
-from holysheep_helpers.monthly import usd_per_mtok
 
 DAYS_A_MONTH = Decimal("30.4375")
 """365.25 days in twelve months."""

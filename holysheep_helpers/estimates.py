@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 
-from holysheep_helpers.amounts import exactly
 from holysheep_helpers.batch_prompts import ASSUMED_OUTPUT_TOKENS, Item
-from holysheep_helpers.cost import most_of
+from holysheep_helpers.pricing.calls import most_of
+from holysheep_helpers.pricing.decimals import exactly
 
 
 @dataclass(frozen=True, slots=True)

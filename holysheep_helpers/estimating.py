@@ -6,11 +6,11 @@ from dataclasses import replace
 from typing import Any
 
 from holysheep_helpers import catalog
-from holysheep_helpers.amounts import exactly
 from holysheep_helpers.batch_prompts import Reader
 from holysheep_helpers.estimates import Estimate, of_items
 from holysheep_helpers.exceptions import InputError
 from holysheep_helpers.long_plan import LongPlan
+from holysheep_helpers.pricing.decimals import exactly
 
 
 def estimate(

@@ -6,9 +6,9 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from holysheep_helpers import catalog
-from holysheep_helpers.amounts import exactly, usd_text
-from holysheep_helpers.cost import to_krw
 from holysheep_helpers.monthly import monthly_cost
+from holysheep_helpers.pricing.calls import to_krw
+from holysheep_helpers.pricing.decimals import exactly, usd_text
 
 CLAIMED_USD, CLAIMED_TOKENS, CLAIMED_MODEL = Decimal(60), 10_000_000, "claude-sonnet-4-5"
 """09a: a claim that only one mix can make true."""

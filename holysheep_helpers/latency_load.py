@@ -17,9 +17,9 @@ from openai.types.chat.chat_completion_chunk import ChoiceDelta
 
 from holysheep_helpers.budget import BudgetError
 from holysheep_helpers.causes import causes
-from holysheep_helpers.cost import cost_or_none
 from holysheep_helpers.exceptions import IncompleteStreamError, UnexpectedReplyError
 from holysheep_helpers.latency_wire import Probe, probe
+from holysheep_helpers.pricing.calls import cost_or_none
 from holysheep_helpers.reply_bytes import facts_of, listed, text_of
 from holysheep_helpers.stream_opening import is_event_stream
 from holysheep_helpers.timed_stream import TimedStream

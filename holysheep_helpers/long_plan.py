@@ -21,9 +21,9 @@ from holysheep_helpers.catalog.tokens import (
     split_spans,
 )
 from holysheep_helpers.chat import check_parameters
-from holysheep_helpers.cost import most_of
 from holysheep_helpers.exceptions import InputError
 from holysheep_helpers.gateway import Gateway
+from holysheep_helpers.pricing.calls import most_of
 
 BORDERS = 16
 """Tokens kept free in each prompt: text put together has not quite the sum of its parts."""

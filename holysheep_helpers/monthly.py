@@ -9,7 +9,10 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from holysheep_helpers import catalog
-from holysheep_helpers.amounts import (
+from holysheep_helpers.catalog import ExchangeRate, Price
+from holysheep_helpers.exceptions import InputError
+from holysheep_helpers.pricing.calls import Prices, find_price, to_krw, warn_if_stale
+from holysheep_helpers.pricing.decimals import (
     Exact,
     dollars,
     exactly,
@@ -22,10 +25,6 @@ from holysheep_helpers.amounts import (
     volume,
     whole_months,
 )
-from holysheep_helpers.catalog import ExchangeRate, Price
-from holysheep_helpers.cost import Prices, find_price, to_krw
-from holysheep_helpers.exceptions import InputError
-from holysheep_helpers.price_age import warn_if_stale
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from holysheep_helpers import catalog
-from holysheep_helpers.amounts import Exact, exactly, ratio, share
-from holysheep_helpers.direct_prices import Offer, direct_price, list_source, offers
 from holysheep_helpers.monthly import named, usd_per_mtok
+from holysheep_helpers.pricing.calls import Offer, direct_price, list_source, offers
+from holysheep_helpers.pricing.decimals import Exact, exactly, ratio, share
 
 if TYPE_CHECKING:
     from decimal import Decimal

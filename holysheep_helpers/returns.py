@@ -7,7 +7,7 @@ from decimal import Context, Decimal, localcontext
 from fractions import Fraction
 from math import ceil
 
-from holysheep_helpers.amounts import (
+from holysheep_helpers.pricing.decimals import (
     MOST_MONTHS,
     Exact,
     dollars,

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, cast
 import httpx2
 from openai.types import CompletionUsage
 
-from holysheep_helpers.amounts import exactly, tidy
-from holysheep_helpers.cost import cost_or_none, has_stated_cost
 from holysheep_helpers.exceptions import InputError
+from holysheep_helpers.pricing.calls import cost_or_none, has_stated_cost
+from holysheep_helpers.pricing.decimals import exactly, tidy
 
 if TYPE_CHECKING:
     from pandas import DataFrame

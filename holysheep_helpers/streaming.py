@@ -15,10 +15,10 @@ from openai.types import CompletionUsage
 from openai.types.chat import ChatCompletionChunk
 
 from holysheep_helpers import catalog
-from holysheep_helpers.cost import cost_or_none
 from holysheep_helpers.deadlines import check_in_time
 from holysheep_helpers.exceptions import IncompleteStreamError, InputError, UnexpectedReplyError
 from holysheep_helpers.gateway import Gateway, async_client, sync_client
+from holysheep_helpers.pricing.calls import cost_or_none
 from holysheep_helpers.stream_opening import abegin, begin, stream_arguments
 
 

@@ -9,12 +9,12 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 from holysheep_helpers import catalog
-from holysheep_helpers.amounts import dollars, exactly, ratio, tidy
 from holysheep_helpers.audits import HALF, Explanation, audit_claim, costs, half_a_digit, to_digits
 from holysheep_helpers.catalog import Price, PublishedMonth
-from holysheep_helpers.cost import find_price
 from holysheep_helpers.exceptions import InputError
 from holysheep_helpers.monthly import usd_per_mtok
+from holysheep_helpers.pricing.calls import find_price
+from holysheep_helpers.pricing.decimals import dollars, exactly, ratio, tidy
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -7,7 +7,11 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from holysheep_helpers.amounts import (
+from holysheep_helpers.catalog import ExchangeRate
+from holysheep_helpers.exceptions import InputError
+from holysheep_helpers.monthly import monthly_cost, usd_per_mtok
+from holysheep_helpers.pricing.calls import Prices, check_rate, find_price, to_krw
+from holysheep_helpers.pricing.decimals import (
     Exact,
     dollars,
     exactly,
@@ -18,10 +22,6 @@ from holysheep_helpers.amounts import (
     tidy,
     volume,
 )
-from holysheep_helpers.catalog import ExchangeRate
-from holysheep_helpers.cost import Prices, check_rate, find_price, to_krw
-from holysheep_helpers.exceptions import InputError
-from holysheep_helpers.monthly import monthly_cost, usd_per_mtok
 from holysheep_helpers.returns import BreakEven, Roi, break_even, roi
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from openai.types import CompletionUsage
 
 import holysheep_helpers as hs
-from holysheep_helpers import cost
-from holysheep_helpers.cost import cost_or_none
+from holysheep_helpers.pricing import calls
+from holysheep_helpers.pricing.calls import cost_or_none
 
 MODEL = "mistral-small-2603"
 PRICED = [model.id for model in hs.catalog.models() if model.price]
@@ -227,8 +227,8 @@ def test_a_direct_price_that_is_unknown_is_named_as_such() -> None:
 @given(prompt=COUNTS, completion=COUNTS)
 @at_any_pace
 def test_what_tokens_cost_at_most_is_the_same_arithmetic(prompt: int, completion: int) -> None:
-    assert cost.most_of(prompt, completion, MODEL) == hs.cost_of(usage(prompt, completion), MODEL)
-    assert cost.most_of(prompt, completion, "gpt-4o") is None
+    assert calls.most_of(prompt, completion, MODEL) == hs.cost_of(usage(prompt, completion), MODEL)
+    assert calls.most_of(prompt, completion, "gpt-4o") is None
 
 
 @pytest.mark.parametrize("model", [None, 5])

@@ -7,7 +7,8 @@ from datetime import date
 import pytest
 
 import holysheep_helpers as hs
-from holysheep_helpers import connecting, price_age
+from holysheep_helpers import connecting
+from holysheep_helpers.pricing import calls
 from tests.unit.test_cost import usage
 
 MODEL = hs.catalog.DEFAULT_MODEL
@@ -16,7 +17,7 @@ Live = Callable[..., hs.Gateway]
 
 @pytest.fixture(autouse=True)
 def nobody_was_warned(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(price_age, "_warned_of", set())
+    monkeypatch.setattr(calls, "_warned_of", set())
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         yield

@@ -19,13 +19,29 @@ from holysheep_helpers.exceptions import InputError
 
 Exact = Decimal | int | str
 """What an amount or a share may be given as. A float is refused: it is rounded already."""
+
+
 MOST_DIGITS = 30
+
+
 MOST_MONTHS = 1_200
+
+
 GROWTH_DIGITS = 28
+
+
 _EXACT = Context(prec=60_000, traps=[Inexact, InvalidOperation, DivisionByZero, Overflow])
+
+
 _SHOWN = Context(prec=200, rounding=ROUND_HALF_UP, traps=[InvalidOperation])
+
+
 _CENT = Decimal("0.01")
+
+
 _LARGE = Decimal(10) ** 20
+
+
 _DIGITS = Context(prec=28, traps=[InvalidOperation, DivisionByZero, Overflow])
 
 
