@@ -37,9 +37,9 @@ if TYPE_CHECKING:
     from holysheep_helpers.cost_report import write_report as write_report
     from holysheep_helpers.credit import Runway as Runway
     from holysheep_helpers.credit import runway as runway
-    from holysheep_helpers.diagnosing import Diagnosis as Diagnosis
-    from holysheep_helpers.diagnosing import diagnose as diagnose
-    from holysheep_helpers.errors_page import errors_table as errors_table
+    from holysheep_helpers.diagnosis.diagnose import Diagnosis as Diagnosis
+    from holysheep_helpers.diagnosis.diagnose import diagnose as diagnose
+    from holysheep_helpers.diagnosis.kinds import errors_table as errors_table
     from holysheep_helpers.estimates import Estimate as Estimate
     from holysheep_helpers.estimating import estimate as estimate
     from holysheep_helpers.exceptions import AllFailedError as AllFailedError
@@ -143,7 +143,7 @@ _HOME = {
     "Crossover": "what_if",
     "CutShortWarning": "chat",
     "DeadlineError": "exceptions",
-    "Diagnosis": "diagnosing",
+    "Diagnosis": "diagnosis.diagnose",
     "Estimate": "estimates",
     "Explanation": "audits",
     "FailoverReply": "fallbacks",
@@ -194,10 +194,10 @@ _HOME = {
     "count_tokens": "catalog.tokens",
     "crossover": "what_if",
     "customer_messages": "samples",
-    "diagnose": "diagnosing",
+    "diagnose": "diagnosis.diagnose",
     "doctor": "checkup",
     "errors_panel": "widgets_errors",
-    "errors_table": "errors_page",
+    "errors_table": "diagnosis.kinds",
     "estimate": "estimating",
     "failover": "fallbacks",
     "failover_panel": "widgets_failover",

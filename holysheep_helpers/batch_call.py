@@ -11,9 +11,9 @@ from openai.types import CompletionUsage
 from pydantic import BaseModel, Field, ValidationError
 
 from holysheep_helpers.batch_prompts import Item
-from holysheep_helpers.diagnosing import Diagnosis, diagnose
+from holysheep_helpers.diagnosis.diagnose import Diagnosis, diagnose
+from holysheep_helpers.diagnosis.waiting import RETRY_AFTER
 from holysheep_helpers.exceptions import UnexpectedReplyError
-from holysheep_helpers.waits import RETRY_AFTER
 
 _OPTIONS = {"extra_headers": "headers", "extra_query": "params", "timeout": "timeout"}
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from holysheep_helpers.batch_call import Failure
 from holysheep_helpers.batch_prompts import Item
 from holysheep_helpers.circuit import CircuitBreaker, Permit
-from holysheep_helpers.diagnosing import diagnose
+from holysheep_helpers.diagnosis.diagnose import diagnose
 
 
 class Route:

@@ -16,7 +16,7 @@ from openai.types.chat import ChatCompletion
 
 from holysheep_helpers import catalog
 from holysheep_helpers.deadlines import in_time
-from holysheep_helpers.diagnosing import diagnose
+from holysheep_helpers.diagnosis.diagnose import add_advice
 from holysheep_helpers.exceptions import InputError, UnexpectedReplyError
 from holysheep_helpers.gateway import Gateway, sync_client
 from holysheep_helpers.pricing.calls import cost_or_none
@@ -198,12 +198,3 @@ def check_parameters(given: Mapping[str, Any]) -> None:
             isinstance(value, bool) or not isinstance(value, int) or value < 1
         ):
             raise InputError(f"{name} is {value!r}: a whole number, 1 or more, is needed.")
-
-
-def add_advice(error: openai.OpenAIError) -> None:
-    """Attach to the SDK's error, as a note below it, what to do about it."""
-    found = diagnose(error)
-    if isinstance(error, openai.BadRequestError | openai.NotFoundError):
-        error.add_note(found.advice)  # its message has said what happened
-    elif isinstance(error, openai.APIConnectionError) or not found.retryable:
-        error.add_note(f"{found.what} {found.advice}")

@@ -7,11 +7,11 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from holysheep_helpers import catalog
-from holysheep_helpers.addresses import checked_url
 from holysheep_helpers.budget import Budget, checked_usd
+from holysheep_helpers.diagnosis.config import HOW_TO_SET, Secret, checked_url
 from holysheep_helpers.exceptions import ConfigurationError
 from holysheep_helpers.gateway import Gateway
-from holysheep_helpers.keys import HOW_TO_SET, Secret, find_key, settings
+from holysheep_helpers.keys import find_key, settings
 from holysheep_helpers.mock.process import MockProcess
 from holysheep_helpers.pricing.calls import today
 

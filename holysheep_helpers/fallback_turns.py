@@ -13,9 +13,9 @@ from weakref import WeakKeyDictionary
 from holysheep_helpers import catalog
 from holysheep_helpers.circuit import CircuitBreaker, Permit
 from holysheep_helpers.deadlines import left_s
-from holysheep_helpers.diagnosing import Diagnosis, diagnose
+from holysheep_helpers.diagnosis.diagnose import Diagnosis, diagnose
+from holysheep_helpers.diagnosis.waiting import RETRY_AFTER
 from holysheep_helpers.exceptions import AllFailedError, HolySheepError, InputError
-from holysheep_helpers.waits import RETRY_AFTER
 
 _breakers: WeakKeyDictionary[Any, CircuitBreaker] = WeakKeyDictionary()
 

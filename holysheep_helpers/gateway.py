@@ -18,8 +18,8 @@ from holysheep_helpers import catalog
 from holysheep_helpers._checks import is_loopback
 from holysheep_helpers.budget import Budget
 from holysheep_helpers.deadlines import is_retried, shortened
+from holysheep_helpers.diagnosis.config import Secret
 from holysheep_helpers.exceptions import InputError
-from holysheep_helpers.keys import Secret
 from holysheep_helpers.spend import Meter, Spend
 
 if TYPE_CHECKING:

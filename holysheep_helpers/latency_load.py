@@ -16,7 +16,7 @@ import openai
 from openai.types.chat.chat_completion_chunk import ChoiceDelta
 
 from holysheep_helpers.budget import BudgetError
-from holysheep_helpers.causes import causes
+from holysheep_helpers.diagnosis.evidence import causes
 from holysheep_helpers.exceptions import IncompleteStreamError, UnexpectedReplyError
 from holysheep_helpers.latency_wire import Probe, probe
 from holysheep_helpers.pricing.calls import cost_or_none

@@ -14,7 +14,7 @@ from typing import Any
 
 import openai
 
-from holysheep_helpers.chat import add_advice
+from holysheep_helpers.diagnosis.diagnose import add_advice
 from holysheep_helpers.exceptions import UnexpectedReplyError
 from holysheep_helpers.latency_load import Load, Taken, stagger_s, take
 from holysheep_helpers.latency_run import LatencyRun

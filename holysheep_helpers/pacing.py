@@ -11,16 +11,21 @@ from asyncio import Lock
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from random import Random
 
+from holysheep_helpers.diagnosis.waiting import _doubled_s
+
 MINUTE_S = 60.0
+
+
 SLOWER = 1.01
 """The pace stays 1% below a limit: what leaves evenly does not arrive quite evenly."""
-LEAST_BACK_OFF_S, BACK_OFF_S, LONGEST_BACK_OFF_S = 0.125, 0.5, 30.0
+
+
 LEAST_GAP_S = 0.03
 """Between two of a herd: more than 4 within 50 ms are a stampede to the mock's verdict."""
+
+
 LONGEST_GAP_S, LOOK_AGAIN_S = 5.0, 1.0
 
 
@@ -181,44 +186,3 @@ class Gate:
 def _limit_in(headers: Mapping[str, str], of: str) -> float | None:
     text = headers.get(f"x-ratelimit-limit-{of}", "")
     return float(text) if text.isdecimal() and int(text) > 0 else None
-
-
-def back_off_s(attempt: int, random: Random) -> float:
-    """Exponential back-off with full jitter: 0.125 to 0.5, 1, 2, 4 ... seconds, 30 at most.
-
-    Full jitter, a uniform draw up to the cap, is from M. Brooker, "Exponential Backoff And Jitter",
-    AWS Architecture Blog, 2015; the least wait is ours, for a draw of nothing is no back-off.
-    """
-    return random.uniform(LEAST_BACK_OFF_S, _doubled_s(attempt - 1))
-
-
-def _doubled_s(times: int) -> float:
-    return min(math.ldexp(BACK_OFF_S, min(times, 10)), LONGEST_BACK_OFF_S)
-
-
-def retry_after_s(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
-    """The wait in seconds that a server asked for, or ``None``: it wins over any back-off.
-
-    ``retry-after-ms`` is read before ``retry-after``, whole seconds or an HTTP date; a date is
-    taken against the reply's own ``date``, so that a clock that is wrong here does not matter.
-    """
-    for name, unit_s in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
-        text = headers.get(name)
-        if text is None:
-            continue
-        try:
-            seconds = float(text) * unit_s
-        except ValueError:
-            seconds = _until_s(text, headers.get("date"), now) if unit_s == 1.0 else math.nan
-        if math.isfinite(seconds):
-            return max(seconds, 0.0)
-    return None
-
-
-def _until_s(date: str, said: str | None, now: datetime | None) -> float:
-    try:
-        until = parsedate_to_datetime(date)
-        since = parsedate_to_datetime(said) if said else now or datetime.now(UTC)
-        return (until - since).total_seconds()
-    except (ValueError, TypeError, OverflowError):  # no date, or one without a time zone
-        return math.nan

@@ -15,13 +15,12 @@ from typing import Any
 
 import tenacity
 
-from holysheep_helpers.causes import while_streaming
 from holysheep_helpers.deadlines import attempt
-from holysheep_helpers.diagnosing import Diagnosis, diagnose
+from holysheep_helpers.diagnosis.diagnose import Diagnosis, diagnose
+from holysheep_helpers.diagnosis.evidence import while_streaming
+from holysheep_helpers.diagnosis.waiting import OBEYED, back_off_s
 from holysheep_helpers.exceptions import AllFailedError, DeadlineError, InputError
-from holysheep_helpers.pacing import back_off_s
 from holysheep_helpers.streaming import AsyncStream, Stream
-from holysheep_helpers.waits import OBEYED
 
 log = logging.getLogger("holysheep_helpers")
 

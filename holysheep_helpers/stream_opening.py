@@ -8,8 +8,9 @@ from typing import Any, TypeVar
 
 import openai
 
-from holysheep_helpers.chat import add_advice, request_arguments
+from holysheep_helpers.chat import request_arguments
 from holysheep_helpers.deadlines import in_time
+from holysheep_helpers.diagnosis.diagnose import add_advice
 from holysheep_helpers.exceptions import InputError, UnexpectedReplyError
 
 Made = TypeVar("Made")

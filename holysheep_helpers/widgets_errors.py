@@ -10,7 +10,7 @@ import openai
 
 from holysheep_helpers.chat import ask
 from holysheep_helpers.controls import FigureBox
-from holysheep_helpers.diagnosing import diagnose
+from holysheep_helpers.diagnosis.diagnose import diagnose
 from holysheep_helpers.exceptions import HolySheepError, InputError
 from holysheep_helpers.gateway import Gateway
 from holysheep_helpers.panel_view import show_figure

@@ -6,7 +6,7 @@ import pytest
 
 from holysheep_helpers import catalog
 from holysheep_helpers._checks import is_loopback
-from holysheep_helpers.addresses import checked_url
+from holysheep_helpers.diagnosis.config import checked_url
 from holysheep_helpers.exceptions import ConfigurationError
 
 

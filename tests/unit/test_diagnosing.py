@@ -13,7 +13,7 @@ import openai
 import pytest
 
 import holysheep_helpers as hs
-from holysheep_helpers.kinds import KINDS
+from holysheep_helpers.diagnosis.kinds import KINDS
 from holysheep_helpers.mock.handle import MockHandle
 from tests.notebooks.test_keys import made_up
 from tests.unit.virtual import error as response

@@ -18,11 +18,11 @@ import pytest
 from openai.types.chat import ChatCompletion
 
 import holysheep_helpers as hs
+from holysheep_helpers.diagnosis.kinds import KINDS
+from holysheep_helpers.diagnosis.waiting import back_off_s
 from holysheep_helpers.exceptions import UnexpectedReplyError
-from holysheep_helpers.kinds import KINDS
 from holysheep_helpers.mock.faults import KINDS as FAULTS
 from holysheep_helpers.mock.handle import MockHandle
-from holysheep_helpers.pacing import back_off_s
 from tests.unit.retry_clock import Clock
 
 ANSWERED = "answered"

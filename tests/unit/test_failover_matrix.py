@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import holysheep_helpers as hs
-from holysheep_helpers.kinds import KINDS
+from holysheep_helpers.diagnosis.kinds import KINDS
 from holysheep_helpers.mock.handle import MockHandle
 from tests.unit.failing_over import GEMINI, MISTRAL, MODELS, PROMPT, asked
 from tests.unit.test_error_matrix import ANSWERED, TABLE, name_of

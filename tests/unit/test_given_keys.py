@@ -10,6 +10,7 @@ import pytest
 
 import holysheep_helpers as hs
 from holysheep_helpers import connecting, keys
+from holysheep_helpers.diagnosis import config
 from holysheep_helpers.exceptions import ConfigurationError
 from tests.notebooks.test_keys import made_up
 
@@ -82,7 +83,7 @@ def test_no_way_of_showing_a_gateway_shows_its_key(
 
 
 def test_a_secret_gives_itself_away_to_reveal_alone() -> None:
-    secret = keys.Secret(LIVE_KEY)
+    secret = config.Secret(LIVE_KEY)
     assert secret.reveal() == LIVE_KEY
     assert LIVE_KEY not in f"{secret} {secret!r} {secret!s} {[secret]}"
     assert not hasattr(secret, "__dict__")

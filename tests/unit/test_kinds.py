@@ -3,13 +3,14 @@
 import ast
 
 import holysheep_helpers as hs
-from holysheep_helpers import errors_page, kinds
+from holysheep_helpers.diagnosis import kinds
 from tests.notebooks.test_keys import ROOT
+from tools import errors_page
 
 
 def test_the_page_of_errors_is_up_to_date() -> None:
     stored = (ROOT / "docs" / "errors.md").read_text("utf-8")
-    assert stored == errors_page.page(), "python -m holysheep_helpers.errors_page"
+    assert stored == errors_page.page(), "python -m tools.errors_page"
     assert list(hs.errors_table().index) == list(kinds.KINDS)
 
 

@@ -17,8 +17,8 @@ import pytest
 import holysheep_helpers as hs
 from holysheep_helpers import batch_job
 from holysheep_helpers.asking import Asker
+from holysheep_helpers.diagnosis.waiting import LEAST_BACK_OFF_S, LONGEST_BACK_OFF_S, back_off_s
 from holysheep_helpers.mock.handle import MockHandle
-from holysheep_helpers.pacing import LEAST_BACK_OFF_S, LONGEST_BACK_OFF_S, back_off_s
 from holysheep_helpers.retry_policy import Policy
 from tests.unit.retry_clock import Clock
 from tests.unit.test_batch_paid import NoWait

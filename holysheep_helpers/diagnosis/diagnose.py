@@ -13,34 +13,48 @@ import openai
 from pydantic import ValidationError
 
 from holysheep_helpers import catalog
-from holysheep_helpers.causes import TRANSPORT, causes, connection_kind, raised_beneath, room
+from holysheep_helpers.diagnosis.evidence import (
+    QUOTA,
+    REFUSED,
+    TRANSPORT,
+    base_of,
+    causes,
+    connection_kind,
+    key_of,
+    kind_of_status,
+    not_found,
+    raised_beneath,
+    refused_key,
+    room,
+    sent_elsewhere,
+    unsendable_key,
+)
+from holysheep_helpers.diagnosis.kinds import KINDS, LINES
+from holysheep_helpers.diagnosis.waiting import BREAKER, wait_asked
 from holysheep_helpers.exceptions import (
     AllFailedError,
     HolySheepError,
     InputError,
     UnexpectedReplyError,
 )
-from holysheep_helpers.kinds import KINDS, LINES
-from holysheep_helpers.refusals import (
-    QUOTA,
-    REFUSED,
-    base_of,
-    key_of,
-    kind_of_status,
-    not_found,
-    refused_key,
-    sent_elsewhere,
-    unsendable_key,
-)
-from holysheep_helpers.waits import BREAKER, wait_asked
 
 _NO_PASSAGE = (
     "A firewall, or a proxy that wants its own log-in, stands in between: ask who runs it."
 )
+
+
 _NO_HEADER = "A header that was to be sent has a character that no header can have."
+
+
 _LOOK_AT_HEADERS = "Look for a line break in extra_headers, default_headers and the key."
+
+
 _NO_ADDRESS = "base_url is no address that can be asked."
+
+
 _EACH = "Look at each: [hs.diagnose(one) for one in error.exceptions]."
+
+
 _NAME = re.compile(r"[A-Za-z_][\w.\[\]]{0,40}")
 
 
@@ -275,3 +289,12 @@ def _as(
         may_have_cost=known.may_have_cost if cost is None else cost,
         advice=advice or known.advice,
     )
+
+
+def add_advice(error: openai.OpenAIError) -> None:
+    """Attach to the SDK's error, as a note below it, what to do about it."""
+    found = diagnose(error)
+    if isinstance(error, openai.BadRequestError | openai.NotFoundError):
+        error.add_note(found.advice)  # its message has said what happened
+    elif isinstance(error, openai.APIConnectionError) or not found.retryable:
+        error.add_note(f"{found.what} {found.advice}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from holysheep_helpers._checks import is_loopback
-from holysheep_helpers.catalog import BASE_URL
+from holysheep_helpers.catalog import BASE_URL, KEY_VARIABLE, PLACEHOLDER_KEY
 from holysheep_helpers.exceptions import ConfigurationError
 
 
@@ -52,3 +52,65 @@ def checked_url(value: object, where: str, *, plain_http: bool) -> str:
             "computer. Use https://. (Only a key that a mock issued may go there.)"
         )
     return url
+
+
+MOCK_PREFIX = "hs-mock-"
+
+
+HOW_TO_SET = (
+    f"Set the environment variable {KEY_VARIABLE}, write it into a file named .env, "
+    "or call hs.login()."
+)
+
+
+class Secret:
+    """A key that no repr, traceback, log or format string shows; ``reveal()`` gives it."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        return self._value
+
+    @property
+    def from_mock(self) -> bool:
+        return self._value.startswith(MOCK_PREFIX)
+
+    def __repr__(self) -> str:
+        return f"{MOCK_PREFIX}…" if self.from_mock else "key …"
+
+    __str__ = __repr__
+
+
+def checked_key(value: object, where: str) -> Secret:
+    """The key as a ``Secret``, or a ``ConfigurationError`` that says what is off without it."""
+    if isinstance(value, Secret):
+        return value
+    if not isinstance(value, str):
+        raise ConfigurationError(
+            f"The key in {where} is a {type(value).__name__}: a key is a string. {HOW_TO_SET}"
+        )
+    if not value.strip():
+        raise ConfigurationError(f"The key in {where} is empty. {HOW_TO_SET}")
+    if value.strip().strip("\"'") == PLACEHOLDER_KEY:
+        raise ConfigurationError(
+            f"{where} still holds the placeholder {PLACEHOLDER_KEY}. Put your own key there: "
+            "dashboard, API Keys, Create New Key. To work without one, take the placeholder away."
+        )
+    if value.strip()[0] in "\"'“”‘’" or value.strip()[-1] in "\"'“”‘’":
+        raise ConfigurationError(
+            f"The key in {where} has quotes around it, which are not part of it. Take them away."
+        )
+    if any(char.isspace() for char in value):
+        raise ConfigurationError(
+            f"The key in {where} has a space or a line break in or around it. "
+            "Copy it again, the key alone."
+        )
+    if not value.isascii() or not value.isprintable():
+        raise ConfigurationError(
+            f"The key in {where} has characters that no key has (only plain letters, digits and "
+            "punctuation). Copy it again."
+        )
+    return Secret(value)

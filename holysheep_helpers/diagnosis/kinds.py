@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 YOURS, GATEWAYS, LINES, UNKNOWN = "yours", "the gateway's", "the line's", "nobody knows whose"
 
@@ -262,3 +266,21 @@ KINDS: Mapping[str, Kind] = MappingProxyType({
         cost=True,
     ),
 })  # fmt: skip
+
+
+def errors_table() -> DataFrame:
+    """Every kind of error, a row each: what happened, how it shows, whose it is, what to do."""
+    from pandas import DataFrame
+
+    frame = DataFrame({name: kind.row for name, kind in KINDS.items()}).T
+    return frame.rename_axis("kind")
+
+
+def as_markdown() -> str:
+    """The table in Markdown: what happened and how it shows share a column, for its width."""
+    titles = ["kind", "what happened, and how it shows", "whose", "ask again", "another model"]
+    lines = [[*titles, "billed", "what to do"], ["---"] * 7]
+    for name, kind in KINDS.items():
+        what, seen, *rest = kind.row.values()
+        lines.append([f"`{name}`", f"{what}<br>{seen}", *rest])
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
