@@ -20,28 +20,34 @@ if TYPE_CHECKING:
     from holysheep_helpers.batching import batch_iter as batch_iter
     from holysheep_helpers.batching import batch_sync as batch_sync
     from holysheep_helpers.batching import last_batch as last_batch
-    from holysheep_helpers.budget import BudgetError as BudgetError
     from holysheep_helpers.calibrating import calibrate as calibrate
     from holysheep_helpers.calibration import Calibration as Calibration
     from holysheep_helpers.catalog.tokens import TokenCount as TokenCount
     from holysheep_helpers.catalog.tokens import count_tokens as count_tokens
     from holysheep_helpers.catalog.tokens import split_prompt as split_prompt
-    from holysheep_helpers.chat import CutShortWarning as CutShortWarning
-    from holysheep_helpers.chat import Reply as Reply
-    from holysheep_helpers.chat import ask as ask
     from holysheep_helpers.checkup import doctor as doctor
     from holysheep_helpers.circuit import CircuitBreaker as CircuitBreaker
+    from holysheep_helpers.client.budget import BudgetError as BudgetError
+    from holysheep_helpers.client.budget import Estimate as Estimate
+    from holysheep_helpers.client.budget import estimate as estimate
+    from holysheep_helpers.client.chat import AsyncStream as AsyncStream
+    from holysheep_helpers.client.chat import CutShortWarning as CutShortWarning
+    from holysheep_helpers.client.chat import Reply as Reply
+    from holysheep_helpers.client.chat import Stream as Stream
+    from holysheep_helpers.client.chat import ask as ask
+    from holysheep_helpers.client.chat import astream as astream
+    from holysheep_helpers.client.chat import stream as stream
+    from holysheep_helpers.client.connect import connect as connect
+    from holysheep_helpers.client.connect import login as login
+    from holysheep_helpers.client.gateway import Gateway as Gateway
     from holysheep_helpers.comparisons import Comparison as Comparison
     from holysheep_helpers.comparisons import audit_comparison as audit_comparison
-    from holysheep_helpers.connecting import connect as connect
     from holysheep_helpers.cost_report import write_report as write_report
     from holysheep_helpers.credit import Runway as Runway
     from holysheep_helpers.credit import runway as runway
     from holysheep_helpers.diagnosis.diagnose import Diagnosis as Diagnosis
     from holysheep_helpers.diagnosis.diagnose import diagnose as diagnose
     from holysheep_helpers.diagnosis.kinds import errors_table as errors_table
-    from holysheep_helpers.estimates import Estimate as Estimate
-    from holysheep_helpers.estimating import estimate as estimate
     from holysheep_helpers.exceptions import AllFailedError as AllFailedError
     from holysheep_helpers.exceptions import ConfigurationError as ConfigurationError
     from holysheep_helpers.exceptions import DeadlineError as DeadlineError
@@ -60,8 +66,6 @@ if TYPE_CHECKING:
     from holysheep_helpers.fallbacks import afailover as afailover
     from holysheep_helpers.fallbacks import failover as failover
     from holysheep_helpers.fit import fit_table as fit_table
-    from holysheep_helpers.gateway import Gateway as Gateway
-    from holysheep_helpers.keys import login as login
     from holysheep_helpers.latency import LatencyStoppedWarning as LatencyStoppedWarning
     from holysheep_helpers.latency import measure_latency as measure_latency
     from holysheep_helpers.latency_run import LatencyRun as LatencyRun
@@ -104,10 +108,6 @@ if TYPE_CHECKING:
     from holysheep_helpers.returns import break_even as break_even
     from holysheep_helpers.returns import roi as roi
     from holysheep_helpers.samples import customer_messages as customer_messages
-    from holysheep_helpers.streaming import AsyncStream as AsyncStream
-    from holysheep_helpers.streaming import Stream as Stream
-    from holysheep_helpers.streaming import astream as astream
-    from holysheep_helpers.streaming import stream as stream
     from holysheep_helpers.table_audits import audit_table as audit_table
     from holysheep_helpers.table_audits import common_volume as common_volume
     from holysheep_helpers.timed_stream import TimedStream as TimedStream
@@ -129,26 +129,26 @@ _HOME = {
     "AllFailedError": "exceptions",
     "Assumptions": "what_if",
     "AsyncFailoverStream": "fallback_streams",
-    "AsyncStream": "streaming",
+    "AsyncStream": "client.chat",
     "Audit": "audits",
     "BatchItem": "batch_result",
     "BatchResult": "batch_result",
     "BatchStoppedWarning": "batch_job",
     "BreakEven": "returns",
-    "BudgetError": "budget",
+    "BudgetError": "client.budget",
     "Calibration": "calibration",
     "CircuitBreaker": "circuit",
     "Comparison": "comparisons",
     "ConfigurationError": "exceptions",
     "Crossover": "what_if",
-    "CutShortWarning": "chat",
+    "CutShortWarning": "client.chat",
     "DeadlineError": "exceptions",
     "Diagnosis": "diagnosis.diagnose",
-    "Estimate": "estimates",
+    "Estimate": "client.budget",
     "Explanation": "audits",
     "FailoverReply": "fallbacks",
     "FailoverStream": "fallback_streams",
-    "Gateway": "gateway",
+    "Gateway": "client.gateway",
     "HolySheepError": "exceptions",
     "IncompleteStreamError": "exceptions",
     "InputError": "exceptions",
@@ -160,21 +160,21 @@ _HOME = {
     "LongReply": "long_prompts",
     "MonthlyCost": "monthly",
     "NotAskedError": "exceptions",
-    "Reply": "chat",
+    "Reply": "client.chat",
     "Retry": "retry_policy",
     "Roi": "returns",
     "Runway": "credit",
     "StalePriceWarning": "pricing.calls",
-    "Stream": "streaming",
+    "Stream": "client.chat",
     "TimedStream": "timed_stream",
     "TokenCount": "catalog.tokens",
     "UnexpectedReplyError": "exceptions",
     "UnknownPriceError": "exceptions",
     "afailover": "fallbacks",
-    "ask": "chat",
+    "ask": "client.chat",
     "ask_long": "long_prompts",
     "ask_long_sync": "long_prompts",
-    "astream": "streaming",
+    "astream": "client.chat",
     "audit_claim": "audits",
     "audit_comparison": "comparisons",
     "audit_table": "table_audits",
@@ -188,7 +188,7 @@ _HOME = {
     "common_volume": "table_audits",
     "compare_models": "monthly",
     "compare_panel": "widgets",
-    "connect": "connecting",
+    "connect": "client.connect",
     "cost_of": "pricing.calls",
     "cost_panel": "widgets_cost",
     "count_tokens": "catalog.tokens",
@@ -198,14 +198,14 @@ _HOME = {
     "doctor": "checkup",
     "errors_panel": "widgets_errors",
     "errors_table": "diagnosis.kinds",
-    "estimate": "estimating",
+    "estimate": "client.budget",
     "failover": "fallbacks",
     "failover_panel": "widgets_failover",
     "fit_table": "fit",
     "hint": "exercises",
     "last_batch": "batching",
     "latency_panel": "widgets_latency",
-    "login": "keys",
+    "login": "client.connect",
     "long_panel": "widgets_long",
     "measure_latency": "latency",
     "monthly_cost": "monthly",
@@ -235,7 +235,7 @@ _HOME = {
     "runway": "credit",
     "sensitivity": "what_if",
     "split_prompt": "catalog.tokens",
-    "stream": "streaming",
+    "stream": "client.chat",
     "stream_panel": "widgets",
     "to_krw": "pricing.calls",
     "write_report": "cost_report",

@@ -10,7 +10,7 @@ import openai
 from openai.types import CompletionUsage
 from pydantic import BaseModel, Field, ValidationError
 
-from holysheep_helpers.batch_prompts import Item
+from holysheep_helpers.client.requests import Item
 from holysheep_helpers.diagnosis.diagnose import Diagnosis, diagnose
 from holysheep_helpers.diagnosis.waiting import RETRY_AFTER
 from holysheep_helpers.exceptions import UnexpectedReplyError

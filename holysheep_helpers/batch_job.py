@@ -16,14 +16,13 @@ from typing import Any
 import openai
 
 from holysheep_helpers.asking import Asker, Limits
-from holysheep_helpers.batch_prompts import Item
 from holysheep_helpers.batch_result import BatchItem, BatchResult, not_asked, restored
-from holysheep_helpers.estimates import of_items
+from holysheep_helpers.client.budget import Purse, of_items
+from holysheep_helpers.client.gateway import Gateway, async_client, is_live
+from holysheep_helpers.client.progress import Progress
+from holysheep_helpers.client.requests import Item
 from holysheep_helpers.exceptions import InputError
-from holysheep_helpers.gateway import Gateway, async_client, is_live
 from holysheep_helpers.journal import Journal
-from holysheep_helpers.progress import Progress
-from holysheep_helpers.purse import Purse
 
 MANY_CALLS = 20
 last: list[BatchResult] = []

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from holysheep_helpers.batch_call import Failure
-from holysheep_helpers.batch_prompts import Item
 from holysheep_helpers.circuit import CircuitBreaker, Permit
+from holysheep_helpers.client.requests import Item
 from holysheep_helpers.diagnosis.diagnose import diagnose
 
 

@@ -7,8 +7,8 @@ from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterab
 from typing import Any
 
 from holysheep_helpers.asking import Asker
-from holysheep_helpers.batch_prompts import Reader, check_are_many
 from holysheep_helpers.batch_result import BatchItem, not_asked, restored
+from holysheep_helpers.client.requests import Reader, check_are_many
 from holysheep_helpers.exceptions import InputError
 from holysheep_helpers.journal import Journal
 

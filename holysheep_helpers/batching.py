@@ -14,16 +14,14 @@ import openai
 from holysheep_helpers import batch_job, catalog
 from holysheep_helpers.asking import Asker
 from holysheep_helpers.batch_job import Job, limits_of
-from holysheep_helpers.batch_prompts import Reader
 from holysheep_helpers.batch_result import BatchItem, BatchResult
 from holysheep_helpers.batch_stream import in_order
-from holysheep_helpers.budget import checked_usd
+from holysheep_helpers.client.budget import Purse, checked_usd, unpriced
+from holysheep_helpers.client.gateway import Gateway, async_client
+from holysheep_helpers.client.progress import Progress
+from holysheep_helpers.client.requests import Reader, checked_models
 from holysheep_helpers.exceptions import InputError
-from holysheep_helpers.fallback_turns import checked_models
-from holysheep_helpers.gateway import Gateway, async_client
 from holysheep_helpers.journal import Journal
-from holysheep_helpers.progress import Progress
-from holysheep_helpers.purse import Purse, unpriced
 
 Path = str | PathLike[str]
 Money = Decimal | str | int

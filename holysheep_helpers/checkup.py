@@ -11,9 +11,8 @@ from importlib import metadata
 
 import openai
 
-from holysheep_helpers.connecting import connect
+from holysheep_helpers.client.connect import connect, find_key, settings
 from holysheep_helpers.exceptions import HolySheepError
-from holysheep_helpers.keys import find_key, settings
 
 PACKAGE = "holysheep-notebooks"
 REINSTALL = "In the project's folder run: python start.py"

@@ -11,9 +11,8 @@ from typing import Any, Protocol, Self
 import openai
 
 from holysheep_helpers.circuit import Permit
+from holysheep_helpers.client.chat import AsyncStream, Stream, abegin, begin
 from holysheep_helpers.fallback_turns import Tried, Turns, judge, possibly_paid
-from holysheep_helpers.stream_opening import abegin, begin
-from holysheep_helpers.streaming import AsyncStream, Stream
 
 
 class _Costing(Protocol):

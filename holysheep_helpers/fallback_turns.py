@@ -10,9 +10,8 @@ from time import perf_counter
 from typing import Any, cast
 from weakref import WeakKeyDictionary
 
-from holysheep_helpers import catalog
 from holysheep_helpers.circuit import CircuitBreaker, Permit
-from holysheep_helpers.deadlines import left_s
+from holysheep_helpers.client.gateway import left_s
 from holysheep_helpers.diagnosis.diagnose import Diagnosis, diagnose
 from holysheep_helpers.diagnosis.waiting import RETRY_AFTER
 from holysheep_helpers.exceptions import AllFailedError, HolySheepError, InputError
@@ -64,21 +63,6 @@ def _is_built_in(error: Exception) -> bool:
 def possibly_paid(tried: Sequence[Tried]) -> int:
     """How many of these may have been billed, as far as anyone can know."""
     return sum(one.cost is None for one in tried)
-
-
-def checked_models(models: object, given: Any = ()) -> tuple[str, ...]:
-    """The ids in their order, or ``InputError`` that says what is off."""
-    if "model" in given:
-        raise InputError("A failover has several models: give models=[...], the best one first.")
-    listed = list(models) if isinstance(models, Sequence) and not isinstance(models, str) else []
-    if not listed or not all(isinstance(model, str) and model.strip() for model in listed):
-        raise InputError(
-            f"models is {models!r}: a list of model ids is needed, in the order in which to ask."
-        )
-    known = [found.id if (found := catalog.find(model)) else model for model in listed]
-    if len(set(known)) < len(known):
-        raise InputError(f"models is {models!r}: one of them stands there twice, or as its alias.")
-    return tuple(listed)
 
 
 def breaker_of(target: object) -> CircuitBreaker:

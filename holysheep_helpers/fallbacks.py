@@ -8,12 +8,12 @@ from typing import Any, Literal, overload
 
 import openai
 
-from holysheep_helpers.chat import Reply, aanswer, answer, request_arguments
 from holysheep_helpers.circuit import CircuitBreaker
+from holysheep_helpers.client.chat import Reply, aanswer, answer
+from holysheep_helpers.client.gateway import Gateway, async_client, sync_client
+from holysheep_helpers.client.requests import checked_models, request_arguments, stream_arguments
 from holysheep_helpers.fallback_streams import AsyncFailoverStream, FailoverStream
-from holysheep_helpers.fallback_turns import Tried, Turns, checked_models, possibly_paid
-from holysheep_helpers.gateway import Gateway, async_client, sync_client
-from holysheep_helpers.stream_opening import stream_arguments
+from holysheep_helpers.fallback_turns import Tried, Turns, possibly_paid
 
 
 @dataclass(frozen=True, repr=False)

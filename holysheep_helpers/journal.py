@@ -12,7 +12,6 @@ import sys
 import threading
 from collections import Counter
 from contextlib import suppress
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -23,16 +22,17 @@ if sys.platform == "win32":
 else:
     import fcntl
 
+
 HEADER = b'{"journal": "holysheep batch", "version": 1}\n'
+
+
 FLUSH_EVERY_S = 1.0
+
+
 _FAR = 1 << 40  # where Windows locks a byte, so that all others stay readable
+
+
 _compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-_canonical = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode
-
-
-def key_of(body: dict[str, Any]) -> str:
-    """The hash by which a request is found again: model, messages and parameters, in any order."""
-    return blake2b(_canonical(body).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
 class Journal:

@@ -10,7 +10,7 @@ from typing import Any
 import openai
 
 from holysheep_helpers import catalog
-from holysheep_helpers.gateway import Gateway
+from holysheep_helpers.client.gateway import Gateway
 from holysheep_helpers.latency_run import LatencyRun
 from holysheep_helpers.planning import planned, say_estimate
 

@@ -7,8 +7,8 @@ from typing import Any
 import openai
 
 from holysheep_helpers._checks import is_loopback
+from holysheep_helpers.client.gateway import Gateway
 from holysheep_helpers.exceptions import InputError
-from holysheep_helpers.gateway import Gateway
 
 _MADE_BY_THE_SDK = {"SyncHttpxClientWrapper", "AsyncHttpxClientWrapper"}
 

@@ -15,13 +15,13 @@ from typing import Any
 import openai
 from openai.types.chat.chat_completion_chunk import ChoiceDelta
 
-from holysheep_helpers.budget import BudgetError
+from holysheep_helpers.client.budget import BudgetError
+from holysheep_helpers.client.chat import is_event_stream
 from holysheep_helpers.diagnosis.evidence import causes
 from holysheep_helpers.exceptions import IncompleteStreamError, UnexpectedReplyError
 from holysheep_helpers.latency_wire import Probe, probe
 from holysheep_helpers.pricing.calls import cost_or_none
 from holysheep_helpers.reply_bytes import facts_of, listed, text_of
-from holysheep_helpers.stream_opening import is_event_stream
 from holysheep_helpers.timed_stream import TimedStream
 
 FIRST_STAGGER_S = 0.1

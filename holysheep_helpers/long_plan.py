@@ -11,7 +11,6 @@ import openai
 
 from holysheep_helpers import catalog
 from holysheep_helpers._checks import check_size
-from holysheep_helpers.batch_prompts import ASSUMED_OUTPUT_TOKENS
 from holysheep_helpers.catalog.tokens import (
     MESSAGE_FRAME,
     REPLY_FRAME,
@@ -20,9 +19,10 @@ from holysheep_helpers.catalog.tokens import (
     counter_for,
     split_spans,
 )
-from holysheep_helpers.chat import check_parameters
+from holysheep_helpers.client.budget import Estimate
+from holysheep_helpers.client.gateway import Gateway
+from holysheep_helpers.client.requests import ASSUMED_OUTPUT_TOKENS, check_parameters
 from holysheep_helpers.exceptions import InputError
-from holysheep_helpers.gateway import Gateway
 from holysheep_helpers.pricing.calls import most_of
 
 BORDERS = 16
@@ -73,6 +73,17 @@ class LongPlan:
     def usd_of(self, input_tokens: int, calls: int) -> Decimal | None:
         """What so many calls cost at most, with so many tokens in their prompts."""
         return most_of(input_tokens, calls * self.max_tokens, self.model)
+
+    def estimate(self) -> Estimate:
+        """What ``hs.estimate(plan)`` says: the calls of all rounds, counted as the plan counted."""
+        return Estimate(
+            self.calls,
+            self.input_tokens,
+            self.output_tokens,
+            self.most_usd,
+            unpriced=self.calls if self.most_usd is None else 0,
+            counted_by=self.counted_by,
+        )
 
     def prompts(self) -> list[str]:
         """The first round: the instruction with each part."""

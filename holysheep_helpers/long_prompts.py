@@ -14,17 +14,15 @@ import openai
 from openai.types import CompletionUsage
 
 from holysheep_helpers import catalog
-from holysheep_helpers.batch_prompts import ASSUMED_OUTPUT_TOKENS, Reader
 from holysheep_helpers.batch_result import BatchItem, BatchResult
 from holysheep_helpers.batching import Money, batch
-from holysheep_helpers.budget import BudgetError, checked_usd
 from holysheep_helpers.catalog.tokens import Counter
-from holysheep_helpers.chat import CutShortWarning
-from holysheep_helpers.estimates import most_usd
+from holysheep_helpers.client.budget import BudgetError, checked_usd, most_usd, unpriced
+from holysheep_helpers.client.chat import CutShortWarning
+from holysheep_helpers.client.gateway import Gateway, async_client, is_live
+from holysheep_helpers.client.requests import ASSUMED_OUTPUT_TOKENS, Reader
 from holysheep_helpers.exceptions import HolySheepError, InputError, NotAskedError
-from holysheep_helpers.gateway import Gateway, async_client, is_live
 from holysheep_helpers.long_plan import LongPlan, counter_on, framed_by, plan_long
-from holysheep_helpers.purse import unpriced
 
 
 class LongPromptError(HolySheepError):

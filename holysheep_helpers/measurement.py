@@ -14,12 +14,12 @@ from typing import Any
 
 import openai
 
+from holysheep_helpers.client.progress import Progress
 from holysheep_helpers.diagnosis.diagnose import add_advice
 from holysheep_helpers.exceptions import UnexpectedReplyError
 from holysheep_helpers.latency_load import Load, Taken, stagger_s, take
 from holysheep_helpers.latency_run import LatencyRun
 from holysheep_helpers.latency_wire import WireLoop
-from holysheep_helpers.progress import Progress
 
 SEED = 0
 """Of the Poisson process: two measurements at one rate have the same starts."""

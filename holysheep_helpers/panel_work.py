@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 import ipywidgets as w
 
 from holysheep_helpers import catalog
+from holysheep_helpers.client.gateway import Gateway
 from holysheep_helpers.controls import Button, FloatSlider, IntSlider
-from holysheep_helpers.gateway import Gateway
 from holysheep_helpers.panel_view import View
 
 T = TypeVar("T")

@@ -19,15 +19,12 @@ from openai.resources.chat.completions import AsyncCompletions
 
 from holysheep_helpers import catalog
 from holysheep_helpers._checks import check_whole
-from holysheep_helpers.batch_prompts import SDK_OPTIONS, Item
-from holysheep_helpers.budget import BudgetError, checked_usd
-from holysheep_helpers.estimates import most_usd, of_items
+from holysheep_helpers.client.budget import BudgetError, checked_usd, most_usd, of_items, unpriced
+from holysheep_helpers.client.gateway import Gateway, is_live
+from holysheep_helpers.client.requests import SDK_OPTIONS, Item, stream_arguments
 from holysheep_helpers.exceptions import InputError
-from holysheep_helpers.gateway import Gateway, is_live
 from holysheep_helpers.latency_client import check_can_be_copied, measuring_client
 from holysheep_helpers.measurement import Measurement
-from holysheep_helpers.purse import unpriced
-from holysheep_helpers.stream_opening import stream_arguments
 
 MANY_CALLS = 20
 

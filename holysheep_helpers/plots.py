@@ -18,8 +18,8 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from holysheep_helpers.client.chat import AsyncStream, Stream
 from holysheep_helpers.exceptions import InputError
-from holysheep_helpers.streaming import AsyncStream, Stream
 
 KOREAN_FONT = "NanumGothic"
 # Okabe and Ito's palette, distinguishable with every common colour blindness (2008), and a grey.

@@ -7,7 +7,7 @@ from functools import wraps
 from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
 from typing import Any, TypeVar, overload
 
-from holysheep_helpers.deadlines import is_retried
+from holysheep_helpers.client.gateway import is_retried
 from holysheep_helpers.exceptions import InputError
 from holysheep_helpers.retry_policy import Policy, Retry
 

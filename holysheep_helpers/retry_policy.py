@@ -15,12 +15,12 @@ from typing import Any
 
 import tenacity
 
-from holysheep_helpers.deadlines import attempt
+from holysheep_helpers.client.chat import AsyncStream, Stream
+from holysheep_helpers.client.gateway import attempt
 from holysheep_helpers.diagnosis.diagnose import Diagnosis, diagnose
 from holysheep_helpers.diagnosis.evidence import while_streaming
 from holysheep_helpers.diagnosis.waiting import OBEYED, back_off_s
 from holysheep_helpers.exceptions import AllFailedError, DeadlineError, InputError
-from holysheep_helpers.streaming import AsyncStream, Stream
 
 log = logging.getLogger("holysheep_helpers")
 

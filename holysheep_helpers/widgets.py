@@ -14,12 +14,11 @@ from typing import Any
 import ipywidgets as w
 
 from holysheep_helpers import catalog
-from holysheep_helpers.chat import Reply, ask
+from holysheep_helpers.client.chat import AsyncStream, Reply, ask, astream
+from holysheep_helpers.client.gateway import Gateway
 from holysheep_helpers.controls import FigureBox
-from holysheep_helpers.gateway import Gateway
 from holysheep_helpers.panel_view import show_figure
 from holysheep_helpers.panel_work import Panel, buttons, fractions, model_choice, slider
-from holysheep_helpers.streaming import AsyncStream, astream
 
 
 class Playground(Panel):

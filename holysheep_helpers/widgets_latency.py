@@ -11,8 +11,8 @@ from typing import Any
 
 import ipywidgets as w
 
+from holysheep_helpers.client.gateway import Gateway
 from holysheep_helpers.controls import FigureBox
-from holysheep_helpers.gateway import Gateway
 from holysheep_helpers.latency_load import Taken
 from holysheep_helpers.latency_run import LatencyRun
 from holysheep_helpers.measurement import Measurement

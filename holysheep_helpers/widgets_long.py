@@ -9,8 +9,8 @@ from typing import Any
 
 import ipywidgets as w
 
+from holysheep_helpers.client.gateway import Gateway
 from holysheep_helpers.controls import FigureBox
-from holysheep_helpers.gateway import Gateway
 from holysheep_helpers.long_plan import LongPlan, plan_long
 from holysheep_helpers.long_prompts import LongReply, ask_long
 from holysheep_helpers.panel_view import show_figure

@@ -11,7 +11,7 @@ import openai
 import pytest
 
 import holysheep_helpers as hs
-from holysheep_helpers.budget import UnpricedWarning
+from holysheep_helpers.client.budget import UnpricedWarning
 from holysheep_helpers.exceptions import UnexpectedReplyError
 from holysheep_helpers.mock.handle import MockHandle
 from holysheep_helpers.mock.server import base_url, listen
@@ -52,7 +52,7 @@ def test_a_reply_carries_what_the_server_said(gw: hs.Gateway, mock: MockHandle) 
 
 def test_elapsed_is_the_sdks_call(gw: hs.Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
     moments = iter([100.0, 101.25])
-    monkeypatch.setattr("holysheep_helpers.chat.perf_counter", lambda: next(moments))
+    monkeypatch.setattr("holysheep_helpers.client.chat.perf_counter", lambda: next(moments))
     assert hs.ask(gw, "hello").elapsed_s == 1.25
 
 

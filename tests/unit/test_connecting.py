@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import holysheep_helpers as hs
-from holysheep_helpers import connecting
+from holysheep_helpers.client import connect
 from holysheep_helpers.exceptions import ConfigurationError
 from holysheep_helpers.mock.handle import MockHandle
 from tests.notebooks.test_keys import made_up
@@ -59,7 +59,7 @@ def test_a_key_means_live_and_the_published_address(monkeypatch: pytest.MonkeyPa
     gateway = hs.connect()
     assert (gateway.mode, gateway.base_url) == ("live", hs.catalog.BASE_URL)
     assert (gateway.mock, gateway.why) == (None, "a key is set")
-    assert gateway.budget_usd == connecting.DEFAULT_LIVE_BUDGET_USD == Decimal("0.50")
+    assert gateway.budget_usd == connect.DEFAULT_LIVE_BUDGET_USD == Decimal("0.50")
     assert hs.connect("mock").mode == "mock"
     monkeypatch.setenv("HOLYSHEEP_MODE", "mock")
     assert hs.connect().why == "HOLYSHEEP_MODE says so"

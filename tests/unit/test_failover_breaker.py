@@ -9,7 +9,7 @@ import openai
 import pytest
 
 import holysheep_helpers as hs
-from holysheep_helpers.deadlines import attempt
+from holysheep_helpers.client.gateway import attempt
 from holysheep_helpers.mock.handle import MockHandle
 from tests.unit.failing_over import GEMINI, MISTRAL, MODELS, PROMPT, WAITS_S, asked, limited
 from tests.unit.retry_clock import Clock
@@ -49,7 +49,7 @@ def test_while_all_are_left_alone_nothing_is_sent(gw: hs.Gateway, mock: MockHand
     assert not why.may_have_cost
 
 
-@pytest.mark.filterwarnings("ignore::holysheep_helpers.budget.UnpricedWarning")
+@pytest.mark.filterwarnings("ignore::holysheep_helpers.client.budget.UnpricedWarning")
 def test_a_diagnosis_of_all_failed_takes_the_most_hopeful_of_them(
     live: Callable[..., hs.Gateway], mock: MockHandle
 ) -> None:

@@ -9,7 +9,7 @@ import openai
 import pytest
 
 import holysheep_helpers as hs
-from holysheep_helpers import connecting, keys
+from holysheep_helpers.client import connect
 from holysheep_helpers.diagnosis import config
 from holysheep_helpers.exceptions import ConfigurationError
 from tests.notebooks.test_keys import made_up
@@ -20,7 +20,7 @@ LIVE_KEY = made_up(32)
 @pytest.fixture(autouse=True)
 def nobody_logged_in() -> Iterator[None]:
     yield
-    keys._logged_in = None
+    connect._logged_in = None
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_a_key_that_was_copied_badly_is_told_and_not_shown(
     bad = change(LIVE_KEY)
     given = bad if where == "argument" else None
     if given is None:
-        monkeypatch.setattr(connecting, "settings", lambda: {"HOLYSHEEP_API_KEY": bad})
+        monkeypatch.setattr(connect, "settings", lambda: {"HOLYSHEEP_API_KEY": bad})
     with pytest.raises(ConfigurationError, match=says) as caught:
         hs.connect(api_key=given)
     shown = "".join(traceback.format_exception(caught.value))

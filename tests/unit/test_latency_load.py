@@ -11,7 +11,7 @@ import openai
 import pytest
 
 import holysheep_helpers as hs
-from holysheep_helpers.budget import BudgetError
+from holysheep_helpers.client.budget import BudgetError
 from holysheep_helpers.exceptions import UnexpectedReplyError
 from holysheep_helpers.latency_load import Load, Taken, stagger_s
 from holysheep_helpers.mock.stated import AS_DRAWN

@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 
 import holysheep_helpers as hs
-from holysheep_helpers import connecting
+from holysheep_helpers.client import connect
 from holysheep_helpers.pricing import calls
 from tests.unit.test_cost import usage
 
@@ -72,7 +72,7 @@ def test_a_direct_price_has_a_day_of_its_own() -> None:
 def test_live_calls_are_warned_of_once_before_they_are_sent(
     live: Live, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connecting, "today", lambda: date(2026, 11, 24))
+    monkeypatch.setattr(connect, "today", lambda: date(2026, 11, 24))
     gateway = live()
     with pytest.warns(hs.StalePriceWarning, match="297 days old") as told:
         hs.ask(gateway, "hello")
@@ -83,7 +83,7 @@ def test_live_calls_are_warned_of_once_before_they_are_sent(
 def test_the_mock_costs_nothing_and_warns_of_nothing(
     live: Live, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connecting, "today", lambda: pytest.fail("a clock was read"))
+    monkeypatch.setattr(connect, "today", lambda: pytest.fail("a clock was read"))
     address = live().base_url
     key = live()._key.reveal()
     hs.ask(hs.connect(base_url=address, api_key=key), "hello")

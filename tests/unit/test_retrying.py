@@ -155,7 +155,7 @@ def test_a_synchronous_attempt_gets_no_more_time_than_is_left(
     seen = []
 
     def call() -> None:
-        from holysheep_helpers.gateway import sync_client
+        from holysheep_helpers.client.gateway import sync_client
 
         plain = sync_client(gw)
         parts = sync_client(gw.client().with_options(timeout=openai.Timeout(600, connect=2)))

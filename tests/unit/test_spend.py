@@ -12,9 +12,9 @@ import openai
 import pytest
 
 import holysheep_helpers as hs
-from holysheep_helpers.budget import UnpricedWarning
+from holysheep_helpers.client.budget import UnpricedWarning
+from holysheep_helpers.client.spend import Meter, Spend
 from holysheep_helpers.mock.handle import MockHandle
-from holysheep_helpers.spend import Meter, Spend
 
 Live = Callable[..., hs.Gateway]
 MODEL = hs.catalog.DEFAULT_MODEL

@@ -17,6 +17,7 @@ import openai
 
 import holysheep_helpers as hs
 from holysheep_helpers import catalog
+from holysheep_helpers.client.chat import stream_arguments
 from holysheep_helpers.latency_wire import WireLoop
 from holysheep_helpers.measurement import Measurement
 from holysheep_helpers.mock.app import App
@@ -26,7 +27,6 @@ from holysheep_helpers.mock.journal import as_dicts
 from holysheep_helpers.mock.state import State
 from holysheep_helpers.mock.stated import Stated
 from holysheep_helpers.mock.timing import Pacer
-from holysheep_helpers.streaming import stream_arguments
 from tests.unit.pipe import Pipe
 from tests.unit.virtual import VirtualLoop
 

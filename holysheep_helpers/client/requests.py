@@ -5,17 +5,78 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from hashlib import blake2b
 from typing import Any
 
 from holysheep_helpers import catalog
 from holysheep_helpers.catalog import tokens
-from holysheep_helpers.chat import check_parameters
-from holysheep_helpers.exceptions import InputError
-from holysheep_helpers.journal import key_of
+from holysheep_helpers.exceptions import (
+    InputError,
+)
+
+
+def request_arguments(
+    prompt: object, system: object, model: object, preset: object, given: dict[str, Any]
+) -> dict[str, Any]:
+    """The arguments for ``chat.completions.create``, or an ``InputError`` that says what is off."""
+    if not isinstance(prompt, str):
+        raise InputError(
+            f"The prompt is a {type(prompt).__name__}: text is needed. For a conversation of "
+            "several messages call client.chat.completions.create(messages=[...])."
+        )
+    if not prompt.strip():
+        raise InputError("The prompt is empty: write a question. Nothing was sent.")
+    if system is not None and not isinstance(system, str):
+        raise InputError(f"The system prompt is a {type(system).__name__}: text is needed.")
+    if not isinstance(model, str) or not model.strip():
+        raise InputError(f"The model is {model!r}: an id is needed, {catalog.DEFAULT_MODEL!r} say.")
+    known = catalog.presets()
+    if not isinstance(preset, str) or preset not in known:
+        raise InputError(
+            f"There is no preset {preset!r}: allowed are {', '.join(map(repr, known))}."
+        )
+    for name in ("messages", "stream"):
+        if name in given:
+            raise InputError(
+                f"{name!r} is made by this helper. Use hs.stream() to stream, and the SDK's "
+                "client.chat.completions.create() for messages of your own."
+            )
+    check_parameters(given)
+    parameters = dict(known[preset]) | given
+    if "max_completion_tokens" in given and "max_tokens" not in given:
+        del parameters["max_tokens"]  # two names for one limit: the caller's wins over the preset
+    messages = [{"role": "system", "content": system}] if system else []
+    messages.append({"role": "user", "content": prompt})
+    return {"model": model, "messages": messages, **parameters}
+
+
+def check_parameters(given: Mapping[str, Any]) -> None:
+    """Raise ``InputError`` for a limit on the length of a reply that can't be one."""
+    for name in ("max_tokens", "max_completion_tokens"):
+        value = given.get(name)
+        if value is not None and (
+            isinstance(value, bool) or not isinstance(value, int) or value < 1
+        ):
+            raise InputError(f"{name} is {value!r}: a whole number, 1 or more, is needed.")
+
+
+_canonical = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode
+
+
+def key_of(body: dict[str, Any]) -> str:
+    """The hash by which a request is found again: model, messages and parameters, in any order."""
+    return blake2b(_canonical(body).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
 
 Prompt = str | Sequence[Mapping[str, Any]] | Mapping[str, Any]
+
+
 SDK_OPTIONS = ("extra_headers", "extra_query", "timeout")  # they are no part of the body
+
+
 ASSUMED_OUTPUT_TOKENS = 1_000
+
+
 SHAPE = "a list of prompts, or one column of a data frame"
 
 
@@ -176,3 +237,28 @@ def _is_missing(value: object) -> bool:
         return bool(value != value)
     except (TypeError, ValueError):  # pandas' NA can't tell; an array gives one for each element
         return type(value).__name__ == "NAType"
+
+
+def stream_arguments(
+    prompt: object, system: object, model: object, preset: object, given: dict[str, Any]
+) -> dict[str, Any]:
+    """``chat.request_arguments`` for a stream, which asks for its usage."""
+    if given.get("n") not in (None, 1):
+        raise InputError(f"n is {given['n']!r}: one answer at a time can be streamed here.")
+    arguments = request_arguments(prompt, system, model, preset, given)
+    return {"stream_options": {"include_usage": True}, **arguments, "stream": True}
+
+
+def checked_models(models: object, given: Any = ()) -> tuple[str, ...]:
+    """The ids in their order, or ``InputError`` that says what is off."""
+    if "model" in given:
+        raise InputError("A failover has several models: give models=[...], the best one first.")
+    listed = list(models) if isinstance(models, Sequence) and not isinstance(models, str) else []
+    if not listed or not all(isinstance(model, str) and model.strip() for model in listed):
+        raise InputError(
+            f"models is {models!r}: a list of model ids is needed, in the order in which to ask."
+        )
+    known = [found.id if (found := catalog.find(model)) else model for model in listed]
+    if len(set(known)) < len(known):
+        raise InputError(f"models is {models!r}: one of them stands there twice, or as its alias.")
+    return tuple(listed)

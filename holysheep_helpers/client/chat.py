@@ -1,25 +1,211 @@
-"""``stream()`` and ``astream()``: the text as it comes, and a check that all of it came."""
+"""``ask()``: one question, one whole reply, with everything that came with it."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
+import warnings
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from decimal import Decimal
+from html import escape
 from json import JSONDecodeError
 from time import perf_counter
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import openai
 from openai.types import CompletionUsage
-from openai.types.chat import ChatCompletionChunk
+from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from holysheep_helpers import catalog
-from holysheep_helpers.deadlines import check_in_time
+from holysheep_helpers.client.gateway import (
+    Gateway,
+    async_client,
+    check_in_time,
+    in_time,
+    sync_client,
+)
+from holysheep_helpers.client.requests import request_arguments, stream_arguments
+from holysheep_helpers.diagnosis.diagnose import add_advice
 from holysheep_helpers.exceptions import IncompleteStreamError, InputError, UnexpectedReplyError
-from holysheep_helpers.gateway import Gateway, async_client, sync_client
 from holysheep_helpers.pricing.calls import cost_or_none
-from holysheep_helpers.stream_opening import abegin, begin, stream_arguments
+
+
+class CutShortWarning(UserWarning):
+    """A reply was cut by ``max_tokens``: it is not the whole answer."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One whole reply.
+
+    ``text`` is the answer (the first, if ``n`` asked for several); ``usage`` the server's count of
+    tokens; ``cost`` exact US dollars as a ``Decimal``, or ``None`` where no price was published;
+    ``finish_reason`` ``"stop"`` or ``"length"`` (cut by ``max_tokens``); ``model`` and
+    ``request_id`` as the server states them; ``elapsed_s`` the seconds that the SDK's call took,
+    its retries included; ``completion`` the SDK's own object, with all the answers.
+    """
+
+    text: str
+    usage: CompletionUsage | None
+    cost: Decimal | None
+    finish_reason: str
+    model: str
+    request_id: str | None
+    elapsed_s: float
+    completion: ChatCompletion = field(repr=False, compare=False)
+
+    @property
+    def cut_short(self) -> bool:
+        """Whether ``max_tokens`` cut the answer off."""
+        return self.finish_reason == "length"
+
+    def __str__(self) -> str:
+        return f"{self.text}\n{self._cut_note()}" if self.cut_short else self.text
+
+    def _cut_note(self) -> str:
+        tokens = f" after {self.usage.completion_tokens} tokens" if self.usage else ""
+        return f"CUT SHORT{tokens} by max_tokens: this is not the whole answer."
+
+    def summary(self) -> str:
+        """Tokens, cost and finish reason in one line; no time, so that it can repeat."""
+        used = self.usage
+        tokens = f"{used.prompt_tokens} + {used.completion_tokens} tokens" if used else "no usage"
+        cost = "cost unknown" if self.cost is None else f"{self.cost:f} USD"
+        return f"{self.model} · {tokens} · {cost} · finish_reason {self.finish_reason}"
+
+    def __repr__(self) -> str:
+        return f"{self}\n— {self.summary()}"
+
+    def _repr_html_(self) -> str:
+        note = f"<p><strong>{escape(self._cut_note())}</strong></p>" if self.cut_short else ""
+        lines = escape(self.summary()).replace("\n", "<br>")
+        return (
+            f'<div class="hs-reply"><p style="white-space:pre-wrap">{escape(self.text)}</p>{note}'
+            f"<p><small>{lines}</small></p></div>"
+        )
+
+
+def ask(
+    gateway_or_client: Gateway | openai.OpenAI,
+    prompt: str,
+    *,
+    system: str | None = None,
+    model: str = catalog.DEFAULT_MODEL,
+    preset: str = "general",
+    **sdk_parameters: Any,
+) -> Reply:
+    """Ask one question and wait for the whole reply.
+
+    ``preset`` sets temperature, max_tokens and top_p (``hs.catalog.presets()``); any parameter of
+    the SDK's ``chat.completions.create`` may be given and wins over it. A reply that
+    ``max_tokens`` cut warns (``CutShortWarning``) and says so whenever it is shown.
+
+    Raises ``InputError`` before anything is sent (empty prompt, unknown preset, negative
+    max_tokens), ``BudgetError`` if the gateway's budget is spent, the SDK's own errors as they
+    are, with a note on what to do, and ``UnexpectedReplyError`` if what came is no completion.
+    """
+    client = sync_client(gateway_or_client)
+    return answer(client, request_arguments(prompt, system, model, preset, sdk_parameters))
+
+
+def answer(client: openai.OpenAI, arguments: dict[str, Any]) -> Reply:
+    """``ask`` for helpers whose arguments are checked; warns the caller's caller of a cut reply."""
+    start_s = perf_counter()
+    try:
+        completion = client.chat.completions.create(**in_time(client, arguments))
+    except openai.OpenAIError as error:
+        add_advice(error)
+        raise
+    return _reply(completion, client, arguments, perf_counter() - start_s)
+
+
+async def aanswer(client: openai.AsyncOpenAI, arguments: dict[str, Any]) -> Reply:
+    """``answer`` for asynchronous code."""
+    start_s = perf_counter()
+    try:
+        completion = await client.chat.completions.create(**in_time(client, arguments))
+    except openai.OpenAIError as error:
+        add_advice(error)
+        raise
+    return _reply(completion, client, arguments, perf_counter() - start_s)
+
+
+def _reply(
+    completion: object,
+    client: openai.OpenAI | openai.AsyncOpenAI,
+    arguments: Mapping[str, Any],
+    elapsed_s: float,
+) -> Reply:
+    if not isinstance(completion, ChatCompletion) or not completion.choices:
+        raise UnexpectedReplyError(
+            f"{client.base_url} answered with status 200, but not with a chat completion (a "
+            f"{type(completion).__name__} came). A proxy's page, or a wrong address? Check it.",
+            page=isinstance(completion, str),
+        )
+    choice = completion.choices[0]
+    reply = Reply(
+        text=choice.message.content or "",
+        usage=completion.usage,
+        cost=cost_or_none(completion.usage, completion.model),
+        finish_reason=choice.finish_reason,
+        model=completion.model,
+        request_id=completion._request_id,
+        elapsed_s=elapsed_s,
+        completion=completion,
+    )
+    if reply.cut_short:
+        warnings.warn(
+            f"The reply was cut by max_tokens ({arguments.get('max_tokens', 'the default')}): "
+            "raise it, or ask for a shorter answer.",
+            CutShortWarning,
+            stacklevel=4,
+        )
+    return reply
+
+
+Made = TypeVar("Made")
+
+
+def begin(client: openai.OpenAI, arguments: dict[str, Any], make: Callable[..., Made]) -> Made:
+    """Send the request, and make a stream of the reply: ``make(raw, arguments=, start_s=)``."""
+    start_s = perf_counter()
+    try:
+        raw = client.chat.completions.create(**in_time(client, arguments))
+    except openai.OpenAIError as error:
+        add_advice(error)
+        raise
+    if not isinstance(raw, openai.Stream) or not is_event_stream(raw):
+        raise _no_stream(client)
+    return make(raw, arguments=arguments, start_s=start_s)
+
+
+async def abegin(
+    client: openai.AsyncOpenAI, arguments: dict[str, Any], make: Callable[..., Made]
+) -> Made:
+    """``begin`` for asynchronous code."""
+    start_s = perf_counter()
+    try:
+        raw = await client.chat.completions.create(**in_time(client, arguments))
+    except openai.OpenAIError as error:
+        add_advice(error)
+        raise
+    if not isinstance(raw, openai.AsyncStream) or not is_event_stream(raw):
+        raise _no_stream(client)
+    return make(raw, arguments=arguments, start_s=start_s)
+
+
+def is_event_stream(raw: openai.Stream[Any] | openai.AsyncStream[Any]) -> bool:
+    """Whether the server answered with an event stream: the SDK takes a page for an empty one."""
+    return "text/event-stream" in raw.response.headers.get("content-type", "")
+
+
+def _no_stream(client: openai.OpenAI | openai.AsyncOpenAI) -> UnexpectedReplyError:
+    return UnexpectedReplyError(
+        f"{client.base_url} answered with status 200, but not with an event stream. A proxy's "
+        "page, or a wrong address? Check it.",
+        page=True,
+    )
 
 
 class _Reading:
