@@ -78,8 +78,8 @@ if TYPE_CHECKING:
     from holysheep_helpers.monthly import MonthlyCost as MonthlyCost
     from holysheep_helpers.monthly import compare_models as compare_models
     from holysheep_helpers.monthly import monthly_cost as monthly_cost
-    from holysheep_helpers.plots import plot_bars as plot_bars
-    from holysheep_helpers.plots import plot_streams as plot_streams
+    from holysheep_helpers.notebook.figures import plot_bars as plot_bars
+    from holysheep_helpers.notebook.figures import plot_streams as plot_streams
     from holysheep_helpers.plots_batch import plot_gantt as plot_gantt
     from holysheep_helpers.plots_batch import plot_pace as plot_pace
     from holysheep_helpers.plots_batch import plot_sweep as plot_sweep
@@ -213,7 +213,7 @@ _HOME = {
     "playground": "widgets",
     "plot_attempts": "plots_errors",
     "plot_audit": "plots_cost",
-    "plot_bars": "plots",
+    "plot_bars": "notebook.figures",
     "plot_before_after": "plots_latency",
     "plot_break_even": "plots_returns",
     "plot_circuit": "plots_circuit",
@@ -226,7 +226,7 @@ _HOME = {
     "plot_parts": "plots_parts",
     "plot_premium": "plots_cost",
     "plot_sensitivity": "plots_returns",
-    "plot_streams": "plots",
+    "plot_streams": "notebook.figures",
     "plot_sweep": "plots_batch",
     "plot_waterfall": "plots_waterfall",
     "premium": "premiums",

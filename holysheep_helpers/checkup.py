@@ -159,7 +159,7 @@ def _gateway() -> Finding:
 
 
 def _fonts() -> Finding:
-    from holysheep_helpers.plots import KOREAN_FONT, korean_font_found
+    from holysheep_helpers.notebook.figures import KOREAN_FONT, korean_font_found
 
     return Finding(
         "fonts",

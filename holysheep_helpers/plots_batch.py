@@ -15,11 +15,24 @@ from matplotlib.ticker import MaxNLocator
 
 from holysheep_helpers.batch_result import BatchItem, BatchResult
 from holysheep_helpers.exceptions import InputError
-from holysheep_helpers.plots import BLACK, BLUE, COLOURS, FAILED, GREY, LIMITED, RED
+from holysheep_helpers.notebook.figures import (
+    BLACK,
+    BLUE,
+    COLOURS,
+    FAILED,
+    GREY,
+    LIMITED,
+    RED,
+    littles_law,
+)
 
 # The edge keeps a bar that is narrower than a pixel in the picture.
 ANSWERED: dict[str, Any] = {"facecolor": BLUE, "edgecolor": BLUE, "linewidth": 0.8}
+
+
 STYLES: dict[str, dict[str, Any]] = {"ok": ANSWERED, "429": LIMITED}
+
+
 Batches = BatchResult | Mapping[str, BatchResult]
 
 
@@ -93,12 +106,6 @@ def requests_per_second(batch: BatchResult) -> float:
 def mean_request_s(batch: BatchResult) -> float:
     """The mean time in seconds that a request was under way."""
     return fmean(a.end_s - a.start_s for item in batch for a in item.timeline)
-
-
-def littles_law(concurrency: float, request_s: float, limit_per_s: float | None) -> float:
-    """Requests a second by Little's law, ``L = λ W`` (J. Little, 1961): ``concurrency /
-    request_s``, and no more than ``limit_per_s``, where there is a limit."""
-    return min(concurrency / request_s, limit_per_s or float("inf"))
 
 
 def plot_sweep(sweep: Mapping[int, BatchResult], limit_per_s: float | None = None) -> Figure:

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from holysheep_helpers.circuit import CircuitBreaker, Event
 from holysheep_helpers.exceptions import InputError
-from holysheep_helpers.plots import BLACK, BLUE, GREY, PALE, RED, WHITE
+from holysheep_helpers.notebook.figures import BLACK, BLUE, GREY, PALE, RED, WHITE
 
 MARKS: dict[str, dict[str, Any]] = {
     "answered": {"marker": "o", "color": BLUE, "markersize": 7},

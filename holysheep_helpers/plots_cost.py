@@ -15,7 +15,7 @@ from matplotlib.ticker import FuncFormatter, PercentFormatter
 from holysheep_helpers import catalog
 from holysheep_helpers.audits import Audit
 from holysheep_helpers.exceptions import InputError
-from holysheep_helpers.plots import BLACK, BLUE, COLOURS, GREEN, GREY, PALE, RED, WHITE
+from holysheep_helpers.notebook.figures import BLACK, BLUE, COLOURS, GREEN, GREY, PALE, RED, WHITE
 from holysheep_helpers.pricing.decimals import krw_text
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from holysheep_helpers.exceptions import InputError
-from holysheep_helpers.plots import BLUE, COLOURS, FAILED, GREY, LIMITED
+from holysheep_helpers.notebook.figures import BLUE, COLOURS, FAILED, GREY, LIMITED
 
 LEAST_WIDTH_S = 0.004
 LEAST_AXIS_S = 0.1

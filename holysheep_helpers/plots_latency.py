@@ -18,7 +18,7 @@ from holysheep_helpers import stats
 from holysheep_helpers.exceptions import InputError
 from holysheep_helpers.latency_run import LatencyRun
 from holysheep_helpers.latency_summary import LEAST_RUNS, NAMES, counted, ms, row_of
-from holysheep_helpers.plots import BLACK, BLUE, COLOURS, GREEN, GREY, RED, WHITE
+from holysheep_helpers.notebook.figures import BLACK, BLUE, COLOURS, GREEN, GREY, RED, WHITE
 
 STYLES = ("-", "--", "-.", ":")
 MARKERS = ("o", "s", "^", "D")

@@ -14,8 +14,7 @@ from matplotlib.figure import Figure
 from holysheep_helpers.exceptions import InputError
 from holysheep_helpers.latency_run import LatencyRun
 from holysheep_helpers.latency_summary import ms, row_of
-from holysheep_helpers.plots import BLACK, BLUE, GREEN, GREY, RED
-from holysheep_helpers.plots_batch import littles_law
+from holysheep_helpers.notebook.figures import BLACK, BLUE, GREEN, GREY, RED, littles_law
 from holysheep_helpers.plots_latency import DOT, in_ms
 
 Point = tuple[float | None, tuple[float, float] | None]

@@ -14,7 +14,7 @@ from holysheep_helpers._checks import check_size
 from holysheep_helpers.catalog.tokens import check_text, counter_for
 from holysheep_helpers.exceptions import InputError
 from holysheep_helpers.long_plan import LongPlan
-from holysheep_helpers.plots import BLACK, BLUE, RED
+from holysheep_helpers.notebook.figures import BLACK, BLUE, RED
 
 FITS, OVER = BLUE, RED
 

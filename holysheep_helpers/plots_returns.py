@@ -14,7 +14,7 @@ from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
 from holysheep_helpers.cost_report import plain
 from holysheep_helpers.exceptions import InputError
-from holysheep_helpers.plots import BLACK, BLUE, COLOURS, GREY, RED, WHITE
+from holysheep_helpers.notebook.figures import BLACK, BLUE, COLOURS, GREY, RED, WHITE
 from holysheep_helpers.plots_cost import legend_below, need, upside_down
 from holysheep_helpers.pricing.decimals import whole_months
 from holysheep_helpers.returns import BreakEven

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from holysheep_helpers.latency_summary import ms
-from holysheep_helpers.plots import BLUE, FAILED, GREEN, GREY, PINK, SKY, WHITE
+from holysheep_helpers.notebook.figures import BLUE, FAILED, GREEN, GREY, PINK, SKY, WHITE
 from holysheep_helpers.timed_stream import Text, TimedStream
 
 WIRE: dict[str, Any] = {"facecolor": BLUE}

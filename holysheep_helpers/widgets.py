@@ -16,9 +16,15 @@ import ipywidgets as w
 from holysheep_helpers import catalog
 from holysheep_helpers.client.chat import AsyncStream, Reply, ask, astream
 from holysheep_helpers.client.gateway import Gateway
-from holysheep_helpers.controls import FigureBox
-from holysheep_helpers.panel_view import show_figure
-from holysheep_helpers.panel_work import Panel, buttons, fractions, model_choice, slider
+from holysheep_helpers.notebook.controls import FigureBox
+from holysheep_helpers.notebook.panels import (
+    Panel,
+    buttons,
+    fractions,
+    model_choice,
+    show_figure,
+    slider,
+)
 
 
 class Playground(Panel):
@@ -137,7 +143,7 @@ class StreamPanel(Panel):
     def _draw(self, answer: AsyncStream) -> None:
         if not answer.timeline:
             return
-        from holysheep_helpers.plots import plot_streams
+        from holysheep_helpers.notebook.figures import plot_streams
 
         show_figure(self.figure, plot_streams(answer))
 

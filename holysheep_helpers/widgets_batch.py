@@ -11,10 +11,9 @@ import ipywidgets as w
 from holysheep_helpers.batch_result import BatchResult
 from holysheep_helpers.batching import batch, last_batch
 from holysheep_helpers.client.gateway import Gateway
-from holysheep_helpers.controls import FigureBox
 from holysheep_helpers.exceptions import InputError
-from holysheep_helpers.panel_view import show_figure
-from holysheep_helpers.panel_work import Panel, buttons, slider
+from holysheep_helpers.notebook.controls import FigureBox
+from holysheep_helpers.notebook.panels import Panel, buttons, show_figure, slider
 
 TOKENS = 80
 

@@ -13,12 +13,10 @@ import ipywidgets as w
 
 from holysheep_helpers import catalog
 from holysheep_helpers.catalog import ExchangeRate, Source
-from holysheep_helpers.controls import FigureBox, IntSlider
 from holysheep_helpers.cost_report import by_model, cached_note, in_words, table_rows
 from holysheep_helpers.exceptions import InputError
-from holysheep_helpers.panel_view import View, show_figure
-from holysheep_helpers.panel_work import slider
-from holysheep_helpers.soon import Soon
+from holysheep_helpers.notebook.controls import FigureBox, IntSlider
+from holysheep_helpers.notebook.panels import Soon, View, show_figure, slider
 from holysheep_helpers.what_if import Assumptions
 
 if TYPE_CHECKING:

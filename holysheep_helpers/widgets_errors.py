@@ -10,11 +10,10 @@ import openai
 
 from holysheep_helpers.client.chat import ask
 from holysheep_helpers.client.gateway import Gateway
-from holysheep_helpers.controls import FigureBox
 from holysheep_helpers.diagnosis.diagnose import diagnose
 from holysheep_helpers.exceptions import HolySheepError, InputError
-from holysheep_helpers.panel_view import show_figure
-from holysheep_helpers.panel_work import Panel, buttons, slider
+from holysheep_helpers.notebook.controls import FigureBox
+from holysheep_helpers.notebook.panels import Panel, buttons, show_figure, slider
 from holysheep_helpers.retries import retrying
 
 FAULTS: dict[str, Any] = {

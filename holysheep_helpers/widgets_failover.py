@@ -12,11 +12,10 @@ import openai
 from holysheep_helpers import catalog
 from holysheep_helpers.circuit import CircuitBreaker
 from holysheep_helpers.client.gateway import Gateway
-from holysheep_helpers.controls import FigureBox
 from holysheep_helpers.exceptions import HolySheepError, InputError
 from holysheep_helpers.fallbacks import failover
-from holysheep_helpers.panel_view import show_figure
-from holysheep_helpers.panel_work import Panel, buttons, model_choice, slider
+from holysheep_helpers.notebook.controls import FigureBox
+from holysheep_helpers.notebook.panels import Panel, buttons, model_choice, show_figure, slider
 
 OUTAGES = {
     "503: the server failed": 503,

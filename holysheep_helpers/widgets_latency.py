@@ -12,12 +12,11 @@ from typing import Any
 import ipywidgets as w
 
 from holysheep_helpers.client.gateway import Gateway
-from holysheep_helpers.controls import FigureBox
 from holysheep_helpers.latency_load import Taken
 from holysheep_helpers.latency_run import LatencyRun
 from holysheep_helpers.measurement import Measurement
-from holysheep_helpers.panel_view import show_figure
-from holysheep_helpers.panel_work import Panel, buttons, model_choice, slider
+from holysheep_helpers.notebook.controls import FigureBox
+from holysheep_helpers.notebook.panels import Panel, buttons, model_choice, show_figure, slider
 from holysheep_helpers.planning import planned
 
 

@@ -10,12 +10,17 @@ from typing import Any
 import ipywidgets as w
 
 from holysheep_helpers.client.gateway import Gateway
-from holysheep_helpers.controls import FigureBox
 from holysheep_helpers.long_plan import LongPlan, plan_long
 from holysheep_helpers.long_prompts import LongReply, ask_long
-from holysheep_helpers.panel_view import show_figure
-from holysheep_helpers.panel_work import Panel, buttons, model_choice, slider
-from holysheep_helpers.soon import Soon
+from holysheep_helpers.notebook.controls import FigureBox
+from holysheep_helpers.notebook.panels import (
+    Panel,
+    Soon,
+    buttons,
+    model_choice,
+    show_figure,
+    slider,
+)
 
 
 class LongPanel(Panel):

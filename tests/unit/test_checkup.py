@@ -102,5 +102,5 @@ def test_a_gateway_that_is_down_is_found(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_a_missing_font_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("holysheep_helpers.plots.korean_font_found", lambda: False)
+    monkeypatch.setattr("holysheep_helpers.notebook.figures.korean_font_found", lambda: False)
     assert not finding("fonts").ok

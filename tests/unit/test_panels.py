@@ -13,14 +13,12 @@ import traitlets as t
 from ipywidgets.widgets import widget as registry
 
 import holysheep_helpers as hs
-from holysheep_helpers import panel_places, widgets
-from holysheep_helpers.controls import Button, FigureBox, FloatSlider, IntSlider
+from holysheep_helpers import widgets
 from holysheep_helpers.mock.handle import MockHandle
 from holysheep_helpers.mock.server import serve
-from holysheep_helpers.panel_view import View, in_words
-from holysheep_helpers.panel_warnings import heard
-from holysheep_helpers.panel_work import Panel
-from holysheep_helpers.soon import Soon
+from holysheep_helpers.notebook import panels
+from holysheep_helpers.notebook.controls import Button, FigureBox, FloatSlider, IntSlider
+from holysheep_helpers.notebook.panels import Panel, Soon, View, heard, in_words
 from tests.unit.test_widgets import press
 
 MAKERS = [hs.playground, hs.compare_panel, hs.stream_panel, hs.batch_panel, hs.latency_panel]
@@ -285,7 +283,7 @@ def test_a_cell_that_runs_again_closes_what_it_made(
     gw: hs.Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     running = ("cell", "first run")
-    monkeypatch.setattr(panel_places, "_running", lambda: running)
+    monkeypatch.setattr(panels, "_running", lambda: running)
     one, two = hs.playground(gw), hs.playground(gw)
     running = ("another", "second run")
     other = hs.playground(gw)

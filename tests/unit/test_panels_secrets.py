@@ -6,7 +6,7 @@ import pytest
 
 import holysheep_helpers as hs
 from holysheep_helpers.mock.handle import MockHandle
-from holysheep_helpers.panel_work import Panel
+from holysheep_helpers.notebook.panels import Panel
 from tests.unit.test_panels import MAKERS
 from tests.unit.test_widgets import press
 

@@ -10,7 +10,7 @@ from matplotlib import pyplot as plt
 
 import holysheep_helpers as hs
 from holysheep_helpers.mock.handle import MockHandle
-from holysheep_helpers.plots import COLOURS, KOREAN_FONT, korean_font_found
+from holysheep_helpers.notebook.figures import COLOURS, KOREAN_FONT, korean_font_found
 
 PROMPT = "Explain step by step how streaming works."
 

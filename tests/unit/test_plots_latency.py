@@ -11,7 +11,7 @@ from matplotlib.colors import to_hex
 import holysheep_helpers as hs
 from holysheep_helpers import stats
 from holysheep_helpers.calibration import Calibration
-from holysheep_helpers.plots import COLOURS, GREY
+from holysheep_helpers.notebook.figures import COLOURS, GREY
 from tests.unit.latency_runs import (
     STREAM,
     figures,

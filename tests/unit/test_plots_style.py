@@ -11,14 +11,14 @@ from matplotlib.colors import CSS4_COLORS, to_rgb
 from PIL import Image
 
 import holysheep_helpers as hs
-from holysheep_helpers import plots
+from holysheep_helpers.notebook import figures
 
-FOLDER = Path(plots.__file__).parent
+FOLDER = Path(figures.__file__).parent
 FILES = sorted(FOLDER.glob("plots*.py"))
 OKABE_ITO = {
     "#000000", "#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7",
 }  # fmt: skip
-NEUTRAL = {plots.GREY, plots.WHITE, plots.PALE, "#dddddd"}
+NEUTRAL = {figures.GREY, figures.WHITE, figures.PALE, "#dddddd"}
 """A grey, the ground, and two pale ones that nothing but a surface or the grid has."""
 NAMES = set(CSS4_COLORS) | {f"C{n}" for n in range(10)}
 
@@ -45,18 +45,18 @@ def strings(file: Path) -> list[str]:
 
 def test_lines_and_marks_are_seen_on_the_ground_and_differ() -> None:
     ground = mpl.rcParams["figure.facecolor"]
-    assert ground == mpl.rcParams["savefig.facecolor"] == plots.WHITE
-    assert len(set(plots.COLOURS)) == len(plots.COLOURS) == 6
-    assert {c: contrast(c, ground) for c in plots.COLOURS if contrast(c, ground) < 3} == {}
-    assert contrast(plots.WHITE, plots.BLACK) == pytest.approx(21)
+    assert ground == mpl.rcParams["savefig.facecolor"] == figures.WHITE
+    assert len(set(figures.COLOURS)) == len(figures.COLOURS) == 6
+    assert {c: contrast(c, ground) for c in figures.COLOURS if contrast(c, ground) < 3} == {}
+    assert contrast(figures.WHITE, figures.BLACK) == pytest.approx(21)
     drawn = mpl.rcParams["axes.prop_cycle"].by_key()["color"]
-    assert tuple(drawn) == plots.COLOURS
+    assert tuple(drawn) == figures.COLOURS
 
 
 def test_all_colours_come_from_one_palette() -> None:
     defined = {text for text in strings(FOLDER / "plots.py") if re.fullmatch(r"#\w{6}", text)}
     assert defined <= OKABE_ITO | NEUTRAL
-    assert set(plots.COLOURS) <= OKABE_ITO | {plots.GREY}
+    assert set(figures.COLOURS) <= OKABE_ITO | {figures.GREY}
     for file in FILES:
         own = [text for text in strings(file) if re.fullmatch(r"#\w{3,8}", text)]
         assert file.name == "plots.py" or own == [], file.name
@@ -64,9 +64,9 @@ def test_all_colours_come_from_one_palette() -> None:
 
 
 def test_what_only_fills_has_an_edge_that_is_seen() -> None:
-    assert contrast(plots.AMBER, plots.WHITE) < 3
-    for style in (plots.FAILED, plots.LIMITED):
-        assert contrast(style["edgecolor"], plots.WHITE) >= 3
+    assert contrast(figures.AMBER, figures.WHITE) < 3
+    for style in (figures.FAILED, figures.LIMITED):
+        assert contrast(style["edgecolor"], figures.WHITE) >= 3
 
 
 @pytest.mark.parametrize("title", ["short", "왜 긴 제목이 잘리면 안 되는가: " * 6])

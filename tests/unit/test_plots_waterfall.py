@@ -5,7 +5,7 @@ from typing import Any
 
 from matplotlib.colors import to_hex
 
-from holysheep_helpers.plots import GREY
+from holysheep_helpers.notebook.figures import GREY
 from tests.unit.latency_runs import FAILED, STREAM, figures, title, words
 
 

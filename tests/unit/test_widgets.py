@@ -11,7 +11,7 @@ import holysheep_helpers as hs
 from holysheep_helpers import widgets_long
 from holysheep_helpers.mock.handle import MockHandle
 from holysheep_helpers.mock.server import serve
-from holysheep_helpers.panel_work import Panel
+from holysheep_helpers.notebook.panels import Panel
 
 
 def press(panel: Panel) -> None:

@@ -22,20 +22,32 @@ from holysheep_helpers.client.chat import AsyncStream, Stream
 from holysheep_helpers.exceptions import InputError
 
 KOREAN_FONT = "NanumGothic"
+
+
 # Okabe and Ito's palette, distinguishable with every common colour blindness (2008), and a grey.
 BLUE, RED, GREEN, PINK, SKY, AMBER = (
     "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00",
 )  # fmt: skip
+
+
 BLACK, GREY, WHITE = "#000000", "#767676", "#FFFFFF"
+
+
 COLOURS = (BLUE, RED, GREEN, PINK, BLACK, GREY)
 """For lines and marks, one after the other: a contrast of 3 or more against white.
 
 ``SKY``, ``AMBER`` and ``PALE`` are too light for that: they only fill, with a darker edge or hatch.
 """
+
+
 PALE = "#F3D3BF"
+
+
 FAILED: dict[str, Any] = {
     "facecolor": RED, "hatch": "xxxx", "hatchcolor": WHITE, "edgecolor": RED,
 }  # fmt: skip
+
+
 LIMITED: dict[str, Any] = {
     "facecolor": AMBER, "hatch": "////", "hatchcolor": BLACK, "edgecolor": BLACK, "linewidth": 0.8,
 }  # fmt: skip
@@ -168,3 +180,9 @@ def _staircase(axes: Axes, name: str, stream: Stream | AsyncStream, colour: str)
 
 
 _use_style()
+
+
+def littles_law(concurrency: float, request_s: float, limit_per_s: float | None) -> float:
+    """Requests a second by Little's law, ``L = λ W`` (J. Little, 1961): ``concurrency /
+    request_s``, and no more than ``limit_per_s``, where there is a limit."""
+    return min(concurrency / request_s, limit_per_s or float("inf"))
