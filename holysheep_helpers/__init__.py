@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from holysheep_helpers.batching import batch_iter as batch_iter
     from holysheep_helpers.batching import batch_sync as batch_sync
     from holysheep_helpers.batching import last_batch as last_batch
-    from holysheep_helpers.calibrating import calibrate as calibrate
-    from holysheep_helpers.calibration import Calibration as Calibration
     from holysheep_helpers.catalog.tokens import TokenCount as TokenCount
     from holysheep_helpers.catalog.tokens import count_tokens as count_tokens
     from holysheep_helpers.catalog.tokens import split_prompt as split_prompt
@@ -66,9 +64,17 @@ if TYPE_CHECKING:
     from holysheep_helpers.fallbacks import afailover as afailover
     from holysheep_helpers.fallbacks import failover as failover
     from holysheep_helpers.fit import fit_table as fit_table
-    from holysheep_helpers.latency import LatencyStoppedWarning as LatencyStoppedWarning
-    from holysheep_helpers.latency import measure_latency as measure_latency
-    from holysheep_helpers.latency_run import LatencyRun as LatencyRun
+    from holysheep_helpers.latency.data import Calibration as Calibration
+    from holysheep_helpers.latency.data import TimedStream as TimedStream
+    from holysheep_helpers.latency.measure import LatencyStoppedWarning as LatencyStoppedWarning
+    from holysheep_helpers.latency.measure import calibrate as calibrate
+    from holysheep_helpers.latency.measure import measure_latency as measure_latency
+    from holysheep_helpers.latency.panel import latency_panel as latency_panel
+    from holysheep_helpers.latency.plots import plot_before_after as plot_before_after
+    from holysheep_helpers.latency.plots import plot_ecdf as plot_ecdf
+    from holysheep_helpers.latency.plots import plot_latency_sweep as plot_latency_sweep
+    from holysheep_helpers.latency.plots import plot_waterfall as plot_waterfall
+    from holysheep_helpers.latency.run import LatencyRun as LatencyRun
     from holysheep_helpers.long_plan import LongPlan as LongPlan
     from holysheep_helpers.long_plan import plan_long as plan_long
     from holysheep_helpers.long_prompts import LongPromptError as LongPromptError
@@ -89,13 +95,9 @@ if TYPE_CHECKING:
     from holysheep_helpers.plots_cost import plot_premium as plot_premium
     from holysheep_helpers.plots_errors import plot_attempts as plot_attempts
     from holysheep_helpers.plots_errors import plot_herd as plot_herd
-    from holysheep_helpers.plots_latency import plot_before_after as plot_before_after
-    from holysheep_helpers.plots_latency import plot_ecdf as plot_ecdf
-    from holysheep_helpers.plots_load import plot_latency_sweep as plot_latency_sweep
     from holysheep_helpers.plots_parts import plot_parts as plot_parts
     from holysheep_helpers.plots_returns import plot_break_even as plot_break_even
     from holysheep_helpers.plots_returns import plot_sensitivity as plot_sensitivity
-    from holysheep_helpers.plots_waterfall import plot_waterfall as plot_waterfall
     from holysheep_helpers.premiums import premium as premium
     from holysheep_helpers.pricing.calls import StalePriceWarning as StalePriceWarning
     from holysheep_helpers.pricing.calls import cost_of as cost_of
@@ -110,7 +112,6 @@ if TYPE_CHECKING:
     from holysheep_helpers.samples import customer_messages as customer_messages
     from holysheep_helpers.table_audits import audit_table as audit_table
     from holysheep_helpers.table_audits import common_volume as common_volume
-    from holysheep_helpers.timed_stream import TimedStream as TimedStream
     from holysheep_helpers.what_if import Assumptions as Assumptions
     from holysheep_helpers.what_if import Crossover as Crossover
     from holysheep_helpers.what_if import crossover as crossover
@@ -122,7 +123,6 @@ if TYPE_CHECKING:
     from holysheep_helpers.widgets_cost import cost_panel as cost_panel
     from holysheep_helpers.widgets_errors import errors_panel as errors_panel
     from holysheep_helpers.widgets_failover import failover_panel as failover_panel
-    from holysheep_helpers.widgets_latency import latency_panel as latency_panel
     from holysheep_helpers.widgets_long import long_panel as long_panel
 
 _HOME = {
@@ -136,7 +136,7 @@ _HOME = {
     "BatchStoppedWarning": "batch_job",
     "BreakEven": "returns",
     "BudgetError": "client.budget",
-    "Calibration": "calibration",
+    "Calibration": "latency.data",
     "CircuitBreaker": "circuit",
     "Comparison": "comparisons",
     "ConfigurationError": "exceptions",
@@ -153,8 +153,8 @@ _HOME = {
     "IncompleteStreamError": "exceptions",
     "InputError": "exceptions",
     "JournalError": "exceptions",
-    "LatencyRun": "latency_run",
-    "LatencyStoppedWarning": "latency",
+    "LatencyRun": "latency.run",
+    "LatencyStoppedWarning": "latency.measure",
     "LongPlan": "long_plan",
     "LongPromptError": "long_prompts",
     "LongReply": "long_prompts",
@@ -166,7 +166,7 @@ _HOME = {
     "Runway": "credit",
     "StalePriceWarning": "pricing.calls",
     "Stream": "client.chat",
-    "TimedStream": "timed_stream",
+    "TimedStream": "latency.data",
     "TokenCount": "catalog.tokens",
     "UnexpectedReplyError": "exceptions",
     "UnknownPriceError": "exceptions",
@@ -183,7 +183,7 @@ _HOME = {
     "batch_panel": "widgets_batch",
     "batch_sync": "batching",
     "break_even": "returns",
-    "calibrate": "calibrating",
+    "calibrate": "latency.measure",
     "check": "exercises",
     "common_volume": "table_audits",
     "compare_models": "monthly",
@@ -204,31 +204,31 @@ _HOME = {
     "fit_table": "fit",
     "hint": "exercises",
     "last_batch": "batching",
-    "latency_panel": "widgets_latency",
+    "latency_panel": "latency.panel",
     "login": "client.connect",
     "long_panel": "widgets_long",
-    "measure_latency": "latency",
+    "measure_latency": "latency.measure",
     "monthly_cost": "monthly",
     "plan_long": "long_plan",
     "playground": "widgets",
     "plot_attempts": "plots_errors",
     "plot_audit": "plots_cost",
     "plot_bars": "notebook.figures",
-    "plot_before_after": "plots_latency",
+    "plot_before_after": "latency.plots",
     "plot_break_even": "plots_returns",
     "plot_circuit": "plots_circuit",
     "plot_costs": "plots_cost",
-    "plot_ecdf": "plots_latency",
+    "plot_ecdf": "latency.plots",
     "plot_gantt": "plots_batch",
     "plot_herd": "plots_errors",
-    "plot_latency_sweep": "plots_load",
+    "plot_latency_sweep": "latency.plots",
     "plot_pace": "plots_batch",
     "plot_parts": "plots_parts",
     "plot_premium": "plots_cost",
     "plot_sensitivity": "plots_returns",
     "plot_streams": "notebook.figures",
     "plot_sweep": "plots_batch",
-    "plot_waterfall": "plots_waterfall",
+    "plot_waterfall": "latency.plots",
     "premium": "premiums",
     "retrying": "retries",
     "roi": "returns",

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from holysheep_helpers.latency.measure.data import Text, TimedStream
+from holysheep_helpers.latency.measure.run import LatencyRun
+
 import holysheep_helpers as hs
-from holysheep_helpers.latency_run import LatencyRun
-from holysheep_helpers.timed_stream import Text, TimedStream
 
 figures: Any = hs  # what Matplotlib gives back has no types that are worth checking
 STREAM = TimedStream(

@@ -7,14 +7,13 @@ from typing import Any
 
 import pytest
 import scipy.stats
+from holysheep_helpers.latency.measure.data import Calibration, known_calibration, remember
+from holysheep_helpers.latency.measure.measure import LEAST_ERROR_S, ROUNDS, STUDENT_T, compared
+from holysheep_helpers.latency.measure.run import LatencyRun, Measurement
 
 import holysheep_helpers as hs
-from holysheep_helpers import calibrating, calibration
-from holysheep_helpers.calibrating import LEAST_ERROR_S, ROUNDS, STUDENT_T, compared
-from holysheep_helpers.calibration import Calibration, known_calibration, remember
 from holysheep_helpers.exceptions import HolySheepError
-from holysheep_helpers.latency_run import LatencyRun
-from holysheep_helpers.measurement import Measurement
+from holysheep_helpers.latency.measure import data, measure
 from holysheep_helpers.mock.process import MockProcess
 from tests.unit.streams import made, texts
 
@@ -24,7 +23,7 @@ EIGHT = [0.004, 0.002, 0.003, 0.005, 0.001, 0.004, 0.002, 0.003]
 
 @pytest.fixture(autouse=True)
 def nothing_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(calibration, "_known", {})
+    monkeypatch.setattr(data, "_known", {})
 
 
 def rounds(
@@ -155,7 +154,7 @@ def mocks(monkeypatch: pytest.MonkeyPatch) -> list[MockProcess]:
         started.append(start(**options))
         return started[-1]
 
-    monkeypatch.setattr(calibrating.MockProcess, "start", watched)
+    monkeypatch.setattr(measure.MockProcess, "start", watched)
     return started
 
 

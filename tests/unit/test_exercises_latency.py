@@ -4,10 +4,10 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from holysheep_helpers.latency.measure.data import Text
 
 import holysheep_helpers as hs
 from holysheep_helpers.mock.handle import MockHandle
-from holysheep_helpers.timed_stream import Text
 from tests.unit.test_exercises import judge
 
 ASK: dict[str, Any] = {"max_tokens": 20, "progress": False, "warmup": 0}

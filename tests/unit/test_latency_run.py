@@ -9,12 +9,11 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from holysheep_helpers.latency.measure.data import Calibration, Text
+from holysheep_helpers.latency.measure.run import LatencyRun
 
 import holysheep_helpers as hs
-from holysheep_helpers import calibration
-from holysheep_helpers.calibration import Calibration
-from holysheep_helpers.latency_run import LatencyRun
-from holysheep_helpers.timed_stream import Text
+from holysheep_helpers.latency.measure import data
 from tests.unit.streams import made, texts
 from tests.unit.virtual_wire import KEY, PROMPT, Wire
 
@@ -37,7 +36,7 @@ def run_of(*runs: Any, **known: Any) -> LatencyRun:
 
 @pytest.fixture(autouse=True)
 def nothing_is_calibrated(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(calibration, "_known", {})
+    monkeypatch.setattr(data, "_known", {})
 
 
 # --- numbers
@@ -289,10 +288,10 @@ def test_unlike_measurements_are_not_made_one(change: dict[str, Any], said: str)
 
 def test_a_measurement_carries_the_calibration_of_its_own_load() -> None:
     assert Wire().measure(3).calibration is None
-    calibration.remember(CALIBRATION)
+    data.remember(CALIBRATION)
     assert Wire().measure(3).calibration == CALIBRATION
     assert Wire().measure(8, concurrency=2).calibration is None
-    calibration.remember(replace(CALIBRATION, concurrency=2, stagger=False))
+    data.remember(replace(CALIBRATION, concurrency=2, stagger=False))
     assert Wire().measure(8, concurrency=2).calibration is None
     assert Wire().measure(3, rate_per_s=0.5).calibration == CALIBRATION  # one at a time
     assert Wire().measure(9, rate_per_s=50.0).calibration is None

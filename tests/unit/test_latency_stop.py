@@ -7,11 +7,11 @@ from typing import Any
 
 import openai
 import pytest
+from holysheep_helpers.latency.measure.load import Taken
+from holysheep_helpers.latency.measure.run import Measurement
 
 import holysheep_helpers as hs
-from holysheep_helpers import measurement as under_test
-from holysheep_helpers.latency_load import Taken
-from holysheep_helpers.measurement import Measurement
+from holysheep_helpers.latency.measure import run as run_module
 from tests.unit.virtual_wire import VirtualWireLoop, Wire, client_of
 
 PATIENCE_S = 30
@@ -140,7 +140,7 @@ class Interrupted(SimpleQueue[Any]):
 
 def interrupted(monkeypatch: pytest.MonkeyPatch, count: int = 3, times: int = 1) -> Interrupted:
     queue = Interrupted(count, times)
-    monkeypatch.setattr(under_test, "SimpleQueue", lambda: queue)
+    monkeypatch.setattr(run_module, "SimpleQueue", lambda: queue)
     return queue
 
 
@@ -201,7 +201,7 @@ def bars(monkeypatch: pytest.MonkeyPatch) -> list[Bar]:
         made.append(Bar(*args, **options))
         return made[-1]
 
-    monkeypatch.setattr(under_test, "Progress", bar)
+    monkeypatch.setattr(run_module, "Progress", bar)
     return made
 
 
@@ -234,7 +234,7 @@ def test_ctrl_c_that_takes_the_last_word_leaves_nobody_waiting(
                 raise KeyboardInterrupt
             return Taken(0, "m", None)
 
-    monkeypatch.setattr(under_test, "SimpleQueue", Lost)
+    monkeypatch.setattr(run_module, "SimpleQueue", Lost)
     run = Wire().measurement(4).supervised(progress=False)
     assert (len(run), run.stopped_by) == (4, None)
 
@@ -251,6 +251,6 @@ def test_a_bar_that_breaks_ends_the_measurement(monkeypatch: pytest.MonkeyPatch)
     def broken(*_: Any) -> None:
         raise OSError("no room on the screen")
 
-    monkeypatch.setattr(under_test.Progress, "one_more", broken)
+    monkeypatch.setattr(run_module.Progress, "one_more", broken)
     with pytest.raises(OSError, match="no room"):
         Wire().measurement(100_000).supervised(progress=False)

@@ -9,11 +9,11 @@ from typing import Any
 
 import openai
 import pytest
+from holysheep_helpers.latency.measure.measure import planned
 
 import holysheep_helpers as hs
 from holysheep_helpers.mock.exchange import Exchange, Request
 from holysheep_helpers.mock.handle import MockHandle
-from holysheep_helpers.planning import planned
 from tests.mock.inside import running
 
 PROMPT = "Explain step by step how streaming works."

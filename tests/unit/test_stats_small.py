@@ -6,8 +6,8 @@ from random import Random
 import pytest
 import scipy.stats
 
-from holysheep_helpers import stats
 from holysheep_helpers.exceptions import InputError
+from holysheep_helpers.latency.measure import stats
 
 
 @pytest.mark.parametrize("level", [0.8, 0.95, 0.99])

@@ -18,7 +18,11 @@ from numpy.typing import NDArray
 from holysheep_helpers.exceptions import InputError
 
 Floats = NDArray[np.float64]
+
+
 Statistic = Literal["mean", "median"] | float
+
+
 AT_ONCE = 1_000_000  # random numbers held at once, whatever the size of the sample
 
 

@@ -12,12 +12,11 @@ from typing import Any
 import ipywidgets as w
 
 from holysheep_helpers.client.gateway import Gateway
-from holysheep_helpers.latency_load import Taken
-from holysheep_helpers.latency_run import LatencyRun
-from holysheep_helpers.measurement import Measurement
+from holysheep_helpers.latency.measure.load import Taken
+from holysheep_helpers.latency.measure.measure import planned
+from holysheep_helpers.latency.measure.run import LatencyRun, Measurement
 from holysheep_helpers.notebook.controls import FigureBox
 from holysheep_helpers.notebook.panels import Panel, buttons, model_choice, show_figure, slider
-from holysheep_helpers.planning import planned
 
 
 class LatencyPanel(Panel):
@@ -87,7 +86,7 @@ class LatencyPanel(Panel):
             self._draw(result)
 
     def _draw(self, result: LatencyRun) -> None:
-        from holysheep_helpers.plots_latency import plot_ecdf
+        from holysheep_helpers.latency.measure.plots import plot_ecdf
 
         show_figure(self.figure, plot_ecdf({result.label: result}, before=self.before))
 
