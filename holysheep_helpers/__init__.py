@@ -10,9 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from holysheep_helpers import catalog as catalog
-    from holysheep_helpers.audits import Audit as Audit
-    from holysheep_helpers.audits import Explanation as Explanation
-    from holysheep_helpers.audits import audit_claim as audit_claim
     from holysheep_helpers.batch_job import BatchStoppedWarning as BatchStoppedWarning
     from holysheep_helpers.batch_result import BatchItem as BatchItem
     from holysheep_helpers.batch_result import BatchResult as BatchResult
@@ -38,11 +35,34 @@ if TYPE_CHECKING:
     from holysheep_helpers.client.connect import connect as connect
     from holysheep_helpers.client.connect import login as login
     from holysheep_helpers.client.gateway import Gateway as Gateway
-    from holysheep_helpers.comparisons import Comparison as Comparison
-    from holysheep_helpers.comparisons import audit_comparison as audit_comparison
-    from holysheep_helpers.cost_report import write_report as write_report
-    from holysheep_helpers.credit import Runway as Runway
-    from holysheep_helpers.credit import runway as runway
+    from holysheep_helpers.costs.audits import Audit as Audit
+    from holysheep_helpers.costs.audits import Comparison as Comparison
+    from holysheep_helpers.costs.audits import Explanation as Explanation
+    from holysheep_helpers.costs.audits import audit_claim as audit_claim
+    from holysheep_helpers.costs.audits import audit_comparison as audit_comparison
+    from holysheep_helpers.costs.audits import audit_table as audit_table
+    from holysheep_helpers.costs.audits import common_volume as common_volume
+    from holysheep_helpers.costs.months import MonthlyCost as MonthlyCost
+    from holysheep_helpers.costs.months import compare_models as compare_models
+    from holysheep_helpers.costs.months import monthly_cost as monthly_cost
+    from holysheep_helpers.costs.months import premium as premium
+    from holysheep_helpers.costs.moves import Assumptions as Assumptions
+    from holysheep_helpers.costs.moves import BreakEven as BreakEven
+    from holysheep_helpers.costs.moves import Crossover as Crossover
+    from holysheep_helpers.costs.moves import Roi as Roi
+    from holysheep_helpers.costs.moves import Runway as Runway
+    from holysheep_helpers.costs.moves import break_even as break_even
+    from holysheep_helpers.costs.moves import crossover as crossover
+    from holysheep_helpers.costs.moves import roi as roi
+    from holysheep_helpers.costs.moves import runway as runway
+    from holysheep_helpers.costs.moves import sensitivity as sensitivity
+    from holysheep_helpers.costs.panel import cost_panel as cost_panel
+    from holysheep_helpers.costs.plots import plot_audit as plot_audit
+    from holysheep_helpers.costs.plots import plot_break_even as plot_break_even
+    from holysheep_helpers.costs.plots import plot_costs as plot_costs
+    from holysheep_helpers.costs.plots import plot_premium as plot_premium
+    from holysheep_helpers.costs.plots import plot_sensitivity as plot_sensitivity
+    from holysheep_helpers.costs.report import write_report as write_report
     from holysheep_helpers.diagnosis.diagnose import Diagnosis as Diagnosis
     from holysheep_helpers.diagnosis.diagnose import diagnose as diagnose
     from holysheep_helpers.diagnosis.kinds import errors_table as errors_table
@@ -81,71 +101,51 @@ if TYPE_CHECKING:
     from holysheep_helpers.long_prompts import LongReply as LongReply
     from holysheep_helpers.long_prompts import ask_long as ask_long
     from holysheep_helpers.long_prompts import ask_long_sync as ask_long_sync
-    from holysheep_helpers.monthly import MonthlyCost as MonthlyCost
-    from holysheep_helpers.monthly import compare_models as compare_models
-    from holysheep_helpers.monthly import monthly_cost as monthly_cost
     from holysheep_helpers.notebook.figures import plot_bars as plot_bars
     from holysheep_helpers.notebook.figures import plot_streams as plot_streams
     from holysheep_helpers.plots_batch import plot_gantt as plot_gantt
     from holysheep_helpers.plots_batch import plot_pace as plot_pace
     from holysheep_helpers.plots_batch import plot_sweep as plot_sweep
     from holysheep_helpers.plots_circuit import plot_circuit as plot_circuit
-    from holysheep_helpers.plots_cost import plot_audit as plot_audit
-    from holysheep_helpers.plots_cost import plot_costs as plot_costs
-    from holysheep_helpers.plots_cost import plot_premium as plot_premium
     from holysheep_helpers.plots_errors import plot_attempts as plot_attempts
     from holysheep_helpers.plots_errors import plot_herd as plot_herd
     from holysheep_helpers.plots_parts import plot_parts as plot_parts
-    from holysheep_helpers.plots_returns import plot_break_even as plot_break_even
-    from holysheep_helpers.plots_returns import plot_sensitivity as plot_sensitivity
-    from holysheep_helpers.premiums import premium as premium
     from holysheep_helpers.pricing.calls import StalePriceWarning as StalePriceWarning
     from holysheep_helpers.pricing.calls import cost_of as cost_of
     from holysheep_helpers.pricing.calls import to_krw as to_krw
     from holysheep_helpers.pricing.calls import to_usd as to_usd
     from holysheep_helpers.retries import retrying as retrying
     from holysheep_helpers.retry_policy import Retry as Retry
-    from holysheep_helpers.returns import BreakEven as BreakEven
-    from holysheep_helpers.returns import Roi as Roi
-    from holysheep_helpers.returns import break_even as break_even
-    from holysheep_helpers.returns import roi as roi
     from holysheep_helpers.samples import customer_messages as customer_messages
-    from holysheep_helpers.table_audits import audit_table as audit_table
-    from holysheep_helpers.table_audits import common_volume as common_volume
-    from holysheep_helpers.what_if import Assumptions as Assumptions
-    from holysheep_helpers.what_if import Crossover as Crossover
-    from holysheep_helpers.what_if import crossover as crossover
-    from holysheep_helpers.what_if import sensitivity as sensitivity
     from holysheep_helpers.widgets import compare_panel as compare_panel
     from holysheep_helpers.widgets import playground as playground
     from holysheep_helpers.widgets import stream_panel as stream_panel
     from holysheep_helpers.widgets_batch import batch_panel as batch_panel
-    from holysheep_helpers.widgets_cost import cost_panel as cost_panel
     from holysheep_helpers.widgets_errors import errors_panel as errors_panel
     from holysheep_helpers.widgets_failover import failover_panel as failover_panel
     from holysheep_helpers.widgets_long import long_panel as long_panel
 
 _HOME = {
     "AllFailedError": "exceptions",
-    "Assumptions": "what_if",
+    "Assumptions": "costs.moves",
     "AsyncFailoverStream": "fallback_streams",
     "AsyncStream": "client.chat",
-    "Audit": "audits",
+    "Audit": "costs.audits",
     "BatchItem": "batch_result",
     "BatchResult": "batch_result",
     "BatchStoppedWarning": "batch_job",
-    "BreakEven": "returns",
+    "BreakEven": "costs.moves",
     "BudgetError": "client.budget",
     "Calibration": "latency.data",
     "CircuitBreaker": "circuit",
-    "Comparison": "comparisons",
+    "Comparison": "costs.audits",
     "ConfigurationError": "exceptions",
-    "Crossover": "what_if",
+    "Crossover": "costs.moves",
     "CutShortWarning": "client.chat",
     "DeadlineError": "exceptions",
     "Diagnosis": "diagnosis.diagnose",
     "Estimate": "client.budget",
-    "Explanation": "audits",
+    "Explanation": "costs.audits",
     "FailoverReply": "fallbacks",
     "FailoverStream": "fallback_streams",
     "Gateway": "client.gateway",
@@ -158,12 +158,12 @@ _HOME = {
     "LongPlan": "long_plan",
     "LongPromptError": "long_prompts",
     "LongReply": "long_prompts",
-    "MonthlyCost": "monthly",
+    "MonthlyCost": "costs.months",
     "NotAskedError": "exceptions",
     "Reply": "client.chat",
     "Retry": "retry_policy",
-    "Roi": "returns",
-    "Runway": "credit",
+    "Roi": "costs.moves",
+    "Runway": "costs.moves",
     "StalePriceWarning": "pricing.calls",
     "Stream": "client.chat",
     "TimedStream": "latency.data",
@@ -175,24 +175,24 @@ _HOME = {
     "ask_long": "long_prompts",
     "ask_long_sync": "long_prompts",
     "astream": "client.chat",
-    "audit_claim": "audits",
-    "audit_comparison": "comparisons",
-    "audit_table": "table_audits",
+    "audit_claim": "costs.audits",
+    "audit_comparison": "costs.audits",
+    "audit_table": "costs.audits",
     "batch": "batching",
     "batch_iter": "batching",
     "batch_panel": "widgets_batch",
     "batch_sync": "batching",
-    "break_even": "returns",
+    "break_even": "costs.moves",
     "calibrate": "latency.measure",
     "check": "exercises",
-    "common_volume": "table_audits",
-    "compare_models": "monthly",
+    "common_volume": "costs.audits",
+    "compare_models": "costs.months",
     "compare_panel": "widgets",
     "connect": "client.connect",
     "cost_of": "pricing.calls",
-    "cost_panel": "widgets_cost",
+    "cost_panel": "costs.panel",
     "count_tokens": "catalog.tokens",
-    "crossover": "what_if",
+    "crossover": "costs.moves",
     "customer_messages": "samples",
     "diagnose": "diagnosis.diagnose",
     "doctor": "checkup",
@@ -208,37 +208,37 @@ _HOME = {
     "login": "client.connect",
     "long_panel": "widgets_long",
     "measure_latency": "latency.measure",
-    "monthly_cost": "monthly",
+    "monthly_cost": "costs.months",
     "plan_long": "long_plan",
     "playground": "widgets",
     "plot_attempts": "plots_errors",
-    "plot_audit": "plots_cost",
+    "plot_audit": "costs.plots",
     "plot_bars": "notebook.figures",
     "plot_before_after": "latency.plots",
-    "plot_break_even": "plots_returns",
+    "plot_break_even": "costs.plots",
     "plot_circuit": "plots_circuit",
-    "plot_costs": "plots_cost",
+    "plot_costs": "costs.plots",
     "plot_ecdf": "latency.plots",
     "plot_gantt": "plots_batch",
     "plot_herd": "plots_errors",
     "plot_latency_sweep": "latency.plots",
     "plot_pace": "plots_batch",
     "plot_parts": "plots_parts",
-    "plot_premium": "plots_cost",
-    "plot_sensitivity": "plots_returns",
+    "plot_premium": "costs.plots",
+    "plot_sensitivity": "costs.plots",
     "plot_streams": "notebook.figures",
     "plot_sweep": "plots_batch",
     "plot_waterfall": "latency.plots",
-    "premium": "premiums",
+    "premium": "costs.months",
     "retrying": "retries",
-    "roi": "returns",
-    "runway": "credit",
-    "sensitivity": "what_if",
+    "roi": "costs.moves",
+    "runway": "costs.moves",
+    "sensitivity": "costs.moves",
     "split_prompt": "catalog.tokens",
     "stream": "client.chat",
     "stream_panel": "widgets",
     "to_krw": "pricing.calls",
-    "write_report": "cost_report",
+    "write_report": "costs.report",
     "to_usd": "pricing.calls",
 }
 

@@ -6,7 +6,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from holysheep_helpers import catalog
-from holysheep_helpers.monthly import monthly_cost
+from holysheep_helpers.costs.months import monthly_cost
 from holysheep_helpers.pricing.calls import to_krw
 from holysheep_helpers.pricing.decimals import exactly, usd_text
 

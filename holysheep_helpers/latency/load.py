@@ -21,8 +21,8 @@ from holysheep_helpers.client.chat import is_event_stream
 from holysheep_helpers.client.gateway import Gateway
 from holysheep_helpers.diagnosis.evidence import causes
 from holysheep_helpers.exceptions import IncompleteStreamError, InputError, UnexpectedReplyError
-from holysheep_helpers.latency.measure.data import TimedStream
-from holysheep_helpers.latency.measure.wire import Probe, facts_of, listed, probe, text_of
+from holysheep_helpers.latency.data import TimedStream
+from holysheep_helpers.latency.wire import Probe, facts_of, listed, probe, text_of
 from holysheep_helpers.pricing.calls import cost_or_none
 
 FIRST_STAGGER_S = 0.1

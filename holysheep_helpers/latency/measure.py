@@ -26,9 +26,9 @@ from holysheep_helpers.client.budget import BudgetError, checked_usd, most_usd, 
 from holysheep_helpers.client.gateway import Gateway, is_live
 from holysheep_helpers.client.requests import SDK_OPTIONS, Item, stream_arguments
 from holysheep_helpers.exceptions import HolySheepError, InputError
-from holysheep_helpers.latency.measure.data import Calibration, remember
-from holysheep_helpers.latency.measure.load import check_can_be_copied, measuring_client
-from holysheep_helpers.latency.measure.run import LatencyRun, Measurement
+from holysheep_helpers.latency.data import Calibration, remember
+from holysheep_helpers.latency.load import check_can_be_copied, measuring_client
+from holysheep_helpers.latency.run import LatencyRun, Measurement
 from holysheep_helpers.mock.process import MockProcess
 
 MANY_CALLS = 20

@@ -12,9 +12,9 @@ from typing import Any
 import ipywidgets as w
 
 from holysheep_helpers.client.gateway import Gateway
-from holysheep_helpers.latency.measure.load import Taken
-from holysheep_helpers.latency.measure.measure import planned
-from holysheep_helpers.latency.measure.run import LatencyRun, Measurement
+from holysheep_helpers.latency.load import Taken
+from holysheep_helpers.latency.measure import planned
+from holysheep_helpers.latency.run import LatencyRun, Measurement
 from holysheep_helpers.notebook.controls import FigureBox
 from holysheep_helpers.notebook.panels import Panel, buttons, model_choice, show_figure, slider
 
@@ -86,7 +86,7 @@ class LatencyPanel(Panel):
             self._draw(result)
 
     def _draw(self, result: LatencyRun) -> None:
-        from holysheep_helpers.latency.measure.plots import plot_ecdf
+        from holysheep_helpers.latency.plots import plot_ecdf
 
         show_figure(self.figure, plot_ecdf({result.label: result}, before=self.before))
 

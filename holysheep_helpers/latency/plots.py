@@ -16,10 +16,10 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import PercentFormatter
 
 from holysheep_helpers.exceptions import InputError
-from holysheep_helpers.latency.measure import stats
-from holysheep_helpers.latency.measure.data import Text, TimedStream
-from holysheep_helpers.latency.measure.report import LEAST_RUNS, NAMES, counted, ms, row_of
-from holysheep_helpers.latency.measure.run import LatencyRun
+from holysheep_helpers.latency import stats
+from holysheep_helpers.latency.data import Text, TimedStream
+from holysheep_helpers.latency.report import LEAST_RUNS, NAMES, counted, ms, row_of
+from holysheep_helpers.latency.run import LatencyRun
 from holysheep_helpers.notebook.figures import (
     BLACK,
     BLUE,

@@ -11,8 +11,8 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from holysheep_helpers.exceptions import InputError
-from holysheep_helpers.latency.measure import stats
-from holysheep_helpers.latency.measure.data import LatencyData, TimedStream
+from holysheep_helpers.latency import stats
+from holysheep_helpers.latency.data import LatencyData, TimedStream
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -17,10 +17,10 @@ import openai
 from holysheep_helpers.client.progress import Progress
 from holysheep_helpers.diagnosis.diagnose import add_advice
 from holysheep_helpers.exceptions import InputError, UnexpectedReplyError
-from holysheep_helpers.latency.measure.data import LatencyData, clock_step_s, known_calibration
-from holysheep_helpers.latency.measure.load import Load, Taken, stagger_s, take
-from holysheep_helpers.latency.measure.report import MAY_DIFFER, Comparison, Goodput, LatencySummary
-from holysheep_helpers.latency.measure.wire import WireLoop
+from holysheep_helpers.latency.data import LatencyData, clock_step_s, known_calibration
+from holysheep_helpers.latency.load import Load, Taken, stagger_s, take
+from holysheep_helpers.latency.report import MAY_DIFFER, Comparison, Goodput, LatencySummary
+from holysheep_helpers.latency.wire import WireLoop
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)

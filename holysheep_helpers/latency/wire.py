@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any
 
-from holysheep_helpers.latency.measure.data import Text
+from holysheep_helpers.latency.data import Text
 
 
 @dataclass(slots=True)

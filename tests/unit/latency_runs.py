@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from holysheep_helpers.latency.measure.data import Text, TimedStream
-from holysheep_helpers.latency.measure.run import LatencyRun
-
 import holysheep_helpers as hs
+from holysheep_helpers.latency.data import Text, TimedStream
+from holysheep_helpers.latency.run import LatencyRun
 
 figures: Any = hs  # what Matplotlib gives back has no types that are worth checking
 STREAM = TimedStream(

@@ -6,8 +6,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from holysheep_helpers.latency.measure.data import Text, TimedStream
-from holysheep_helpers.latency.measure.wire import facts_of
+from holysheep_helpers.latency.data import Text, TimedStream
+from holysheep_helpers.latency.wire import facts_of
 
 MODEL = "mistral-small-2603"
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"

@@ -7,13 +7,19 @@ from typing import Any
 
 import pytest
 import scipy.stats
-from holysheep_helpers.latency.measure.data import Calibration, known_calibration, remember
-from holysheep_helpers.latency.measure.measure import LEAST_ERROR_S, ROUNDS, STUDENT_T, compared
-from holysheep_helpers.latency.measure.run import LatencyRun, Measurement
 
 import holysheep_helpers as hs
 from holysheep_helpers.exceptions import HolySheepError
-from holysheep_helpers.latency.measure import data, measure
+from holysheep_helpers.latency.data import Calibration, known_calibration, remember
+from holysheep_helpers.latency.measure import (
+    LEAST_ERROR_S,
+    ROUNDS,
+    STUDENT_T,
+    compared,
+    data,
+    measure,
+)
+from holysheep_helpers.latency.run import LatencyRun, Measurement
 from holysheep_helpers.mock.process import MockProcess
 from tests.unit.streams import made, texts
 

@@ -4,9 +4,9 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from holysheep_helpers.latency.measure.data import Text
 
 import holysheep_helpers as hs
+from holysheep_helpers.latency.data import Text
 from holysheep_helpers.mock.handle import MockHandle
 from tests.unit.test_exercises import judge
 

@@ -7,12 +7,12 @@ from random import Random
 from typing import Any
 
 import pytest
-from holysheep_helpers.latency.measure.data import Calibration
-from holysheep_helpers.latency.measure.report import Comparison
-from holysheep_helpers.latency.measure.run import LatencyRun
 
 import holysheep_helpers as hs
-from holysheep_helpers.latency.measure import stats
+from holysheep_helpers.latency import stats
+from holysheep_helpers.latency.data import Calibration
+from holysheep_helpers.latency.report import Comparison
+from holysheep_helpers.latency.run import LatencyRun
 from tests.unit.latency_runs import FAILED, ladder, measured
 from tests.unit.streams import made, texts
 

@@ -9,11 +9,11 @@ from typing import Any
 import httpx2
 import openai
 import pytest
-from holysheep_helpers.latency.measure.load import Load, Taken, stagger_s
 
 import holysheep_helpers as hs
 from holysheep_helpers.client.budget import BudgetError
 from holysheep_helpers.exceptions import UnexpectedReplyError
+from holysheep_helpers.latency.load import Load, Taken, stagger_s
 from holysheep_helpers.mock.stated import AS_DRAWN
 from tests.unit import virtual
 from tests.unit.virtual_wire import ITL_S, TTFT_S, Wire, client_of

@@ -9,11 +9,11 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from holysheep_helpers.latency.measure.data import Calibration, Text
-from holysheep_helpers.latency.measure.run import LatencyRun
 
 import holysheep_helpers as hs
-from holysheep_helpers.latency.measure import data
+from holysheep_helpers.latency import data
+from holysheep_helpers.latency.data import Calibration, Text
+from holysheep_helpers.latency.run import LatencyRun
 from tests.unit.streams import made, texts
 from tests.unit.virtual_wire import KEY, PROMPT, Wire
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import openai
 import pytest
-from holysheep_helpers.latency.measure.load import Taken
-from holysheep_helpers.latency.measure.run import Measurement
 
 import holysheep_helpers as hs
-from holysheep_helpers.latency.measure import run as run_module
+from holysheep_helpers.latency import run as run_module
+from holysheep_helpers.latency.load import Taken
+from holysheep_helpers.latency.run import Measurement
 from tests.unit.virtual_wire import VirtualWireLoop, Wire, client_of
 
 PATIENCE_S = 30

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from holysheep_helpers.latency.measure.data import Calibration
-from holysheep_helpers.latency.measure.report import LatencySummary, ms
-from holysheep_helpers.latency.measure.run import LatencyRun
 
 import holysheep_helpers as hs
-from holysheep_helpers.latency.measure import stats
+from holysheep_helpers.latency import stats
+from holysheep_helpers.latency.data import Calibration
+from holysheep_helpers.latency.report import LatencySummary, ms
+from holysheep_helpers.latency.run import LatencyRun
 from tests.unit.latency_runs import FAILED, ladder, measured
 from tests.unit.streams import made, texts
 

@@ -3,9 +3,9 @@
 from typing import Any, get_args
 
 import pytest
-from holysheep_helpers.latency.measure.data import TimedStream
 
 import holysheep_helpers as hs
+from holysheep_helpers.latency.data import TimedStream
 from holysheep_helpers.mock.faults import KINDS
 from holysheep_helpers.mock.stated import AS_DRAWN
 from tests.unit.virtual_wire import ITL_S, TTFT_S, Http, Wire

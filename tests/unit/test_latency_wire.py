@@ -5,8 +5,8 @@ import ssl
 from typing import Any, get_args
 
 import pytest
-from holysheep_helpers.latency.measure.wire import Probe, probe
 
+from holysheep_helpers.latency.wire import Probe, probe
 from tests.unit.virtual_wire import ITL_S, TTFT_S, Http, Wire, client_of, run_in, unnamed
 
 HTTP = get_args(Http)

@@ -9,9 +9,9 @@ from typing import Any
 
 import openai
 import pytest
-from holysheep_helpers.latency.measure.measure import planned
 
 import holysheep_helpers as hs
+from holysheep_helpers.latency.measure import planned
 from holysheep_helpers.mock.exchange import Exchange, Request
 from holysheep_helpers.mock.handle import MockHandle
 from tests.mock.inside import running

@@ -5,12 +5,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from holysheep_helpers.latency.measure.data import Calibration
 from matplotlib import pyplot as plt
 from matplotlib.colors import to_hex
 
 import holysheep_helpers as hs
-from holysheep_helpers.latency.measure import stats
+from holysheep_helpers.latency import stats
+from holysheep_helpers.latency.data import Calibration
 from holysheep_helpers.notebook.figures import COLOURS, GREY
 from tests.unit.latency_runs import (
     STREAM,

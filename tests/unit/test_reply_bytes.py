@@ -6,11 +6,11 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from holysheep_helpers.latency.measure.data import Text
-from holysheep_helpers.latency.measure.wire import facts_of, read_events
 from hypothesis import given
 from hypothesis import strategies as st
 
+from holysheep_helpers.latency.data import Text
+from holysheep_helpers.latency.wire import facts_of, read_events
 from tests.mock.strategies import often
 from tests.unit import streams
 from tests.unit.streams import COMMENT, DONE, END, HEAD, ROLE, STOP, delta, framed, said, usage

@@ -9,18 +9,18 @@ from typing import Any
 import numpy as np
 import pytest
 import scipy.stats
-from holysheep_helpers.latency.measure.stats import (
+from hypothesis import given
+from hypothesis import strategies as st
+
+from holysheep_helpers.exceptions import InputError
+from holysheep_helpers.latency import stats
+from holysheep_helpers.latency.stats import (
     band,
     difference,
     interval,
     quantile,
     runs_needed,
 )
-from hypothesis import given
-from hypothesis import strategies as st
-
-from holysheep_helpers.exceptions import InputError
-from holysheep_helpers.latency.measure import stats
 from tests.mock.strategies import often
 
 INF = math.inf

@@ -7,7 +7,7 @@ import pytest
 import scipy.stats
 
 from holysheep_helpers.exceptions import InputError
-from holysheep_helpers.latency.measure import stats
+from holysheep_helpers.latency import stats
 
 
 @pytest.mark.parametrize("level", [0.8, 0.95, 0.99])

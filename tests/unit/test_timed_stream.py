@@ -5,8 +5,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from holysheep_helpers.latency.measure.data import TimedStream, clock_step_s
 
+from holysheep_helpers.latency.data import TimedStream, clock_step_s
 from tests.unit.streams import (
     COMMENT,
     DONE,

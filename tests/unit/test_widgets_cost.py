@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 import holysheep_helpers as hs
-from holysheep_helpers.widgets_cost import CostPanel
+from holysheep_helpers.costs.panel import CostPanel
 
 
 @pytest.fixture
@@ -45,10 +45,10 @@ def test_a_key_held_down_draws_once_when_it_is_let_go(
 ) -> None:
     drawn: list[object] = []
     monkeypatch.setattr(
-        "holysheep_helpers.plots_cost.plot_costs", lambda table: drawn.append(table)
+        "holysheep_helpers.costs.plots.plot_costs", lambda table: drawn.append(table)
     )
-    monkeypatch.setattr("holysheep_helpers.plots_returns.plot_break_even", drawn.append)
-    monkeypatch.setattr("holysheep_helpers.widgets_cost.show_figure", lambda box, figure: None)
+    monkeypatch.setattr("holysheep_helpers.costs.plots.plot_break_even", drawn.append)
+    monkeypatch.setattr("holysheep_helpers.costs.panel.show_figure", lambda box, figure: None)
     panel._soon.after_s = 0
 
     async def hold() -> None:

@@ -3,9 +3,9 @@
 from typing import Any
 
 import pytest
-from holysheep_helpers.latency.measure.panel import LatencyPanel
 
 import holysheep_helpers as hs
+from holysheep_helpers.latency.panel import LatencyPanel
 from holysheep_helpers.mock.handle import MockHandle
 from holysheep_helpers.mock.server import serve
 from tests.unit.test_widgets import press
@@ -40,7 +40,7 @@ def test_it_measures_what_its_knobs_say(panel: LatencyPanel, mock: MockHandle) -
 def test_the_figure_is_drawn_anew_with_the_run_before_in_grey(
     panel: LatencyPanel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from holysheep_helpers.latency.measure import plots as plots_latency
+    from holysheep_helpers.latency import plots as plots_latency
 
     drawn: list[tuple[Any, Any]] = []
     plot = plots_latency.plot_ecdf

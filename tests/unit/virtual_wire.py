@@ -14,12 +14,12 @@ from typing import Any, Literal
 
 import httpx2
 import openai
-from holysheep_helpers.latency.measure.run import Measurement
-from holysheep_helpers.latency.measure.wire import WireLoop
 
 import holysheep_helpers as hs
 from holysheep_helpers import catalog
 from holysheep_helpers.client.chat import stream_arguments
+from holysheep_helpers.latency.run import Measurement
+from holysheep_helpers.latency.wire import WireLoop
 from holysheep_helpers.mock.app import App
 from holysheep_helpers.mock.faults import parse_script
 from holysheep_helpers.mock.http import Application, Connection

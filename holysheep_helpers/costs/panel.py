@@ -13,16 +13,18 @@ import ipywidgets as w
 
 from holysheep_helpers import catalog
 from holysheep_helpers.catalog import ExchangeRate, Source
-from holysheep_helpers.cost_report import by_model, cached_note, in_words, table_rows
+from holysheep_helpers.costs.moves import Assumptions
+from holysheep_helpers.costs.report import by_model, cached_note, in_words, table_rows
 from holysheep_helpers.exceptions import InputError
 from holysheep_helpers.notebook.controls import FigureBox, IntSlider
 from holysheep_helpers.notebook.panels import Soon, View, show_figure, slider
-from holysheep_helpers.what_if import Assumptions
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
 MILLION = 1_000_000
+
+
 PRICES = [("the gateway's, as published", "published"), ("direct, at the maker's", "direct")]
 
 
@@ -110,8 +112,7 @@ class CostPanel(View):
         self._show_table(_html(table_rows(table, move.baseline)), "Models side by side")
 
     def _draw(self) -> None:
-        from holysheep_helpers.plots_cost import plot_costs
-        from holysheep_helpers.plots_returns import plot_break_even
+        from holysheep_helpers.costs.plots import plot_break_even, plot_costs
 
         if self.table is not None:
             show_figure(self.costs, plot_costs(self.table))

@@ -8,16 +8,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from holysheep_helpers import catalog
+from holysheep_helpers.costs.months import compare_models, find_price
+from holysheep_helpers.costs.moves import Assumptions, sensitivity
 from holysheep_helpers.exceptions import InputError
-from holysheep_helpers.monthly import compare_models, find_price
 from holysheep_helpers.pricing.calls import to_krw
 from holysheep_helpers.pricing.decimals import Exact, krw_text, usd_text
-from holysheep_helpers.what_if import Assumptions, sensitivity
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
 PAGE = "cost_report.md"
+
+
 NOT_IN_IT = """\
 - No quality was compared. Whether both models answer equally well, your own prompts have to show.
 - No volume discount, no tax, no transfer fee: none was published.
