@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from holysheep_helpers.catalog.tokens import count_tokens as count_tokens
     from holysheep_helpers.catalog.tokens import split_prompt as split_prompt
     from holysheep_helpers.checkup import doctor as doctor
-    from holysheep_helpers.circuit import CircuitBreaker as CircuitBreaker
     from holysheep_helpers.client.budget import BudgetError as BudgetError
     from holysheep_helpers.client.budget import Estimate as Estimate
     from holysheep_helpers.client.budget import estimate as estimate
@@ -78,11 +77,6 @@ if TYPE_CHECKING:
     from holysheep_helpers.exceptions import UnknownPriceError as UnknownPriceError
     from holysheep_helpers.exercises import check as check
     from holysheep_helpers.exercises import hint as hint
-    from holysheep_helpers.fallback_streams import AsyncFailoverStream as AsyncFailoverStream
-    from holysheep_helpers.fallback_streams import FailoverStream as FailoverStream
-    from holysheep_helpers.fallbacks import FailoverReply as FailoverReply
-    from holysheep_helpers.fallbacks import afailover as afailover
-    from holysheep_helpers.fallbacks import failover as failover
     from holysheep_helpers.fit import fit_table as fit_table
     from holysheep_helpers.latency.data import Calibration as Calibration
     from holysheep_helpers.latency.data import TimedStream as TimedStream
@@ -106,29 +100,35 @@ if TYPE_CHECKING:
     from holysheep_helpers.plots_batch import plot_gantt as plot_gantt
     from holysheep_helpers.plots_batch import plot_pace as plot_pace
     from holysheep_helpers.plots_batch import plot_sweep as plot_sweep
-    from holysheep_helpers.plots_circuit import plot_circuit as plot_circuit
-    from holysheep_helpers.plots_errors import plot_attempts as plot_attempts
-    from holysheep_helpers.plots_errors import plot_herd as plot_herd
     from holysheep_helpers.plots_parts import plot_parts as plot_parts
     from holysheep_helpers.pricing.calls import StalePriceWarning as StalePriceWarning
     from holysheep_helpers.pricing.calls import cost_of as cost_of
     from holysheep_helpers.pricing.calls import to_krw as to_krw
     from holysheep_helpers.pricing.calls import to_usd as to_usd
-    from holysheep_helpers.retries import retrying as retrying
-    from holysheep_helpers.retry_policy import Retry as Retry
+    from holysheep_helpers.resilience.circuit_breaker import CircuitBreaker as CircuitBreaker
+    from holysheep_helpers.resilience.failover import AsyncFailoverStream as AsyncFailoverStream
+    from holysheep_helpers.resilience.failover import FailoverReply as FailoverReply
+    from holysheep_helpers.resilience.failover import FailoverStream as FailoverStream
+    from holysheep_helpers.resilience.failover import afailover as afailover
+    from holysheep_helpers.resilience.failover import failover as failover
+    from holysheep_helpers.resilience.panels import errors_panel as errors_panel
+    from holysheep_helpers.resilience.panels import failover_panel as failover_panel
+    from holysheep_helpers.resilience.plots import plot_attempts as plot_attempts
+    from holysheep_helpers.resilience.plots import plot_circuit as plot_circuit
+    from holysheep_helpers.resilience.plots import plot_herd as plot_herd
+    from holysheep_helpers.resilience.retry import Retry as Retry
+    from holysheep_helpers.resilience.retry import retrying as retrying
     from holysheep_helpers.samples import customer_messages as customer_messages
     from holysheep_helpers.widgets import compare_panel as compare_panel
     from holysheep_helpers.widgets import playground as playground
     from holysheep_helpers.widgets import stream_panel as stream_panel
     from holysheep_helpers.widgets_batch import batch_panel as batch_panel
-    from holysheep_helpers.widgets_errors import errors_panel as errors_panel
-    from holysheep_helpers.widgets_failover import failover_panel as failover_panel
     from holysheep_helpers.widgets_long import long_panel as long_panel
 
 _HOME = {
     "AllFailedError": "exceptions",
     "Assumptions": "costs.moves",
-    "AsyncFailoverStream": "fallback_streams",
+    "AsyncFailoverStream": "resilience.failover",
     "AsyncStream": "client.chat",
     "Audit": "costs.audits",
     "BatchItem": "batch_result",
@@ -137,7 +137,7 @@ _HOME = {
     "BreakEven": "costs.moves",
     "BudgetError": "client.budget",
     "Calibration": "latency.data",
-    "CircuitBreaker": "circuit",
+    "CircuitBreaker": "resilience.circuit_breaker",
     "Comparison": "costs.audits",
     "ConfigurationError": "exceptions",
     "Crossover": "costs.moves",
@@ -146,8 +146,8 @@ _HOME = {
     "Diagnosis": "diagnosis.diagnose",
     "Estimate": "client.budget",
     "Explanation": "costs.audits",
-    "FailoverReply": "fallbacks",
-    "FailoverStream": "fallback_streams",
+    "FailoverReply": "resilience.failover",
+    "FailoverStream": "resilience.failover",
     "Gateway": "client.gateway",
     "HolySheepError": "exceptions",
     "IncompleteStreamError": "exceptions",
@@ -161,7 +161,7 @@ _HOME = {
     "MonthlyCost": "costs.months",
     "NotAskedError": "exceptions",
     "Reply": "client.chat",
-    "Retry": "retry_policy",
+    "Retry": "resilience.retry",
     "Roi": "costs.moves",
     "Runway": "costs.moves",
     "StalePriceWarning": "pricing.calls",
@@ -170,7 +170,7 @@ _HOME = {
     "TokenCount": "catalog.tokens",
     "UnexpectedReplyError": "exceptions",
     "UnknownPriceError": "exceptions",
-    "afailover": "fallbacks",
+    "afailover": "resilience.failover",
     "ask": "client.chat",
     "ask_long": "long_prompts",
     "ask_long_sync": "long_prompts",
@@ -196,11 +196,11 @@ _HOME = {
     "customer_messages": "samples",
     "diagnose": "diagnosis.diagnose",
     "doctor": "checkup",
-    "errors_panel": "widgets_errors",
+    "errors_panel": "resilience.panels",
     "errors_table": "diagnosis.kinds",
     "estimate": "client.budget",
-    "failover": "fallbacks",
-    "failover_panel": "widgets_failover",
+    "failover": "resilience.failover",
+    "failover_panel": "resilience.panels",
     "fit_table": "fit",
     "hint": "exercises",
     "last_batch": "batching",
@@ -211,16 +211,16 @@ _HOME = {
     "monthly_cost": "costs.months",
     "plan_long": "long_plan",
     "playground": "widgets",
-    "plot_attempts": "plots_errors",
+    "plot_attempts": "resilience.plots",
     "plot_audit": "costs.plots",
     "plot_bars": "notebook.figures",
     "plot_before_after": "latency.plots",
     "plot_break_even": "costs.plots",
-    "plot_circuit": "plots_circuit",
+    "plot_circuit": "resilience.plots",
     "plot_costs": "costs.plots",
     "plot_ecdf": "latency.plots",
     "plot_gantt": "plots_batch",
-    "plot_herd": "plots_errors",
+    "plot_herd": "resilience.plots",
     "plot_latency_sweep": "latency.plots",
     "plot_pace": "plots_batch",
     "plot_parts": "plots_parts",
@@ -230,7 +230,7 @@ _HOME = {
     "plot_sweep": "plots_batch",
     "plot_waterfall": "latency.plots",
     "premium": "costs.months",
-    "retrying": "retries",
+    "retrying": "resilience.retry",
     "roi": "costs.moves",
     "runway": "costs.moves",
     "sensitivity": "costs.moves",

@@ -15,7 +15,6 @@ import openai
 from holysheep_helpers.batch_call import Completion, Failure, chat_url, judge, read, send
 from holysheep_helpers.batch_result import Attempt, BatchItem, not_asked, recorded
 from holysheep_helpers.batch_route import Route
-from holysheep_helpers.circuit import CircuitBreaker
 from holysheep_helpers.client.budget import BudgetError, Purse
 from holysheep_helpers.client.requests import Item
 from holysheep_helpers.diagnosis.diagnose import add_advice
@@ -24,6 +23,7 @@ from holysheep_helpers.exceptions import DeadlineError, JournalError, Unexpected
 from holysheep_helpers.journal import Journal
 from holysheep_helpers.pacing import Gate, Limit
 from holysheep_helpers.pricing.calls import cost_or_none
+from holysheep_helpers.resilience.circuit_breaker import CircuitBreaker
 
 MAX_ATTEMPTS = 6
 """Requests for one prompt that may fail for a reason of their own; 429s are not counted."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from holysheep_helpers.batch_call import Failure
-from holysheep_helpers.circuit import CircuitBreaker, Permit
 from holysheep_helpers.client.requests import Item
 from holysheep_helpers.diagnosis.diagnose import diagnose
+from holysheep_helpers.resilience.circuit_breaker import CircuitBreaker, Permit
 
 
 class Route:

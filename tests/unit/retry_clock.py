@@ -6,8 +6,7 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
-from holysheep_helpers.retries import policy_around
-from holysheep_helpers.retry_policy import Policy
+from holysheep_helpers.resilience.retry import Policy, policy_around
 
 
 class Clock:

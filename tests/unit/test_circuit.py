@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
 import holysheep_helpers as hs
-from holysheep_helpers.circuit import Permit
+from holysheep_helpers.resilience.circuit_breaker import Permit
 
 A, B = "mistral-small-2603", "gemini-2.5-flash"
 

@@ -7,8 +7,8 @@ import openai
 import pytest
 
 import holysheep_helpers as hs
-from holysheep_helpers.fallback_turns import Tried
 from holysheep_helpers.mock.server import serve
+from holysheep_helpers.resilience.failover import Tried
 
 TRIED = (Tried("one", cooling_s=2.0), Tried("two", ValueError("odd"), cost=None))
 

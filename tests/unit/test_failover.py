@@ -10,8 +10,8 @@ import openai
 import pytest
 
 import holysheep_helpers as hs
-from holysheep_helpers.fallback_turns import breaker_of
 from holysheep_helpers.mock.handle import MockHandle
+from holysheep_helpers.resilience.failover import breaker_of
 from tests.unit.failing_over import GEMINI, MISTRAL, MODELS, PROMPT, WAITS_S, asked, limited
 
 HOWS = ("sync", "async", "sync stream", "async stream")

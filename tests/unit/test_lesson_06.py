@@ -10,7 +10,7 @@ import pytest
 import holysheep_helpers as hs
 from holysheep_helpers.exercises import verdict
 from holysheep_helpers.mock.handle import MockHandle
-from holysheep_helpers.plots_errors import most_at_once
+from holysheep_helpers.resilience.plots import most_at_once
 
 
 @pytest.fixture
@@ -104,7 +104,7 @@ def test_the_panel_shows_what_the_server_saw(
     drill: hs.Gateway, mock: MockHandle, monkeypatch: pytest.MonkeyPatch,
     policy: str, times: int, attempts: int, requests: int, says: str,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr("holysheep_helpers.retry_policy.back_off_s", lambda *_: 0.0)
+    monkeypatch.setattr("holysheep_helpers.resilience.retry.back_off_s", lambda *_: 0.0)
     monkeypatch.setattr(
         openai._base_client.BaseClient, "_calculate_retry_timeout", lambda *_, **__: 0.001
     )

@@ -13,8 +13,7 @@ import pytest
 
 import holysheep_helpers as hs
 from holysheep_helpers.mock.handle import MockHandle
-from holysheep_helpers.retries import policy_around
-from holysheep_helpers.retry_policy import Policy
+from holysheep_helpers.resilience.retry import Policy, policy_around
 from tests.unit import virtual
 from tests.unit.retry_clock import Clock
 

@@ -19,7 +19,7 @@ from holysheep_helpers import batch_job
 from holysheep_helpers.asking import Asker
 from holysheep_helpers.diagnosis.waiting import LEAST_BACK_OFF_S, LONGEST_BACK_OFF_S, back_off_s
 from holysheep_helpers.mock.handle import MockHandle
-from holysheep_helpers.retry_policy import Policy
+from holysheep_helpers.resilience.retry import Policy
 from tests.unit.retry_clock import Clock
 from tests.unit.test_batch_paid import NoWait
 from tests.unit.test_retrying import virtual_429

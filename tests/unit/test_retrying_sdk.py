@@ -11,7 +11,7 @@ import pytest
 
 import holysheep_helpers as hs
 from holysheep_helpers.mock.handle import MockHandle
-from holysheep_helpers.retry_policy import StackedRetriesWarning
+from holysheep_helpers.resilience.retry import StackedRetriesWarning
 from tests.unit.retry_clock import Clock
 
 MODEL, MESSAGES = hs.catalog.DEFAULT_MODEL, [{"role": "user", "content": "hello"}]

@@ -4,10 +4,10 @@ import pytest
 from matplotlib.figure import Figure
 
 import holysheep_helpers as hs
-from holysheep_helpers import plots_circuit
 from holysheep_helpers.mock.handle import MockHandle
-from holysheep_helpers.plots_circuit import plot_circuit
-from holysheep_helpers.widgets_failover import FAULTS, FailoverPanel
+from holysheep_helpers.resilience import plots
+from holysheep_helpers.resilience.panels import OUTAGES, FailoverPanel
+from holysheep_helpers.resilience.plots import plot_circuit
 from tests.unit.failing_over import GEMINI, MISTRAL
 
 
@@ -82,9 +82,9 @@ def test_what_another_cell_left_at_the_mock_is_no_outage(
 
 
 def test_it_offers_what_the_mock_can_play(panel: FailoverPanel) -> None:
-    assert panel.fault.options == tuple(FAULTS)
+    assert panel.fault.options == tuple(OUTAGES)
     panel.calls.value, panel.begins.value = 3, 0
-    for fault in FAULTS:
+    for fault in OUTAGES:
         panel.fault.value = fault
         press(panel)
         assert panel.text.startswith("Calls: 3 (3 ")
@@ -120,7 +120,7 @@ def test_an_outage_that_outlasts_the_run_is_drawn_to_its_end_and_ends_with_it(
         drawn.append(outage_s)
         return plot_circuit(breaker, outage_s)
 
-    monkeypatch.setattr(plots_circuit, "plot_circuit", plot)
+    monkeypatch.setattr(plots, "plot_circuit", plot)
     for panel.calls.value, panel.begins.value, panel.lasts.value in ((12, 4, 35), (4, 9, 35)):
         press(panel)
         hs.ask(panel.gateway, "hello")

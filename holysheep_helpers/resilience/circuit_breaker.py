@@ -12,9 +12,13 @@ from typing import Literal
 from holysheep_helpers.exceptions import InputError
 
 State = Literal["closed", "open", "half-open"]
+
+
 What = Literal[
     "answered", "failed", "no verdict", "passed over", "closed", "open", "half-open"
 ]  # fmt: skip
+
+
 KEPT = 10_000
 
 
