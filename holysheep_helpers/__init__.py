@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from holysheep_helpers.catalog.tokens import TokenCount as TokenCount
     from holysheep_helpers.catalog.tokens import count_tokens as count_tokens
     from holysheep_helpers.catalog.tokens import split_prompt as split_prompt
-    from holysheep_helpers.checkup import doctor as doctor
     from holysheep_helpers.client.budget import BudgetError as BudgetError
     from holysheep_helpers.client.budget import Estimate as Estimate
     from holysheep_helpers.client.budget import estimate as estimate
@@ -75,9 +74,6 @@ if TYPE_CHECKING:
     from holysheep_helpers.exceptions import NotAskedError as NotAskedError
     from holysheep_helpers.exceptions import UnexpectedReplyError as UnexpectedReplyError
     from holysheep_helpers.exceptions import UnknownPriceError as UnknownPriceError
-    from holysheep_helpers.exercises import check as check
-    from holysheep_helpers.exercises import hint as hint
-    from holysheep_helpers.fit import fit_table as fit_table
     from holysheep_helpers.latency.data import Calibration as Calibration
     from holysheep_helpers.latency.data import TimedStream as TimedStream
     from holysheep_helpers.latency.measure import LatencyStoppedWarning as LatencyStoppedWarning
@@ -89,6 +85,14 @@ if TYPE_CHECKING:
     from holysheep_helpers.latency.plots import plot_latency_sweep as plot_latency_sweep
     from holysheep_helpers.latency.plots import plot_waterfall as plot_waterfall
     from holysheep_helpers.latency.run import LatencyRun as LatencyRun
+    from holysheep_helpers.lessons.doctor import doctor as doctor
+    from holysheep_helpers.lessons.exercises import check as check
+    from holysheep_helpers.lessons.exercises import hint as hint
+    from holysheep_helpers.lessons.panels import compare_panel as compare_panel
+    from holysheep_helpers.lessons.panels import playground as playground
+    from holysheep_helpers.lessons.panels import stream_panel as stream_panel
+    from holysheep_helpers.lessons.tables import customer_messages as customer_messages
+    from holysheep_helpers.lessons.tables import fit_table as fit_table
     from holysheep_helpers.long_plan import LongPlan as LongPlan
     from holysheep_helpers.long_plan import plan_long as plan_long
     from holysheep_helpers.long_prompts import LongPromptError as LongPromptError
@@ -118,10 +122,6 @@ if TYPE_CHECKING:
     from holysheep_helpers.resilience.plots import plot_herd as plot_herd
     from holysheep_helpers.resilience.retry import Retry as Retry
     from holysheep_helpers.resilience.retry import retrying as retrying
-    from holysheep_helpers.samples import customer_messages as customer_messages
-    from holysheep_helpers.widgets import compare_panel as compare_panel
-    from holysheep_helpers.widgets import playground as playground
-    from holysheep_helpers.widgets import stream_panel as stream_panel
     from holysheep_helpers.widgets_batch import batch_panel as batch_panel
     from holysheep_helpers.widgets_long import long_panel as long_panel
 
@@ -184,25 +184,25 @@ _HOME = {
     "batch_sync": "batching",
     "break_even": "costs.moves",
     "calibrate": "latency.measure",
-    "check": "exercises",
+    "check": "lessons.exercises",
     "common_volume": "costs.audits",
     "compare_models": "costs.months",
-    "compare_panel": "widgets",
+    "compare_panel": "lessons.panels",
     "connect": "client.connect",
     "cost_of": "pricing.calls",
     "cost_panel": "costs.panel",
     "count_tokens": "catalog.tokens",
     "crossover": "costs.moves",
-    "customer_messages": "samples",
+    "customer_messages": "lessons.tables",
     "diagnose": "diagnosis.diagnose",
-    "doctor": "checkup",
+    "doctor": "lessons.doctor",
     "errors_panel": "resilience.panels",
     "errors_table": "diagnosis.kinds",
     "estimate": "client.budget",
     "failover": "resilience.failover",
     "failover_panel": "resilience.panels",
-    "fit_table": "fit",
-    "hint": "exercises",
+    "fit_table": "lessons.tables",
+    "hint": "lessons.exercises",
     "last_batch": "batching",
     "latency_panel": "latency.panel",
     "login": "client.connect",
@@ -210,7 +210,7 @@ _HOME = {
     "measure_latency": "latency.measure",
     "monthly_cost": "costs.months",
     "plan_long": "long_plan",
-    "playground": "widgets",
+    "playground": "lessons.panels",
     "plot_attempts": "resilience.plots",
     "plot_audit": "costs.plots",
     "plot_bars": "notebook.figures",
@@ -236,7 +236,7 @@ _HOME = {
     "sensitivity": "costs.moves",
     "split_prompt": "catalog.tokens",
     "stream": "client.chat",
-    "stream_panel": "widgets",
+    "stream_panel": "lessons.panels",
     "to_krw": "pricing.calls",
     "write_report": "costs.report",
     "to_usd": "pricing.calls",

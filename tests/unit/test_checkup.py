@@ -8,8 +8,8 @@ import pytest
 from packaging.requirements import Requirement
 
 import holysheep_helpers as hs
-from holysheep_helpers import checkup
-from holysheep_helpers.checkup import Finding, Report, compare_versions
+from holysheep_helpers.lessons import doctor
+from holysheep_helpers.lessons.doctor import Finding, Report, compare_versions
 from tests.notebooks.test_keys import made_up
 
 NAMES = ["python", "packages", "kernel", "widgets", "key", "gateway", "fonts"]
@@ -51,7 +51,7 @@ def test_outside_a_notebook_the_kernel_is_missing(monkeypatch: pytest.MonkeyPatc
 
 def test_an_old_python_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "version_info", (3, 10, 9))
-    assert (checkup._python().ok, "3.11" in checkup._python().cure) == (False, True)
+    assert (doctor._python().ok, "3.11" in doctor._python().cure) == (False, True)
 
 
 def test_a_package_that_is_too_old_or_missing_is_found() -> None:
@@ -70,7 +70,7 @@ def test_a_package_that_is_too_old_or_missing_is_found() -> None:
 
 
 def test_a_project_that_is_not_installed_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checkup, "PACKAGE", "no-such-package")
+    monkeypatch.setattr(doctor, "PACKAGE", "no-such-package")
     assert finding("packages").detail == "no-such-package is not installed here"
 
 
@@ -79,7 +79,7 @@ def test_missing_widgets_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
         raise metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr(metadata, "version", missing)
-    assert checkup._widgets().detail == "ipywidgets is missing"
+    assert doctor._widgets().detail == "ipywidgets is missing"
 
 
 def test_a_bad_key_is_found_and_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ import openai
 import pytest
 
 import holysheep_helpers as hs
-from holysheep_helpers.exercises import EXERCISES, verdict
+from holysheep_helpers.lessons.exercises import EXERCISES, verdict
 from holysheep_helpers.mock.handle import MockHandle
 from tests.notebooks.test_keys import ROOT
 

@@ -7,7 +7,7 @@ import openai
 import pytest
 
 import holysheep_helpers as hs
-from holysheep_helpers.exercises import verdict
+from holysheep_helpers.lessons.exercises import verdict
 from holysheep_helpers.mock.handle import MockHandle
 from tests.unit.failing_over import MISTRAL, MODELS
 

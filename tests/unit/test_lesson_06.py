@@ -8,7 +8,7 @@ import openai
 import pytest
 
 import holysheep_helpers as hs
-from holysheep_helpers.exercises import verdict
+from holysheep_helpers.lessons.exercises import verdict
 from holysheep_helpers.mock.handle import MockHandle
 from holysheep_helpers.resilience.plots import most_at_once
 

@@ -15,6 +15,8 @@ from holysheep_helpers.client.connect import connect, find_key, settings
 from holysheep_helpers.exceptions import HolySheepError
 
 PACKAGE = "holysheep-notebooks"
+
+
 REINSTALL = "In the project's folder run: python start.py"
 
 

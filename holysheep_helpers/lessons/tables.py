@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from holysheep_helpers import catalog
 
 if TYPE_CHECKING:
+    import pandas as pd
     from pandas import DataFrame
 
 
@@ -29,3 +31,14 @@ def fit_table() -> DataFrame:
         "contradiction": [row.contradiction for row in rows],
     }
     return DataFrame(columns, index=Index([row.who for row in rows], name="who"))
+
+
+def customer_messages() -> pd.DataFrame:
+    """A data frame of 60 rows: ``id``, ``language`` (``ko`` or ``en``) and ``text``.
+
+    The shop and its customers are invented; no name, address or number belongs to anyone.
+    """
+    import pandas as pd
+
+    with files("holysheep_helpers.lessons").joinpath("customer_messages.csv").open("rb") as file:
+        return pd.read_csv(file, encoding="utf-8", index_col="id")
