@@ -10,13 +10,25 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from holysheep_helpers import catalog as catalog
-    from holysheep_helpers.batch_job import BatchStoppedWarning as BatchStoppedWarning
-    from holysheep_helpers.batch_result import BatchItem as BatchItem
-    from holysheep_helpers.batch_result import BatchResult as BatchResult
-    from holysheep_helpers.batching import batch as batch
-    from holysheep_helpers.batching import batch_iter as batch_iter
-    from holysheep_helpers.batching import batch_sync as batch_sync
-    from holysheep_helpers.batching import last_batch as last_batch
+    from holysheep_helpers.batches.batch import BatchStoppedWarning as BatchStoppedWarning
+    from holysheep_helpers.batches.batch import batch as batch
+    from holysheep_helpers.batches.batch import batch_iter as batch_iter
+    from holysheep_helpers.batches.batch import batch_sync as batch_sync
+    from holysheep_helpers.batches.batch import last_batch as last_batch
+    from holysheep_helpers.batches.long_prompts import LongPlan as LongPlan
+    from holysheep_helpers.batches.long_prompts import LongPromptError as LongPromptError
+    from holysheep_helpers.batches.long_prompts import LongReply as LongReply
+    from holysheep_helpers.batches.long_prompts import ask_long as ask_long
+    from holysheep_helpers.batches.long_prompts import ask_long_sync as ask_long_sync
+    from holysheep_helpers.batches.long_prompts import plan_long as plan_long
+    from holysheep_helpers.batches.panels import batch_panel as batch_panel
+    from holysheep_helpers.batches.panels import long_panel as long_panel
+    from holysheep_helpers.batches.plots import plot_gantt as plot_gantt
+    from holysheep_helpers.batches.plots import plot_pace as plot_pace
+    from holysheep_helpers.batches.plots import plot_parts as plot_parts
+    from holysheep_helpers.batches.plots import plot_sweep as plot_sweep
+    from holysheep_helpers.batches.results import BatchItem as BatchItem
+    from holysheep_helpers.batches.results import BatchResult as BatchResult
     from holysheep_helpers.catalog.tokens import TokenCount as TokenCount
     from holysheep_helpers.catalog.tokens import count_tokens as count_tokens
     from holysheep_helpers.catalog.tokens import split_prompt as split_prompt
@@ -93,18 +105,8 @@ if TYPE_CHECKING:
     from holysheep_helpers.lessons.panels import stream_panel as stream_panel
     from holysheep_helpers.lessons.tables import customer_messages as customer_messages
     from holysheep_helpers.lessons.tables import fit_table as fit_table
-    from holysheep_helpers.long_plan import LongPlan as LongPlan
-    from holysheep_helpers.long_plan import plan_long as plan_long
-    from holysheep_helpers.long_prompts import LongPromptError as LongPromptError
-    from holysheep_helpers.long_prompts import LongReply as LongReply
-    from holysheep_helpers.long_prompts import ask_long as ask_long
-    from holysheep_helpers.long_prompts import ask_long_sync as ask_long_sync
     from holysheep_helpers.notebook.figures import plot_bars as plot_bars
     from holysheep_helpers.notebook.figures import plot_streams as plot_streams
-    from holysheep_helpers.plots_batch import plot_gantt as plot_gantt
-    from holysheep_helpers.plots_batch import plot_pace as plot_pace
-    from holysheep_helpers.plots_batch import plot_sweep as plot_sweep
-    from holysheep_helpers.plots_parts import plot_parts as plot_parts
     from holysheep_helpers.pricing.calls import StalePriceWarning as StalePriceWarning
     from holysheep_helpers.pricing.calls import cost_of as cost_of
     from holysheep_helpers.pricing.calls import to_krw as to_krw
@@ -122,8 +124,6 @@ if TYPE_CHECKING:
     from holysheep_helpers.resilience.plots import plot_herd as plot_herd
     from holysheep_helpers.resilience.retry import Retry as Retry
     from holysheep_helpers.resilience.retry import retrying as retrying
-    from holysheep_helpers.widgets_batch import batch_panel as batch_panel
-    from holysheep_helpers.widgets_long import long_panel as long_panel
 
 _HOME = {
     "AllFailedError": "exceptions",
@@ -131,9 +131,9 @@ _HOME = {
     "AsyncFailoverStream": "resilience.failover",
     "AsyncStream": "client.chat",
     "Audit": "costs.audits",
-    "BatchItem": "batch_result",
-    "BatchResult": "batch_result",
-    "BatchStoppedWarning": "batch_job",
+    "BatchItem": "batches.results",
+    "BatchResult": "batches.results",
+    "BatchStoppedWarning": "batches.batch",
     "BreakEven": "costs.moves",
     "BudgetError": "client.budget",
     "Calibration": "latency.data",
@@ -155,9 +155,9 @@ _HOME = {
     "JournalError": "exceptions",
     "LatencyRun": "latency.run",
     "LatencyStoppedWarning": "latency.measure",
-    "LongPlan": "long_plan",
-    "LongPromptError": "long_prompts",
-    "LongReply": "long_prompts",
+    "LongPlan": "batches.long_prompts",
+    "LongPromptError": "batches.long_prompts",
+    "LongReply": "batches.long_prompts",
     "MonthlyCost": "costs.months",
     "NotAskedError": "exceptions",
     "Reply": "client.chat",
@@ -172,16 +172,16 @@ _HOME = {
     "UnknownPriceError": "exceptions",
     "afailover": "resilience.failover",
     "ask": "client.chat",
-    "ask_long": "long_prompts",
-    "ask_long_sync": "long_prompts",
+    "ask_long": "batches.long_prompts",
+    "ask_long_sync": "batches.long_prompts",
     "astream": "client.chat",
     "audit_claim": "costs.audits",
     "audit_comparison": "costs.audits",
     "audit_table": "costs.audits",
-    "batch": "batching",
-    "batch_iter": "batching",
-    "batch_panel": "widgets_batch",
-    "batch_sync": "batching",
+    "batch": "batches.batch",
+    "batch_iter": "batches.batch",
+    "batch_panel": "batches.panels",
+    "batch_sync": "batches.batch",
     "break_even": "costs.moves",
     "calibrate": "latency.measure",
     "check": "lessons.exercises",
@@ -203,13 +203,13 @@ _HOME = {
     "failover_panel": "resilience.panels",
     "fit_table": "lessons.tables",
     "hint": "lessons.exercises",
-    "last_batch": "batching",
+    "last_batch": "batches.batch",
     "latency_panel": "latency.panel",
     "login": "client.connect",
-    "long_panel": "widgets_long",
+    "long_panel": "batches.panels",
     "measure_latency": "latency.measure",
     "monthly_cost": "costs.months",
-    "plan_long": "long_plan",
+    "plan_long": "batches.long_prompts",
     "playground": "lessons.panels",
     "plot_attempts": "resilience.plots",
     "plot_audit": "costs.plots",
@@ -219,15 +219,15 @@ _HOME = {
     "plot_circuit": "resilience.plots",
     "plot_costs": "costs.plots",
     "plot_ecdf": "latency.plots",
-    "plot_gantt": "plots_batch",
+    "plot_gantt": "batches.plots",
     "plot_herd": "resilience.plots",
     "plot_latency_sweep": "latency.plots",
-    "plot_pace": "plots_batch",
-    "plot_parts": "plots_parts",
+    "plot_pace": "batches.plots",
+    "plot_parts": "batches.plots",
     "plot_premium": "costs.plots",
     "plot_sensitivity": "costs.plots",
     "plot_streams": "notebook.figures",
-    "plot_sweep": "plots_batch",
+    "plot_sweep": "batches.plots",
     "plot_waterfall": "latency.plots",
     "premium": "costs.months",
     "retrying": "resilience.retry",

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import holysheep_helpers as hs
-from holysheep_helpers import batch_job
+from holysheep_helpers.batches import batch
 from tests.unit import virtual
 from tests.unit.virtual import Server, ask, completion, error, names
 
@@ -19,7 +19,7 @@ QUIET: dict[str, Any] = {"progress": False}
 
 @pytest.fixture(autouse=True)
 def virtual_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batch_job, "Asker", virtual.asker_in_virtual_time())
+    monkeypatch.setattr(batch, "Asker", virtual.asker_in_virtual_time())
 
 
 # --- order, concurrency, what a result holds

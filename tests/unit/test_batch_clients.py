@@ -12,7 +12,7 @@ import openai
 import pytest
 
 import holysheep_helpers as hs
-from holysheep_helpers import batch_job
+from holysheep_helpers.batches import batch
 from holysheep_helpers.mock.handle import MockHandle
 from holysheep_helpers.mock.process import MockProcess
 from tests.unit import virtual
@@ -127,7 +127,7 @@ def test_the_share_of_time_that_the_client_was_busy_is_measured(
 ) -> None:
     busy, wall = iter([5.0, 8.0]), iter([100.0, 104.0])
     monkeypatch.setattr(time, "thread_time", lambda: next(busy))
-    monkeypatch.setattr(batch_job, "perf_counter", lambda: next(wall))
+    monkeypatch.setattr(batch, "perf_counter", lambda: next(wall))
     result = ask(Server(), names(1))
     assert (result.client_share, result.elapsed_s) == (0.75, 4.0)
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 import holysheep_helpers as hs
-from holysheep_helpers import batch_job
-from holysheep_helpers.journal import Journal
+from holysheep_helpers.batches import batch
+from holysheep_helpers.batches.journal import Journal
 from tests.unit import virtual
 from tests.unit.real_socket import QUIET, journal_lines, run
 from tests.unit.virtual import Server, error, names
@@ -31,7 +31,7 @@ def virtual_batch(server: Server, prompts: Any, file: Path, **options: Any) -> h
 
 @pytest.fixture
 def in_virtual_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batch_job, "Asker", virtual.asker_in_virtual_time())
+    monkeypatch.setattr(batch, "Asker", virtual.asker_in_virtual_time())
 
 
 @pytest.mark.usefixtures("in_virtual_time")
@@ -171,7 +171,7 @@ def test_killed_ten_times_it_pays_for_nothing_twice_without_counting_it(tmp_path
     forks = "forkserver" in multiprocessing.get_all_start_methods()
     context: Any = multiprocessing.get_context("forkserver" if forks else "spawn")
     if forks:
-        context.set_forkserver_preload([__name__, "holysheep_helpers.batching"])
+        context.set_forkserver_preload([__name__, "holysheep_helpers.batches.batch"])
     with watched(time_scale=0.005) as mock:
         for _ in range(10):
             process = context.Process(target=child, args=(mock.base_url, str(file), count))

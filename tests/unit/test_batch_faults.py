@@ -8,7 +8,7 @@ import openai
 import pytest
 
 import holysheep_helpers as hs
-from holysheep_helpers.batch_call import judge
+from holysheep_helpers.batches.worker import judge
 from tests.unit.virtual import Server, ask, completion, error, names
 
 QUIET: dict[str, Any] = {"progress": False}

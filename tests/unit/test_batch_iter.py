@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 import holysheep_helpers as hs
-from holysheep_helpers import batching
+from holysheep_helpers.batches import batch
 from tests.unit import virtual
 from tests.unit.virtual import Server, error, names
 
@@ -21,7 +21,7 @@ QUIET: dict[str, Any] = {"progress": False}
 
 @pytest.fixture(autouse=True)
 def virtual_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batching, "Asker", virtual.asker_in_virtual_time())
+    monkeypatch.setattr(batch, "Asker", virtual.asker_in_virtual_time())
 
 
 def iterate(server: Server, prompts: Any, **options: Any) -> list[hs.BatchItem]:

@@ -10,8 +10,8 @@ import openai
 import pytest
 
 import holysheep_helpers as hs
-from holysheep_helpers import batch_job
-from holysheep_helpers.batch_job import limits_of
+from holysheep_helpers.batches import batch
+from holysheep_helpers.batches.batch import limits_of
 from holysheep_helpers.mock.handle import MockHandle
 from tests.unit import virtual
 from tests.unit.virtual import Server, ask, error, names
@@ -21,7 +21,7 @@ QUIET: dict[str, Any] = {"progress": False}
 
 @pytest.fixture(autouse=True)
 def virtual_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batch_job, "Asker", virtual.asker_in_virtual_time())
+    monkeypatch.setattr(batch, "Asker", virtual.asker_in_virtual_time())
 
 
 # --- 429
@@ -129,9 +129,9 @@ def test_the_callers_limit_wins_over_the_headers() -> None:
 
 def test_the_plan_of_a_gateway_is_its_pace(mock: MockHandle) -> None:
     gateway = hs.connect("live", mock.base_url, mock.api_key, plan="free")
-    limits = batch_job.limits_of(gateway, None, None, 5, None)
+    limits = batch.limits_of(gateway, None, None, 5, None)
     assert limits.requests_per_minute == 60
-    assert batch_job.limits_of(gateway, 10, None, 5, None).requests_per_minute == 10
+    assert batch.limits_of(gateway, 10, None, 5, None).requests_per_minute == 10
 
 
 # --- fatal

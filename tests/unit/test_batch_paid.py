@@ -12,8 +12,8 @@ import openai
 import pytest
 
 import holysheep_helpers as hs
-from holysheep_helpers import batch_job
-from holysheep_helpers.asking import Asker
+from holysheep_helpers.batches import batch
+from holysheep_helpers.batches.worker import Asker
 from holysheep_helpers.mock.faults import KINDS
 from holysheep_helpers.mock.handle import MockHandle
 from tests.unit.real_socket import QUIET, client, journal_lines, run
@@ -30,7 +30,7 @@ class NoWait(Random):
 
 @pytest.fixture
 def no_back_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batch_job, "Asker", partial(Asker, random=NoWait()))
+    monkeypatch.setattr(batch, "Asker", partial(Asker, random=NoWait()))
 
 
 # All kinds that a whole reply can meet, but those after which no other prompt could fare better.

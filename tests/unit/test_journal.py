@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 import holysheep_helpers as hs
+from holysheep_helpers.batches.journal import HEADER, Journal
 from holysheep_helpers.client.requests import key_of
-from holysheep_helpers.journal import HEADER, Journal
 
 A, B = key_of({"model": "m", "messages": ["a"]}), key_of({"model": "m", "messages": ["b"]})
 

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from openai.types import CompletionUsage
 
 import holysheep_helpers as hs
-from holysheep_helpers import long_plan
+from holysheep_helpers.batches import long_prompts
+from holysheep_helpers.batches.long_prompts import rounds_of
 from holysheep_helpers.catalog.tokens import counter_for
-from holysheep_helpers.long_plan import rounds_of
 from tests.unit.test_long_prompts import DO, SMALL, TEXT
 
 
@@ -49,7 +49,7 @@ def test_every_prompt_fits_into_the_window(
     text: str, times: int, instruction: str, system: str | None, window: int, most: int, model: str
 ) -> None:
     client = openai.AsyncOpenAI(api_key="hs-mock-x", base_url="http://127.0.0.1:9/v1")
-    with patch.object(long_plan, "_window", lambda model: window):
+    with patch.object(long_prompts, "_window", lambda model: window):
         plan = hs.plan_long(
             client, instruction, text * times + "end", model=model, system=system, max_tokens=most
         )

@@ -11,7 +11,7 @@ import openai
 import pytest
 
 import holysheep_helpers as hs
-from holysheep_helpers import asking
+from holysheep_helpers.batches import worker
 from holysheep_helpers.catalog import tokens
 from holysheep_helpers.mock.handle import MockHandle
 from tests.unit.virtual import client_of, completion
@@ -174,7 +174,7 @@ def test_a_budget_that_just_covers_the_plan_is_kept(drill: hs.Gateway, gw: hs.Ga
 def test_what_is_asked_again_must_fit_into_what_is_left(
     drill: hs.Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(asking, "back_off_s", lambda tries, random: 0.0)
+    monkeypatch.setattr(worker, "back_off_s", lambda tries, random: 0.0)
     assert drill.mock is not None
     plan = hs.plan_long(drill, DO, TEXT, **SMALL)
     drill.mock.script(["reset"] * 50)  # each of these may have been answered, and billed
@@ -251,7 +251,7 @@ def test_in_a_running_loop_the_blocking_one_says_what_to_use(gw: hs.Gateway) -> 
 def test_what_was_lost_in_one_round_is_missing_in_the_next(
     drill: hs.Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(asking, "back_off_s", lambda tries, random: 0.0)
+    monkeypatch.setattr(worker, "back_off_s", lambda tries, random: 0.0)
     assert drill.mock is not None
     plan = hs.plan_long(drill, DO, TEXT, **SMALL)
     assert plan.most_usd is not None

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from holysheep_helpers.batches.pacing import Gate, Limit
 from holysheep_helpers.diagnosis.waiting import back_off_s, retry_after_s
 from holysheep_helpers.mock.verdict import CROWD
-from holysheep_helpers.pacing import Gate, Limit
 from tests.unit import virtual
 
 

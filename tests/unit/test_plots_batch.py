@@ -10,8 +10,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 
 import holysheep_helpers as hs
+from holysheep_helpers.batches.plots import mean_request_s, requests_per_second
 from holysheep_helpers.notebook.figures import BLUE, littles_law
-from holysheep_helpers.plots_batch import mean_request_s, requests_per_second
 from tests.unit.virtual import Server, ask, error, names
 
 

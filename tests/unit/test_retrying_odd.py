@@ -15,8 +15,8 @@ import openai
 import pytest
 
 import holysheep_helpers as hs
-from holysheep_helpers import batch_job
-from holysheep_helpers.asking import Asker
+from holysheep_helpers.batches import batch
+from holysheep_helpers.batches.worker import Asker
 from holysheep_helpers.diagnosis.waiting import LEAST_BACK_OFF_S, LONGEST_BACK_OFF_S, back_off_s
 from holysheep_helpers.mock.handle import MockHandle
 from holysheep_helpers.resilience.retry import Policy
@@ -131,7 +131,7 @@ def test_a_failover_inside_gives_each_model_what_is_left(
 def test_a_batch_inside_retries_its_own(
     mock: MockHandle, gw: hs.Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(batch_job, "Asker", partial(Asker, random=NoWait()))
+    monkeypatch.setattr(batch, "Asker", partial(Asker, random=NoWait()))
     mock.script([503] * 20)
     retries: list[hs.Retry] = []
     result = asyncio.run(hs.retrying(hs.batch, on_retry=retries.append)(gw, ["one"]))

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import holysheep_helpers as hs
-from holysheep_helpers import widgets_long
+from holysheep_helpers.batches import panels
 from holysheep_helpers.mock.handle import MockHandle
 from holysheep_helpers.mock.server import serve
 from holysheep_helpers.notebook.panels import Panel
@@ -251,7 +251,7 @@ def test_while_an_answer_is_due_its_plan_stays(
         if change["new"]:
             panel.part_tokens.value = 100
 
-    monkeypatch.setattr(widgets_long, "plan_long", plan)
+    monkeypatch.setattr(panels, "plan_long", plan)
     panel.send.observe(move, names="disabled")  # at once after the press
     press(panel)
     assert planned == [400]

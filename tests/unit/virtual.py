@@ -14,10 +14,10 @@ import httpx2
 import openai
 import pytest
 
-from holysheep_helpers import batch_job
-from holysheep_helpers.asking import Asker
-from holysheep_helpers.batch_result import BatchResult
-from holysheep_helpers.batching import batch
+from holysheep_helpers.batches import batch
+from holysheep_helpers.batches.batch import batch
+from holysheep_helpers.batches.results import BatchResult
+from holysheep_helpers.batches.worker import Asker
 
 Answer = Callable[[httpx2.Request], Coroutine[None, None, httpx2.Response]]
 
@@ -152,5 +152,5 @@ def ask(server: Server, prompts: Any, **options: Any) -> BatchResult:
         return await batch(await client_of(server), prompts, **settings)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(batch_job, "Asker", asker_in_virtual_time())
+        patch.setattr(batch, "Asker", asker_in_virtual_time())
         return run(main())

@@ -3,30 +3,206 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 from random import Random
 from time import perf_counter
+from typing import Any
 
+import httpx2
 import openai
+from openai.types import CompletionUsage
+from pydantic import BaseModel, Field, ValidationError
 
-from holysheep_helpers.batch_call import Completion, Failure, chat_url, judge, read, send
-from holysheep_helpers.batch_result import Attempt, BatchItem, not_asked, recorded
-from holysheep_helpers.batch_route import Route
+from holysheep_helpers.batches.journal import Journal
+from holysheep_helpers.batches.pacing import Gate, Limit
+from holysheep_helpers.batches.results import Attempt, BatchItem, not_asked, recorded
 from holysheep_helpers.client.budget import BudgetError, Purse
 from holysheep_helpers.client.requests import Item
-from holysheep_helpers.diagnosis.diagnose import add_advice
-from holysheep_helpers.diagnosis.waiting import back_off_s
+from holysheep_helpers.diagnosis.diagnose import Diagnosis, add_advice, diagnose
+from holysheep_helpers.diagnosis.waiting import RETRY_AFTER, back_off_s
 from holysheep_helpers.exceptions import DeadlineError, JournalError, UnexpectedReplyError
-from holysheep_helpers.journal import Journal
-from holysheep_helpers.pacing import Gate, Limit
 from holysheep_helpers.pricing.calls import cost_or_none
-from holysheep_helpers.resilience.circuit_breaker import CircuitBreaker
+from holysheep_helpers.resilience.circuit_breaker import CircuitBreaker, Permit
+
+_OPTIONS = {"extra_headers": "headers", "extra_query": "params", "timeout": "timeout"}
+
+
+class _Message(BaseModel):
+    content: str | None = None
+
+
+class _Choice(BaseModel):
+    message: _Message
+    finish_reason: str
+
+
+class Completion(BaseModel):
+    """What a batch reads of a chat completion: checked, and a third of the work of all of it."""
+
+    model: str
+    choices: list[_Choice] = Field(min_length=1)
+    usage: CompletionUsage | None = None
+
+    @property
+    def text(self) -> str:
+        return self.choices[0].message.content or ""
+
+    @property
+    def finish_reason(self) -> str:
+        return self.choices[0].finish_reason
+
+
+def chat_url(client: openai.AsyncOpenAI) -> str:
+    """Where to send: in full, which spares the SDK from joining it anew for each request.
+
+    A client of another class (Azure's) makes an address of its own, from the path alone.
+    """
+    if type(client) is openai.AsyncOpenAI and not client.base_url.query:
+        return f"{client.base_url}chat/completions"
+    return "/chat/completions"
+
+
+async def send(client: openai.AsyncOpenAI, url: str, item: Item) -> httpx2.Response:
+    """Send it once, the SDK's own retries off, and hand back the reply with its headers."""
+    options: Any = {"max_retries": 0}
+    for name, value in item.options.items():
+        options[_OPTIONS[name]] = value
+    return await client.post(url, body=item.body, cast_to=httpx2.Response, options=options)
+
+
+def read(response: httpx2.Response, url: object) -> Completion:
+    """Raises ``UnexpectedReplyError`` if status 200 came with something else than a completion."""
+    try:
+        return Completion.model_validate_json(response.content)
+    except ValidationError as error:
+        kind = response.headers.get("content-type", "no content type")
+        raise UnexpectedReplyError(
+            f"{url} answered with status 200, but not with a whole chat completion ({kind}: "
+            f"{error.error_count()} things are off). A proxy's page, or a wrong address? Check it.",
+            page="json" not in kind,
+        ) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What a failed request means for what comes next.
+
+    ``fatal``: no other request can fare better; ``retry``: asking again may help; ``limited``: a
+    429, all must wait; ``wait_s``: the seconds that the server asked for; ``maybe_paid``: the
+    request went out and no verdict came back, so that it may have been answered and billed.
+    """
+
+    error: Exception
+    label: str
+    fatal: bool = False
+    retry: bool = False
+    limited: bool = False
+    wait_s: float | None = None
+    maybe_paid: bool = False
+
+
+FATAL = {
+    *("missing_key", "placeholder_key", "malformed_key", "wrong_key", "wrong_host", "forbidden"),
+    *("unknown_model", "wrong_path", "redirect", "quota", "configuration"),
+}
+"""Kinds of error that every other request of the batch would meet, too."""
+
+
+def judge(error: Exception) -> Failure:
+    """What ``diagnose`` says of it, in a batch's terms."""
+    found = diagnose(error)
+    return Failure(
+        error,
+        _label(error, found),
+        fatal=found.kind in FATAL or (found.kind == "proxy_page" and not found.retryable),
+        retry=found.retryable,
+        limited=found.kind == "rate_limit" and found.retryable,
+        wait_s=found.wait_s if found.wait_said_by in RETRY_AFTER else None,
+        maybe_paid=found.may_have_cost,
+    )
+
+
+def _label(error: Exception, found: Diagnosis) -> str:
+    if isinstance(error, openai.APIStatusError):
+        return str(error.status_code)
+    if not isinstance(error, openai.APIConnectionError):
+        return "reply" if isinstance(error, UnexpectedReplyError) else "not sendable"
+    if not found.may_have_cost:
+        return "no connection"
+    return "time-out" if isinstance(error, openai.APITimeoutError) else "connection"
+
+
+class Route:
+    """One prompt's way through the models, round after round until one has answered.
+
+    In a round each model is asked once at most. ``item`` is the request to send next; its place in
+    a journal is the same for all models.
+    """
+
+    def __init__(self, item: Item, models: Sequence[str], breaker: CircuitBreaker) -> None:
+        self._items = item.in_turn(models)
+        self._breaker = breaker
+        self._failures: dict[str, Failure] = {}  # of this round
+        self._permit: Permit | None = None
+        self.item = item
+
+    def choose(self) -> float:
+        """Set ``item`` and return 0, or the seconds until a model may be asked.
+
+        Where all are left alone, one is asked all the same, and the batch's own back-off is the
+        protection; unless the server itself said how long to wait.
+        """
+        if len(self._items) == 1:
+            return 0.0
+        left = [item for item in self._items if item.model not in self._failures]
+        for insist, items in ((False, left), (True, left), (True, self._items)):
+            for item in items:
+                self._permit = self._breaker.permit(item.model, insist=insist)
+                if self._permit is not None:
+                    self.item = item
+                    return 0.0
+        return min(self._breaker.cooling_s(item.model) for item in self._items)
+
+    def answered(self) -> None:
+        if self._permit is not None:
+            self._permit.answered()
+            self._permit = None
+
+    def failed(self, failure: Failure) -> bool:
+        """Whether another model is to be asked at once; if not, ``counted`` says what counts."""
+        if self._permit is None:
+            return False
+        why = diagnose(failure.error)
+        if not why.other_model:
+            self._failures = {}
+            self.release()
+            return False
+        self._permit.failed(failure.wait_s, for_sure=not why.retryable)
+        self._permit = None
+        self._failures[self.item.model] = failure
+        left = (item.model for item in self._items if item.model not in self._failures)
+        return any(self._breaker.cooling_s(model) == 0 for model in left)
+
+    def counted(self, last: Failure) -> Failure:
+        """Of this round's failures the one with the least to wait, ``last`` if none may pass."""
+        failures, self._failures = self._failures.values(), {}
+        hopes = (failure for failure in failures if failure.retry)
+        return min(hopes, key=lambda failure: failure.wait_s or 0.0, default=last)
+
+    def release(self) -> None:
+        """No word on the model will come of what was under way."""
+        if self._permit is not None:
+            self._permit.no_verdict()
+            self._permit = None
+
 
 MAX_ATTEMPTS = 6
 """Requests for one prompt that may fail for a reason of their own; 429s are not counted."""
+
+
 PATIENCE_S = 600.0
 """The longest Retry-After that is waited for, and how long only 429s may come; then it stops."""
 
