@@ -10,14 +10,13 @@ import scipy.stats
 
 import holysheep_helpers as hs
 from holysheep_helpers.exceptions import HolySheepError
+from holysheep_helpers.latency import data, measure
 from holysheep_helpers.latency.data import Calibration, known_calibration, remember
 from holysheep_helpers.latency.measure import (
     LEAST_ERROR_S,
     ROUNDS,
     STUDENT_T,
     compared,
-    data,
-    measure,
 )
 from holysheep_helpers.latency.run import LatencyRun, Measurement
 from holysheep_helpers.mock.process import MockProcess

@@ -1,10 +1,9 @@
-"""The package as a whole: cheap to import, small modules, the public names that others build on."""
+"""The package as a whole: cheap to import, and the public names that others build on."""
 
 import ast
 import inspect
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -133,78 +132,10 @@ def test_the_names_that_others_build_on(function: object, signature: str) -> Non
     assert list(parameters) == signature.split()
 
 
-def test_no_module_has_grown_too_long() -> None:
-    lengths = {f.name: len(f.read_text("utf-8").splitlines()) for f in SOURCES}
-    assert {name: count for name, count in lengths.items() if count > 300} == {}
-
-
-# Each may import those before it alone; the mock is one room, which knows only what is named.
-FLOORS = (
-    *("errors", "facts", "catalog", "addresses", "tokens", "mock", "amounts", "price_age"),
-    *("direct_prices", "cost", "monthly", "premiums", "returns", "credit", "what_if"),
-    *("audits", "table_audits", "comparisons", "fit"),
-    *("keys", "spend", "budget"),
-    *("pacing", "waits", "causes", "kinds", "errors_page", "refusals", "diagnosing"),
-    *("token_counts", "splitting"),
-    *("deadlines", "gateway", "connecting", "chat", "stream_opening", "streaming"),
-    *("retry_policy", "retries"),
-    *("circuit", "fallback_turns", "fallback_streams", "fallbacks"),
-    *("journal", "batch_prompts", "batch_call", "batch_result", "progress"),
-    *("estimates", "purse"),
-    *("batch_route", "asking", "batch_job", "batch_stream", "batching"),
-    *("long_plan", "long_prompts", "estimating"),
-    *("stats", "timed_stream", "reply_bytes", "latency_wire", "latency_client", "latency_load"),
-    "calibration",
-    *("latency_data", "latency_summary", "latency_compare", "latency_run"),
-    *("measurement", "planning", "latency", "calibrating"),
-    "cost_report",
-    *("plots", "plots_batch", "plots_latency", "plots_load", "plots_waterfall", "samples"),
-    *("plots_errors", "plots_circuit", "plots_parts", "plots_cost", "plots_returns"),
-    *(
-        "exercise_checks_errors",
-        "exercise_checks_failover",
-        "exercise_checks_long",
-        "exercise_checks_cost",
-    ),
-    *("exercise_checks", "exercise_checks_latency", "exercises", "checkup"),
-    *("controls", "panel_places", "panel_warnings", "panel_view", "panel_work", "soon"),
-    *("widgets", "widgets_batch", "widgets_latency"),
-    *("widgets_errors", "widgets_failover", "widgets_long", "widgets_cost"),
-)
-THE_MOCK_KNOWS = {"errors", "catalog", "addresses", "tokens", "mock"}
-
-
-def imports_of(file: Path) -> set[str]:
-    """The rooms of this package that a file imports from, at its top or inside a function."""
-    found = set()
-    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
-        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-        if isinstance(node, ast.ImportFrom) and node.module == "holysheep_helpers":
-            names = [f"{node.module}.{alias.name}" for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            names = [node.module or ""]
-        found |= {name.split(".")[1] for name in names if name.startswith("holysheep_helpers.")}
-    return found
-
-
-def test_imports_point_down_only() -> None:
-    package = ROOT / "holysheep_helpers"
-    rooms = {f.stem: imports_of(f) for f in package.glob("*.py") if f.name != "__init__.py"}
-    rooms["mock"] = set().union(*(imports_of(f) for f in (package / "mock").glob("*.py")))
-    assert set(rooms) == set(FLOORS)
-    assert rooms["mock"] <= THE_MOCK_KNOWS
-    upward = {
-        room: above
-        for room, known in rooms.items()
-        if (above := known - {room} - set(FLOORS[: FLOORS.index(room)]))
-    }
-    assert upward == {}
-
-
 def test_no_module_hides_a_public_name() -> None:
     """Importing ``holysheep_helpers.x`` would put the module in the place of ``hs.x``."""
-    modules = {f.stem for f in (ROOT / "holysheep_helpers").glob("*.py")}
-    assert modules & set(hs.__all__) == {"catalog"}
+    wings = {f.stem for f in (ROOT / "holysheep_helpers").iterdir()}
+    assert wings & set(hs.__all__) == {"catalog"}
 
 
 def test_no_sleep_in_a_test() -> None:

@@ -13,7 +13,7 @@ import traitlets as t
 from ipywidgets.widgets import widget as registry
 
 import holysheep_helpers as hs
-from holysheep_helpers.lessons import panels
+from holysheep_helpers.lessons import panels as lesson_panels
 from holysheep_helpers.mock.handle import MockHandle
 from holysheep_helpers.mock.server import serve
 from holysheep_helpers.notebook import panels
@@ -33,7 +33,7 @@ def failing(gw: hs.Gateway, monkeypatch: pytest.MonkeyPatch) -> Panel:
     def fail(*_: object, **__: object) -> None:
         raise OddError(f"Illegal header value b'Bearer {gw.client().api_key}'")
 
-    monkeypatch.setattr(panels, "ask", fail)
+    monkeypatch.setattr(lesson_panels, "ask", fail)
     return hs.playground(gw)
 
 

@@ -14,8 +14,8 @@ import httpx2
 import openai
 import pytest
 
+import holysheep_helpers as hs
 from holysheep_helpers.batches import batch
-from holysheep_helpers.batches.batch import batch
 from holysheep_helpers.batches.results import BatchResult
 from holysheep_helpers.batches.worker import Asker
 
@@ -149,7 +149,7 @@ def ask(server: Server, prompts: Any, **options: Any) -> BatchResult:
 
     async def main() -> BatchResult:
         settings: dict[str, Any] = {"progress": False, **options}
-        return await batch(await client_of(server), prompts, **settings)
+        return await hs.batch(await client_of(server), prompts, **settings)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(batch, "Asker", asker_in_virtual_time())
