@@ -9,8 +9,8 @@ from holysheep_helpers.exceptions import InputError
 from holysheep_helpers.mock.handle import MockHandle
 from holysheep_helpers.mock.process import MockProcess
 from holysheep_helpers.mock.server import serve
-from tests.mock import raw
-from tests.mock.test_process import standing_alone
+from tests.support import raw
+from tests.support.processes import standing_alone
 
 HUNDRED = "Explain step by step how streaming works."
 """A prompt with a reply of more than 100 tokens."""

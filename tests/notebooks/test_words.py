@@ -11,8 +11,8 @@ from urllib.parse import unquote
 import pytest
 
 from tests.notebooks import regenerate as r
-from tests.notebooks.test_keys import ROOT, project_files
 from tests.notebooks.test_notebooks import FILES, LINK, markdown
+from tests.support.project import ROOT, project_files
 
 GLOSSARY = ROOT / "docs" / "glossary.md"
 DOCUMENTS = [file for file in project_files() if file.suffix == ".md"]
