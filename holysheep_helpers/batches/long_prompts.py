@@ -16,7 +16,7 @@ import openai
 from openai.types import CompletionUsage
 
 from holysheep_helpers import catalog
-from holysheep_helpers._checks import check_size
+from holysheep_helpers._checks import check_whole
 from holysheep_helpers.batches.batch import Money, batch
 from holysheep_helpers.batches.results import BatchItem, BatchResult
 from holysheep_helpers.catalog.tokens import (
@@ -156,7 +156,7 @@ def plan_long(
     _check_texts(instruction, text, system, combine)
     check_parameters({"max_tokens": max_tokens})
     if part_tokens is not None:
-        check_size("part_tokens", part_tokens, 1)
+        check_whole("part_tokens", part_tokens, 1)
     counter = counter_on(gateway_or_client, model)
     framed = framed_by(counter, system)
     combine = combine or instruction

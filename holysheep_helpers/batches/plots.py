@@ -14,7 +14,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
 from holysheep_helpers import catalog
-from holysheep_helpers._checks import check_size
+from holysheep_helpers._checks import check_whole
 from holysheep_helpers.batches.long_prompts import LongPlan
 from holysheep_helpers.batches.results import BatchItem, BatchResult
 from holysheep_helpers.catalog.tokens import check_text, counter_for
@@ -206,7 +206,7 @@ def plot_parts(
         sizes, limit = {"": parts.sizes}, parts.part_tokens
     else:
         sizes, limit = _sizes(parts, model), max_tokens
-        check_size("max_tokens", limit, 1)
+        check_whole("max_tokens", limit, 1)
     assert limit is not None
     figure, every = plt.subplots(
         1, len(sizes), figsize=(8, 4), sharey=True, squeeze=False, layout="constrained"

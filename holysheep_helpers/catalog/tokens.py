@@ -17,7 +17,7 @@ from importlib.util import find_spec
 from typing import NamedTuple
 
 from holysheep_helpers import catalog
-from holysheep_helpers._checks import check_size
+from holysheep_helpers._checks import check_whole
 from holysheep_helpers.exceptions import InputError
 
 _PIECE = re.compile(
@@ -242,8 +242,8 @@ def split_prompt(
 
 def split_spans(text: str, max_tokens: int, count: Count, overlap: int = 0) -> list[Part]:
     """Where the parts begin and end, by any ``count`` of a text's tokens."""
-    check_size("max_tokens", max_tokens, 1)
-    check_size("overlap", overlap, 0)
+    check_whole("max_tokens", max_tokens, 1)
+    check_whole("overlap", overlap, 0)
     if overlap * 2 > max_tokens:
         raise InputError(
             f"overlap is {overlap} and a part has up to {max_tokens} tokens: at most half of it "
