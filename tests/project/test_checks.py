@@ -37,5 +37,7 @@ def test_a_number_within_its_bounds_passes() -> None:
     check_number("share", 0, least=0)
     check_number("share", None, optional=True)
     check_number("huge", 10**400)
-    with pytest.raises(hs.InputError, match="share is -0.1: a number, 0 or more, is needed, or No"):
+    with pytest.raises(
+        hs.InputError, match=r"share is -0\.1: a number, 0 or more, is needed, or None"
+    ):
         check_number("share", -0.1, least=0, optional=True)
