@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from holysheep_helpers.batches.plots import plot_sweep as plot_sweep
     from holysheep_helpers.batches.results import BatchItem as BatchItem
     from holysheep_helpers.batches.results import BatchResult as BatchResult
-    from holysheep_helpers.catalog.tokens import TokenCount as TokenCount
-    from holysheep_helpers.catalog.tokens import count_tokens as count_tokens
-    from holysheep_helpers.catalog.tokens import split_prompt as split_prompt
+    from holysheep_helpers.catalog.splitting import TokenCount as TokenCount
+    from holysheep_helpers.catalog.splitting import count_tokens as count_tokens
+    from holysheep_helpers.catalog.splitting import split_prompt as split_prompt
     from holysheep_helpers.client.budget import BudgetError as BudgetError
     from holysheep_helpers.client.budget import Estimate as Estimate
     from holysheep_helpers.client.budget import estimate as estimate
@@ -167,7 +167,7 @@ _HOME = {
     "StalePriceWarning": "pricing.calls",
     "Stream": "client.chat",
     "TimedStream": "latency.data",
-    "TokenCount": "catalog.tokens",
+    "TokenCount": "catalog.splitting",
     "UnexpectedReplyError": "exceptions",
     "UnknownPriceError": "exceptions",
     "afailover": "resilience.failover",
@@ -191,7 +191,7 @@ _HOME = {
     "connect": "client.connect",
     "cost_of": "pricing.calls",
     "cost_panel": "costs.panel",
-    "count_tokens": "catalog.tokens",
+    "count_tokens": "catalog.splitting",
     "crossover": "costs.moves",
     "customer_messages": "lessons.tables",
     "diagnose": "diagnosis.diagnose",
@@ -234,7 +234,7 @@ _HOME = {
     "roi": "costs.moves",
     "runway": "costs.moves",
     "sensitivity": "costs.moves",
-    "split_prompt": "catalog.tokens",
+    "split_prompt": "catalog.splitting",
     "stream": "client.chat",
     "stream_panel": "lessons.panels",
     "to_krw": "pricing.calls",

@@ -19,14 +19,8 @@ from holysheep_helpers import catalog
 from holysheep_helpers._checks import check_whole
 from holysheep_helpers.batches.batch import Money, batch
 from holysheep_helpers.batches.results import BatchItem, BatchResult
-from holysheep_helpers.catalog.tokens import (
-    MESSAGE_FRAME,
-    REPLY_FRAME,
-    Counter,
-    check_text,
-    counter_for,
-    split_spans,
-)
+from holysheep_helpers.catalog.splitting import Counter, check_text, counter_for, split_spans
+from holysheep_helpers.catalog.tokens import MESSAGE_FRAME, REPLY_FRAME
 from holysheep_helpers.client.budget import BudgetError, Estimate, checked_usd, most_usd, unpriced
 from holysheep_helpers.client.chat import CutShortWarning
 from holysheep_helpers.client.gateway import Gateway, async_client, is_live

@@ -17,7 +17,7 @@ from holysheep_helpers import catalog
 from holysheep_helpers._checks import check_whole
 from holysheep_helpers.batches.long_prompts import LongPlan
 from holysheep_helpers.batches.results import BatchItem, BatchResult
-from holysheep_helpers.catalog.tokens import check_text, counter_for
+from holysheep_helpers.catalog.splitting import check_text, counter_for
 from holysheep_helpers.exceptions import InputError
 from holysheep_helpers.notebook.figures import (
     BLACK,

@@ -18,7 +18,7 @@ import openai
 from holysheep_helpers import catalog
 from holysheep_helpers._checks import is_loopback
 from holysheep_helpers.catalog import BASE_URL
-from holysheep_helpers.catalog.tokens import count_tokens
+from holysheep_helpers.catalog.splitting import count_tokens
 from holysheep_helpers.costs.months import monthly_cost
 from holysheep_helpers.lessons.tables import customer_messages
 from holysheep_helpers.pricing.calls import to_krw

@@ -13,7 +13,7 @@ from openai.types import CompletionUsage
 import holysheep_helpers as hs
 from holysheep_helpers.batches import long_prompts
 from holysheep_helpers.batches.long_prompts import rounds_of
-from holysheep_helpers.catalog.tokens import counter_for
+from holysheep_helpers.catalog.splitting import counter_for
 from tests.support.texts import DO, SMALL, TEXT
 
 

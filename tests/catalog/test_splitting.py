@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import holysheep_helpers as hs
-from holysheep_helpers.catalog import tokens
-from holysheep_helpers.catalog.tokens import Part, counter_for, split_spans
+from holysheep_helpers.catalog import splitting
+from holysheep_helpers.catalog.splitting import Part, counter_for, split_spans
 
 TEKKEN = counter_for("mistral-small-2603").at_most
 
@@ -110,7 +110,7 @@ LONG = {
     "korean without spaces": "주문한물건이아직오지않았습니다언제받을수있나요",
     "english": "The order has not arrived. When will it be here?\n\n",
     "emoji": "👩‍👩‍👧‍👦👍🇰🇷",
-    "code": Path(tokens.__file__).read_text("utf-8"),
+    "code": Path(splitting.__file__).read_text("utf-8"),
     "base64": base64.b64encode(Random(0).randbytes(75_000)).decode(),
     "one letter": "a",
     "spaces": " ",

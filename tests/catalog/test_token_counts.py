@@ -14,7 +14,7 @@ import pytest
 from mistral_common.tokens.tokenizers.mistral import MistralTokenizer
 
 import holysheep_helpers as hs
-from holysheep_helpers.catalog import tokens
+from holysheep_helpers.catalog import splitting, tokens
 from tests.support.texts import ENGLISH, KOREAN
 
 DRAW = Random(0)
@@ -24,7 +24,7 @@ SAMPLES = {
     "korean": " ".join(KOREAN.values()),
     "korean without spaces": "".join(KOREAN.values()).replace(" ", ""),
     "english": " ".join(ENGLISH.values()),
-    "code": Path(tokens.__file__).read_text("utf-8"),
+    "code": Path(splitting.__file__).read_text("utf-8"),
     "base64": base64.b64encode(DRAW.randbytes(3000)).decode(),
     "hash": DRAW.randbytes(2000).hex(),
     "digits": "".join(str(DRAW.randrange(10)) for _ in range(2000)),
@@ -53,7 +53,7 @@ SAMPLES = {
 def installed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
     """``mistral-common``, there or not."""
     if request.param == "without":
-        monkeypatch.setattr(tokens, "find_spec", lambda name: None)
+        monkeypatch.setattr(splitting, "find_spec", lambda name: None)
     return request.param == "with"
 
 
@@ -77,7 +77,7 @@ def test_a_cautious_estimate_is_never_below_a_real_vocabulary(kind: str) -> None
 def test_on_ordinary_text_it_is_close(kind: str) -> None:
     real = hs.count_tokens(SAMPLES[kind]).tokens
     estimate = hs.count_tokens(SAMPLES[kind], model="gpt-4.1")
-    assert estimate.tokens == pytest.approx(real, rel=tokens.MARGIN_PERCENT / 100)
+    assert estimate.tokens == pytest.approx(real, rel=splitting.MARGIN_PERCENT / 100)
     assert estimate.at_most <= 1.4 * real
 
 
@@ -108,7 +108,7 @@ def test_other_models_are_estimated(model: str) -> None:
 
 
 def test_the_mock_counts_by_the_rule_for_every_model() -> None:
-    counter = tokens.counter_for("mistral-small-2603", by_mock=True)
+    counter = splitting.counter_for("mistral-small-2603", by_mock=True)
     assert counter.count is counter.at_most is tokens.count
     assert counter.exact
 

@@ -35,10 +35,6 @@ PENDING = {
     "plot_pace",
     "plot_parts",
     "plot_sweep",
-    # catalog
-    "TokenCount",
-    "count_tokens",
-    "split_prompt",
     # client
     "AsyncStream",
     "BudgetError",
