@@ -95,13 +95,15 @@ def run(command: list[str], env: dict[str, str] | None = None) -> int:
 
 
 def tool(module: str, function: str, *arguments):
-    """Call a function of a module in tools/ that needs no more than this file does."""
+    """Call a function of a module in tools/offline/, which needs no more than this file does."""
     if str(ROOT) not in sys.path:  # as with PYTHONSAFEPATH
         sys.path.insert(0, str(ROOT))
     try:
-        found = importlib.import_module(f"tools.{module}")
+        found = importlib.import_module(f"tools.offline.{module}")
     except ImportError:
-        raise SetupError(f"There is no tools{os.sep}{module}.py in {ROOT}.", UNPACK) from None
+        raise SetupError(
+            f"There is no {Path('tools', 'offline', module)}.py in {ROOT}.", UNPACK
+        ) from None
     try:
         return getattr(found, function)(*arguments)
     except found.FolderError as error:

@@ -1,1 +1,1 @@
-"""Programs that write files of this project, and what start.py needs for a room."""
+"""Programs that write or measure files of this project; offline/ is what start.py needs."""

@@ -13,7 +13,7 @@ import pytest
 import start
 from tests.support.offline_folder import FakeFilling, filled, prepare, project
 from tests.support.project import ROOT
-from tools import filling, wheels
+from tools.offline import filling, wheels
 
 
 @pytest.fixture

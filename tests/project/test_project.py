@@ -15,7 +15,8 @@ from packaging.specifiers import SpecifierSet
 
 import start
 from tests.support.project import ROOT, project_files
-from tools import links, wheels
+from tools import links
+from tools.offline import wheels
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 

@@ -12,7 +12,7 @@ import start
 from tests.support.offline_folder import filled, prepare, project
 from tests.support.project import ROOT
 from tests.support.setups import Environment, FakeRun
-from tools import filling, wheels
+from tools.offline import filling, wheels
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.support.setups import Environment, FakeRun
-from tools import filling, wheels
+from tools.offline import filling, wheels
 
 PROJECT = """\
 [build-system]

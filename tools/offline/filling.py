@@ -14,7 +14,7 @@ import tomllib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tools.wheels import LISTED, TARGETS, FolderError, needs, sha256, wheels_in
+from tools.offline.wheels import LISTED, TARGETS, FolderError, needs, sha256, wheels_in
 
 MACOS = "13.0"  # uv works the versions out for it, pip takes wheels for it and older ones
 GLIBC = [f"manylinux_2_{minor}_x86_64" for minor in range(28, 16, -1)]

@@ -1,0 +1,1 @@
+"""What start.py needs to fill a folder of wheels and to install from it; nothing else needed."""
