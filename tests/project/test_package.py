@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import ast
 import inspect
+import os
 import subprocess
 import sys
+import zipfile
+from importlib import import_module
+from pathlib import Path
 
 import pytest
 
@@ -50,19 +54,51 @@ def test_every_public_name_is_there_and_explained(name: str) -> None:
 
 
 def test_what_type_checkers_see_is_what_there_is() -> None:
-    tree = ast.parse((ROOT / "holysheep_helpers" / "__init__.py").read_text("utf-8"))
-    seen = {
-        alias.asname
+    tree = ast.parse((ROOT / "holysheep_helpers" / "__init__.pyi").read_text("utf-8"))
+    seen = [
+        (alias.name, alias.asname, f".{node.module or ''}")
         for node in ast.walk(tree)
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("holysheep")
+        if isinstance(node, ast.ImportFrom)
         for alias in node.names
-    }
-    assert seen == set(hs.__all__)
+    ]
+    assert all(name == public for name, public, _ in seen)
+    assert sorted(name for name, _, _ in seen) == hs.__all__  # each once
+    for name, _, module in seen:
+        if module != ".":
+            home = import_module(module, "holysheep_helpers")
+            assert getattr(hs, name) is getattr(home, name)
 
 
-def test_an_unknown_name_is_an_attribute_error() -> None:
-    with pytest.raises(AttributeError, match="has no attribute 'aks'"):
-        hs.aks  # noqa: B018  # pyright: ignore[reportAttributeAccessIssue]
+def test_the_package_works_from_a_zip_file(tmp_path: Path) -> None:
+    archive = tmp_path / "package.zip"
+    with zipfile.ZipFile(archive, "w") as zipped:
+        for file in project_files():
+            zipped.write(file, file.relative_to(ROOT))
+    program = "import holysheep_helpers as hs; print(hs.InputError.__module__, hs.__file__)"
+    done = subprocess.run(
+        [sys.executable, "-O", "-c", program],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(archive)},
+        capture_output=True,
+        encoding="utf-8",
+        timeout=60,
+    )
+    file = archive / "holysheep_helpers" / "__init__.py"
+    assert done.stdout == f"holysheep_helpers.exceptions {file}\n", done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [
+        ("asks", ". Did you mean 'ask'?"),
+        ("costof", ". Did you mean 'cost_of'?"),
+        ("x", ""),
+    ],
+)
+def test_an_unknown_name_is_an_attribute_error(name: str, nearest: str) -> None:
+    with pytest.raises(AttributeError) as caught:
+        getattr(hs, name)
+    assert str(caught.value) == f"module 'holysheep_helpers' has no attribute {name!r}{nearest}"
 
 
 @pytest.mark.parametrize(
