@@ -13,13 +13,12 @@ from typing import Any
 
 import httpx2
 import openai
-from openai.types import CompletionUsage
-from pydantic import BaseModel, Field, ValidationError
 
 from holysheep_helpers.batches.journal import Journal
 from holysheep_helpers.batches.pacing import Gate, Limit
 from holysheep_helpers.batches.results import Attempt, BatchItem, not_asked, recorded
 from holysheep_helpers.client.budget import BudgetError, Purse
+from holysheep_helpers.client.replies import ParsedReply, read_whole
 from holysheep_helpers.client.requests import Item
 from holysheep_helpers.diagnosis.diagnose import Diagnosis, add_advice, diagnose
 from holysheep_helpers.diagnosis.waiting import RETRY_AFTER, back_off_s
@@ -28,31 +27,6 @@ from holysheep_helpers.pricing.calls import cost_or_none
 from holysheep_helpers.resilience.circuit_breaker import CircuitBreaker, Permit
 
 _OPTIONS = {"extra_headers": "headers", "extra_query": "params", "timeout": "timeout"}
-
-
-class _Message(BaseModel):
-    content: str | None = None
-
-
-class _Choice(BaseModel):
-    message: _Message
-    finish_reason: str
-
-
-class Completion(BaseModel):
-    """What a batch reads of a chat completion: checked, and a third of the work of all of it."""
-
-    model: str
-    choices: list[_Choice] = Field(min_length=1)
-    usage: CompletionUsage | None = None
-
-    @property
-    def text(self) -> str:
-        return self.choices[0].message.content or ""
-
-    @property
-    def finish_reason(self) -> str:
-        return self.choices[0].finish_reason
 
 
 def chat_url(client: openai.AsyncOpenAI) -> str:
@@ -71,19 +45,6 @@ async def send(client: openai.AsyncOpenAI, url: str, item: Item) -> httpx2.Respo
     for name, value in item.options.items():
         options[_OPTIONS[name]] = value
     return await client.post(url, body=item.body, cast_to=httpx2.Response, options=options)
-
-
-def read(response: httpx2.Response, url: object) -> Completion:
-    """Raises ``UnexpectedReplyError`` if status 200 came with something else than a completion."""
-    try:
-        return Completion.model_validate_json(response.content)
-    except ValidationError as error:
-        kind = response.headers.get("content-type", "no content type")
-        raise UnexpectedReplyError(
-            f"{url} answered with status 200, but not with a whole chat completion ({kind}: "
-            f"{error.error_count()} things are off). A proxy's page, or a wrong address? Check it.",
-            page="json" not in kind,
-        ) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,15 +207,16 @@ class _Work:
             **self._times(),
         )
 
-    def answered(self, reply: Completion, request_id: str | None) -> BatchItem:
+    def answered(self, reply: ParsedReply, request_id: str | None) -> BatchItem:
+        usage, model = reply.usage, reply.model or ""
         return BatchItem(
             index=self.index,
             prompt=self.item.prompt,
             text=reply.text,
-            usage=reply.usage,
-            cost=cost_or_none(reply.usage, reply.model),
+            usage=usage,
+            cost=cost_or_none(usage, model),
             finish_reason=reply.finish_reason,
-            model=reply.model,
+            model=model,
             request_id=request_id,
             lost=self.lost,
             **self._times(),
@@ -373,7 +335,7 @@ class Asker:
         work.sent_s = self.clock()
         try:
             response = await send(self.client, self._url, item)
-            reply = read(response, self.client.base_url)
+            reply = read_whole(response, self.client.base_url)
         except BudgetError:  # the gateway's own budget refused it, before it was sent
             work.sent_s = None
             self._unpaid(work, "budget")
@@ -386,9 +348,9 @@ class Asker:
             self.gate.learn(response.headers, done=True)
         self.gate.went_well()
         self._limited_since_s = None
-        if note is not None and reply.usage is not None:
-            self.gate.tokens.correct(note, reply.usage.total_tokens)
         result = work.answered(reply, response.headers.get("x-request-id"))
+        if note is not None and result.usage is not None:
+            self.gate.tokens.correct(note, result.usage.total_tokens)
         self._settle(work, work.reserved if result.cost is None else result.cost)
         if self.journal is not None:
             try:

@@ -25,6 +25,7 @@ from holysheep_helpers.client.gateway import (
     in_time,
     sync_client,
 )
+from holysheep_helpers.client.replies import ParsedReply, is_event_stream, unexpected_reply
 from holysheep_helpers.client.requests import request_arguments, stream_arguments
 from holysheep_helpers.diagnosis.diagnose import add_advice
 from holysheep_helpers.exceptions import IncompleteStreamError, InputError, UnexpectedReplyError
@@ -137,18 +138,18 @@ def _reply(
     arguments: Mapping[str, Any],
     elapsed_s: float,
 ) -> Reply:
-    if not isinstance(completion, ChatCompletion) or not completion.choices:
-        raise UnexpectedReplyError(
-            f"{client.base_url} answered with status 200, but not with a chat completion (a "
-            f"{type(completion).__name__} came). A proxy's page, or a wrong address? Check it.",
+    said = ParsedReply(completion)
+    if not isinstance(completion, ChatCompletion) or not said.has_choice:
+        raise unexpected_reply(
+            client.base_url,
+            f"a chat completion (a {type(completion).__name__} came)",
             page=isinstance(completion, str),
         )
-    choice = completion.choices[0]
     reply = Reply(
-        text=choice.message.content or "",
-        usage=completion.usage,
-        cost=cost_or_none(completion.usage, completion.model),
-        finish_reason=choice.finish_reason,
+        text=said.text,
+        usage=said.usage,
+        cost=cost_or_none(said.usage, completion.model),
+        finish_reason=completion.choices[0].finish_reason,
         model=completion.model,
         request_id=completion._request_id,
         elapsed_s=elapsed_s,
@@ -175,8 +176,8 @@ def begin(client: openai.OpenAI, arguments: dict[str, Any], make: Callable[..., 
     except openai.OpenAIError as error:
         add_advice(error)
         raise
-    if not isinstance(raw, openai.Stream) or not is_event_stream(raw):
-        raise _no_stream(client)
+    if not isinstance(raw, openai.Stream) or not is_event_stream(raw.response):
+        raise unexpected_reply(client.base_url, "an event stream", page=True)
     return make(raw, arguments=arguments, start_s=start_s)
 
 
@@ -190,22 +191,9 @@ async def abegin(
     except openai.OpenAIError as error:
         add_advice(error)
         raise
-    if not isinstance(raw, openai.AsyncStream) or not is_event_stream(raw):
-        raise _no_stream(client)
+    if not isinstance(raw, openai.AsyncStream) or not is_event_stream(raw.response):
+        raise unexpected_reply(client.base_url, "an event stream", page=True)
     return make(raw, arguments=arguments, start_s=start_s)
-
-
-def is_event_stream(raw: openai.Stream[Any] | openai.AsyncStream[Any]) -> bool:
-    """Whether the server answered with an event stream: the SDK takes a page for an empty one."""
-    return "text/event-stream" in raw.response.headers.get("content-type", "")
-
-
-def _no_stream(client: openai.OpenAI | openai.AsyncOpenAI) -> UnexpectedReplyError:
-    return UnexpectedReplyError(
-        f"{client.base_url} answered with status 200, but not with an event stream. A proxy's "
-        "page, or a wrong address? Check it.",
-        page=True,
-    )
 
 
 class _Reading:
@@ -259,16 +247,14 @@ class _Reading:
         self._begun = True
 
     def _take(self, chunk: ChatCompletionChunk) -> str:
+        said = ParsedReply(chunk)
         self.chunks += 1
-        self.model = chunk.model or self.model
-        self.usage = chunk.usage or self.usage
+        self.model = said.model or self.model
+        self.usage = said.usage or self.usage
         if not self.complete:
             check_in_time(len(self.text))
-        if not chunk.choices:
-            return ""
-        choice = chunk.choices[0]
-        self.finish_reason = choice.finish_reason or self.finish_reason
-        text = choice.delta.content or ""
+        self.finish_reason = said.finish_reason or self.finish_reason
+        text = said.text
         if text:
             self.timeline.append((perf_counter() - self._start_s, text))
         return text

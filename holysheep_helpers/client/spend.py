@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from threading import Lock
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import httpx2
 from openai.types import CompletionUsage
 
+from holysheep_helpers.client.replies import (
+    EventStream,
+    ParsedReply,
+    is_event_stream,
+    parse_json,
+)
 from holysheep_helpers.exceptions import InputError
 from holysheep_helpers.pricing.calls import cost_or_none, has_stated_cost
 from holysheep_helpers.pricing.decimals import exactly, tidy
@@ -187,32 +192,32 @@ class _UsageReader:
 
     def __init__(self, spend: Spend, response: httpx2.Response) -> None:
         self._spend, self._label = spend, spend.label()
-        self._streamed = "text/event-stream" in response.headers.get("content-type", "")
-        self._rest = b""
-        self._last = b""
-        self._done = False
+        self._events = EventStream() if is_event_stream(response) else None
+        self._with_usage = b""  # the last event that has it, or the whole body
+        self._finished = False
 
     def feed(self, data: bytes) -> None:
-        if not self._streamed:
-            self._rest += data
+        if self._events is None:
+            self._with_usage += data
             return
-        *lines, self._rest = (self._rest + data).split(b"\n")
-        for line in lines:
-            if line.startswith(b"data:") and b'"usage"' in line:
-                self._last = line[5:]
+        for event in self._events.feed(data):
+            self._keep(event)
+
+    def _keep(self, event: bytes) -> None:
+        if b'"usage"' in event:
+            self._with_usage = event
 
     def finish(self) -> None:
-        if self._done:
+        if self._finished:
             return
-        self._done = True
-        try:
-            text = self._last if self._streamed else self._rest
-            body: Any = json.loads(text, parse_float=Decimal)  # a stated cost, digit by digit
-            usage = CompletionUsage.model_validate(body["usage"])
-            model = str(body["model"])
-        except (ValueError, TypeError, KeyError):
-            return  # no usage came: the call stays counted as unpriced
-        self._spend.used(usage, model, self._label)
+        self._finished = True
+        if self._events is not None:
+            self._keep(self._events.take_rest())
+        # A stated cost is read digit by digit, not as a float.
+        said = ParsedReply(parse_json(self._with_usage, parse_float=Decimal))
+        usage = said.usage
+        if usage is not None and said.model is not None:  # else the call stays unpriced
+            self._spend.used(usage, str(said.model), self._label)
 
 
 class _Tee(httpx2.SyncByteStream):

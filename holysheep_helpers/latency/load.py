@@ -13,16 +13,15 @@ from statistics import median
 from typing import Any
 
 import openai
-from openai.types.chat.chat_completion_chunk import ChoiceDelta
 
 from holysheep_helpers._checks import is_loopback
 from holysheep_helpers.client.budget import BudgetError
-from holysheep_helpers.client.chat import is_event_stream
 from holysheep_helpers.client.gateway import Gateway
+from holysheep_helpers.client.replies import ParsedReply, is_event_stream
 from holysheep_helpers.diagnosis.evidence import causes
 from holysheep_helpers.exceptions import IncompleteStreamError, InputError, UnexpectedReplyError
 from holysheep_helpers.latency.data import TimedStream
-from holysheep_helpers.latency.wire import Probe, facts_of, listed, probe, text_of
+from holysheep_helpers.latency.wire import Probe, facts_of, probe
 from holysheep_helpers.pricing.calls import cost_or_none
 
 FIRST_STAGGER_S = 0.1
@@ -115,23 +114,18 @@ async def _read(
         raise UnexpectedReplyError("Status 200, but no stream.")
     finished = False
     async with stream:
-        if not is_event_stream(stream):
+        if not is_event_stream(stream.response):
             raise UnexpectedReplyError("Status 200, but no event stream.")
         async for chunk in stream:
-            choices = listed(getattr(chunk, "choices", None))  # the SDK checks no shapes
-            if taken.handed_on_s is None and any(map(_has_text, choices)):
+            said = ParsedReply(chunk)
+            if taken.handed_on_s is None and (said.text or said.reasoning):
                 taken.handed_on_s = clock()
-            finished = finished or any(getattr(one, "finish_reason", None) for one in choices)
-            usage, model = getattr(chunk, "usage", None), getattr(chunk, "model", None)
+            finished = finished or bool(said.finish_reason)
+            usage = said.usage
             if usage is not None:
-                taken.cost_usd = cost_or_none(usage, str(model))
+                taken.cost_usd = cost_or_none(usage, str(said.model))
     if not finished:
         taken.error = IncompleteStreamError("The stream ended without a finish reason.", "")
-
-
-def _has_text(choice: object) -> bool:
-    delta = getattr(choice, "delta", None)
-    return isinstance(delta, ChoiceDelta) and text_of(dict(delta))[0] != ""
 
 
 @dataclass
