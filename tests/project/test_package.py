@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -67,6 +68,11 @@ def test_what_type_checkers_see_is_what_there_is() -> None:
         if module != ".":
             home = import_module(module, "holysheep_helpers")
             assert getattr(hs, name) is getattr(home, name)
+
+
+def test_the_type_test_uses_each_public_name() -> None:
+    source = (ROOT / "tests" / "typing" / "api.py").read_text("utf-8")
+    assert set(hs.__all__) - set(re.findall(r"\bhs\.(\w+)", source)) == set()
 
 
 def test_the_package_works_from_a_zip_file(tmp_path: Path) -> None:
