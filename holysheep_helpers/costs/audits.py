@@ -1,4 +1,4 @@
-"""Whether a published cost is possible at all, and what would make it true."""
+"""Whether a published cost or saving is possible at all, and what would make it true."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ from typing import TYPE_CHECKING
 
 from holysheep_helpers import catalog
 from holysheep_helpers.catalog import Price, PublishedMonth
-from holysheep_helpers.costs.months import usd_per_mtok
+from holysheep_helpers.costs.months import monthly_cost, usd_per_mtok
 from holysheep_helpers.exceptions import InputError
 from holysheep_helpers.pricing.calls import Prices, find_price
 from holysheep_helpers.pricing.decimals import (
+    EXACT,
     Exact,
     dollars,
     exactly,
     money,
     ratio,
+    rounded,
     share,
     tidy,
-    to_28_digits,
     volume,
 )
 
@@ -31,18 +32,27 @@ if TYPE_CHECKING:
 
 NO_INPUT, HALF, ALL_INPUT = Decimal(0), Decimal("0.5"), Decimal(1)
 
-
 SLIPS = (*(Decimal(10) ** power for power in (1, -1, 2, -2, 3, -3)), Decimal(12))
 """A volume may be off by these: a digit, two, thousands for millions, a year for a month."""
+
+HALF_A_POINT = Decimal("0.005")
+"""Half a percentage point: how exact a share was stated."""
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """A volume and a mix that cost what was claimed.
+    """A volume of tokens and a mix of input and output that cost what was claimed.
 
-    ``tokens`` are ``times`` those that were claimed; ``input_share`` is the prompts' part;
-    ``given`` names what was taken as given: ``"mix"`` (the volume was found), ``"volume"`` (the mix
-    was found), or ``"table"`` (both were found, out of several rows).
+    Attributes:
+        tokens: the number of tokens.
+        input_share: the prompts' part of the tokens, 0 to 1.
+        times: how many times the claimed volume that is; ``None`` if none was claimed.
+        given: what was taken as given: ``"mix"`` (the volume was found), ``"volume"`` (the mix was
+            found) or ``"table"`` (both were found, out of several rows).
+
+    Example:
+        >>> print(hs.audit_claim("550", "gpt-4.1", 10_000_000).explains[0])
+        100M tokens (10 times the stated volume) at 50/50
     """
 
     tokens: Decimal
@@ -51,18 +61,31 @@ class Explanation:
     given: str
 
     def __str__(self) -> str:
-        times = "" if self.times is None or self.times == 1 else f" ({_times(self.times)})"
+        off = self.times is not None and self.times != 1
+        times = f" ({self.times:,.4g} times the stated volume)" if off else ""
         return f"{_tokens(self.tokens)} tokens{times} at {_mix(self.input_share)}"
 
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """Whether ``usd`` can be what ``tokens`` of ``model`` cost.
+    """Whether a number of tokens can cost what was claimed.
 
-    ``lowest_usd`` and ``highest_usd`` are what they cost at the cheapest and the dearest mix (the
-    same where a mix was given), ``possible`` whether ``usd`` lies between them, to its own last
-    digit. ``explains`` are volumes and mixes that would give it, the most likely one first:
-    a volume that is off by a round factor and then has a round mix.
+    Attributes:
+        usd: the cost that was claimed, in USD.
+        model: the id of the model.
+        tokens: the tokens that were claimed.
+        input_share: the prompts' part of the tokens, 0 to 1; ``None`` if every mix was tried.
+        lowest_usd: what the tokens cost at the cheapest mix, in USD.
+        highest_usd: what they cost at the most expensive mix, in USD.
+        possible: whether ``usd`` lies between them, to its own last digit.
+        explains: volumes and mixes that cost ``usd``, the most likely one first: a volume that is
+            off by a round factor and then has a round mix.
+        price: the price that was taken, with its source and day.
+
+    Example:
+        >>> audit = hs.audit_claim("550", "gpt-4.1", 10_000_000)
+        >>> audit.possible, audit.highest_usd
+        (False, Decimal('80.00'))
     """
 
     usd: Decimal
@@ -76,17 +99,18 @@ class Audit:
     price: Price
 
     def __str__(self) -> str:
+        every_mix = self.input_share is None
         claim = f"{_usd(self.usd)} for {_tokens(self.tokens)} tokens of {self.model}"
-        at = "" if self.input_share is None else f" at {_mix(self.input_share)}"
+        claim += "" if self.input_share is None else f" at {_mix(self.input_share)}"
         if self.possible:
-            how = f": {self.explains[0]}" if self.input_share is None and self.explains else ""
-            return f"{claim}{at} is possible{how}."
+            how = f": {self.explains[0]}" if every_mix and self.explains else ""
+            return f"{claim} is possible{how}."
         between = _usd(self.lowest_usd)
         if self.lowest_usd != self.highest_usd:
-            between += f" to {_usd(self.highest_usd)}, whatever "
-            between += "the mix" if self.input_share is None else "is cached"
+            whatever = "the mix" if every_mix else "is cached"
+            between += f" to {_usd(self.highest_usd)}, whatever {whatever}"
         would = f"; it is what {self.explains[0]} cost" if self.explains else ""
-        return f"{claim}{at} can't be: that costs {between}{would}."
+        return f"{claim} can't be: that costs {between}{would}."
 
 
 def audit_claim(
@@ -97,38 +121,160 @@ def audit_claim(
     *,
     prices: Prices = "published",
 ) -> Audit:
-    """Whether a stated cost is possible at all, and which volume or mix would give it.
+    """Check whether a stated cost is possible, and which volume or mix would give it.
 
-    Without an ``input_share`` every mix is tried, from all output to all input; where a price for
-    cached tokens is known, the lowest cost is that of prompts that all are cached. ``usd`` is taken
-    for as exact as its last digit: "550" is 549.50 to 550.50, "142.50" half a cent more or less.
+    Where a price for cached tokens is known, the lowest cost is that of prompts that all come out
+    of a cache.
 
-    Raises ``InputError`` for a float, a negative amount, a share outside 0 to 1, and
-    ``UnknownPriceError``.
+    Args:
+        usd: the cost that was stated, in USD. It is taken for as exact as its last digit: "550" is
+            549.50 to 550.50, "142.50" half a cent more or less.
+        model: the id of the model.
+        tokens: the tokens that were stated, prompts and answers together.
+        input_share: the prompts' part of the tokens, 0 to 1. Default: every mix is tried, from all
+            output to all input.
+        prices: ``"published"`` or ``"direct"``, as in ``hs.monthly_cost``.
+
+    Returns:
+        An ``Audit``.
+
+    Raises:
+        InputError: an amount is a float or below 0, or the share is not from 0 to 1.
+        UnknownPriceError: no price is known for this model.
+
+    Example:
+        >>> print(hs.audit_claim("550", "gpt-4.1", 10_000_000))
+        550.00 USD for 10M tokens of gpt-4.1 can't be: that costs 30.00 USD to 80.00 USD, whatever
+        the mix; it is what 100M tokens (10 times the stated volume) at 50/50 cost.
     """
     price = find_price(model, prices)
     claimed, stated = money("usd", usd), volume("tokens", tokens)
     mix = None if input_share is None else share("input_share", input_share)
     mixes = (NO_INPUT, ALL_INPUT) if mix is None else (mix,)
-    ends = [
-        usd_per_mtok(price, end, cached) for end in mixes for cached in (Decimal(0), Decimal(1))
-    ]
+    ends = [usd_per_mtok(price, end, Decimal(cached)) for end in mixes for cached in (0, 1)]
     with exactly():
         lowest, highest = (dollars(stated * end.scaleb(-6)) for end in (min(ends), max(ends)))
-        slack = half_a_digit(claimed)
+        slack = _half_a_digit(claimed)
         possible = lowest - slack <= claimed <= highest + slack
-    with to_28_digits():
-        explains = _explained(claimed, price, stated, mix)
-    return Audit(
-        claimed, model, tidy(stated), mix, lowest, highest, possible, explains, price
-    )  # fmt: skip
+    explains = _explained(claimed, price, stated, mix)
+    return Audit(claimed, model, tidy(stated), mix, lowest, highest, possible, explains, price)
 
 
-def half_a_digit(amount: Decimal) -> Decimal:
-    """Half of the amount's last digit, half a dollar at most: how exact it was stated."""
-    exponent = amount.as_tuple().exponent
-    assert isinstance(exponent, int)
-    return Decimal(5).scaleb(min(exponent, 0) - 1)
+def audit_table(rows: Iterable[PublishedMonth] | None = None) -> DataFrame:
+    """Check a table of monthly costs, row by row.
+
+    Args:
+        rows: the rows of the table. Default: the published ones,
+            ``hs.catalog.published_months()``.
+
+    Returns:
+        A ``DataFrame`` with a row for each model and the columns ``tokens`` and ``usd`` as
+        published; ``at_half_usd``, what that volume costs at 50/50; ``lowest_usd`` and
+        ``highest_usd``, what it costs at any mix; ``possible``; ``explains``, in words the volume
+        and mix that would give the figure; ``times`` and ``input_share`` of that.
+
+    Raises:
+        InputError: there are no rows.
+        UnknownPriceError: no price is known for one of the models.
+
+    Example:
+        >>> hs.audit_table()["possible"].tolist()
+        [False, False, False, False, False]
+    """
+    from pandas import DataFrame, Index
+
+    table = _rows(rows)
+    found = []
+    for row in table:
+        audit = audit_claim(row.usd, row.model, row.tokens)
+        first = audit.explains[0] if audit.explains else None
+        found.append({
+            "tokens": row.tokens,
+            "usd": row.usd,
+            "at_half_usd": monthly_cost(row.model, row.tokens, input_share=HALF).usd,
+            "lowest_usd": audit.lowest_usd,
+            "highest_usd": audit.highest_usd,
+            "possible": audit.possible,
+            "explains": str(first or ""),
+            "times": first and first.times,
+            "input_share": first and first.input_share,
+        })  # fmt: skip
+    return DataFrame(found, index=Index([row.model for row in table], name="model"), dtype=object)
+
+
+def common_volume(rows: Iterable[PublishedMonth] | None = None) -> Explanation | None:
+    """Find the one volume and mix that explain all rows of a table of costs.
+
+    Nothing is assumed of either. Each row says ``input * x + output * y = usd`` of the tokens in
+    and out, to half of its last digit up and down: a strip. Where all strips overlap, and ``x`` and
+    ``y`` are not below 0, is an area whose corners are among the crossings of their borders. Its
+    middle is taken, in round numbers where those fit.
+
+    Args:
+        rows: the rows of the table. Default: the published ones,
+            ``hs.catalog.published_months()``.
+
+    Returns:
+        An ``Explanation``, whose ``times`` is in terms of the volume that the first row states;
+        ``None`` if no volume and mix explain all rows.
+
+    Raises:
+        InputError: there are no rows, or all have the same price, which leaves volume and mix open.
+        UnknownPriceError: no price is known for one of the models.
+
+    Example:
+        >>> print(hs.common_volume())
+        100M tokens (10 times the stated volume) at 50/50
+    """
+    table = _rows(rows)
+    claims = [(row.usd, find_price(row.model)) for row in table]
+    corners = _corners(claims)
+    into, out = (sum((corner[i] for corner in corners), Fraction(0)) for i in (0, 1))
+    if not into + out:
+        return None
+    middle = (into + out) / len(corners), into / (into + out)
+    tokens, mix = (ratio(value.numerator, value.denominator) for value in middle)
+    options = [(_to_digits(tokens, digits + 1), rounded(mix, digits)) for digits in (1, 2)]
+    found = _first_true(claims, [*options, (tokens, mix)])
+    if found is None:
+        return None
+    stated = table[0].tokens
+    return Explanation(*found, ratio(found[0], stated) if stated else None, "table")
+
+
+def _rows(rows: Iterable[PublishedMonth] | None) -> list[PublishedMonth]:
+    table = list(catalog.published_months() if rows is None else rows)
+    if not table:
+        raise InputError(
+            "No rows were given: a table has one at least. Leave it out for the published."
+        )
+    return table
+
+
+def _corners(claims: Sequence[tuple[Decimal, Price]]) -> set[tuple[Fraction, Fraction]]:
+    """The corners of what all rows allow, in tokens in and out."""
+    strips = [
+        (
+            Fraction(price.input_usd_per_mtok),
+            Fraction(price.output_usd_per_mtok),
+            *(Fraction(usd + sign * _half_a_digit(usd)) * 10**6 for sign in (-1, 1)),
+        )
+        for usd, price in claims
+    ]
+    if all(a * d == b * c for (a, b, *_), (c, d, *_) in combinations(strips, 2)):
+        raise InputError(
+            "Rows of one price leave volume and mix open: give two models at least, or use "
+            "hs.audit_claim()."
+        )
+    borders = [(a, b, end) for a, b, *ends in strips for end in ends]
+    borders += [(Fraction(1), Fraction(0), Fraction(0)), (Fraction(0), Fraction(1), Fraction(0))]
+    corners = set()
+    for (a, b, e), (c, d, f) in combinations(borders, 2):
+        if det := a * d - b * c:
+            x, y = (d * e - b * f) / det, (a * f - c * e) / det
+            if min(x, y) >= 0 and all(low <= p * x + q * y <= top for p, q, low, top in strips):
+                corners.add((x, y))
+    return corners
 
 
 def _explained(
@@ -137,7 +283,7 @@ def _explained(
     """Volumes and mixes that cost so much, those first that need the least to be wrong."""
     found = []
     for times in (Decimal(1), *(SLIPS if mix is None else ())):
-        then = tidy(tokens * times)
+        then = tidy(EXACT.multiply(tokens, times))
         at = _mix_for(usd, price, then)
         if at is not None:
             found.append(Explanation(then, at, times, "volume"))
@@ -148,7 +294,7 @@ def _explained(
             found.append(Explanation(needed, tidy(at), times, "mix"))
 
     def wrong(one: Explanation) -> tuple[int, bool]:
-        is_round = one.input_share == round(one.input_share, 2)
+        is_round = one.input_share == rounded(one.input_share, 2)
         degree = 1 if one.times in SLIPS and is_round else 4
         if one.times == 1:
             degree = 0 if mix in (None, one.input_share) else 2 if is_round else 3
@@ -167,12 +313,9 @@ def _mix_for(usd: Decimal, price: Price, tokens: Decimal) -> Decimal | None:
         return None
     with exactly():
         exact = ratio(out * tokens - usd * 1_000_000, (out - into) * tokens)
-    if not -1 < exact < 2:  # far from any mix, and maybe too long to be rounded
-        return None
-    for digits in (1, 2):
-        rounded = round(exact, digits)
-        if 0 <= rounded <= 1 and costs(usd, price, tokens, rounded):
-            return tidy(rounded)
+    found = _first_true([(usd, price)], [(tokens, rounded(exact, digits)) for digits in (1, 2)])
+    if found is not None:
+        return found[1]
     return exact if 0 <= exact <= 1 else None
 
 
@@ -181,24 +324,37 @@ def _volume_for(usd: Decimal, price: Price, mix: Decimal) -> Decimal | None:
     each = usd_per_mtok(price, mix)
     if not each or not usd:
         return None
-    exact = ratio(usd.scaleb(6), each)
-    for digits in (1, 2, 3, 4):
-        rounded = to_digits(exact, digits)
-        if costs(usd, price, rounded, mix):
-            return tidy(rounded)
-    return exact
+    exact = ratio(usd.scaleb(6, EXACT), each)
+    options = [(_to_digits(exact, digits), mix) for digits in (1, 2, 3, 4)]
+    found = _first_true([(usd, price)], options)
+    return exact if found is None else found[0]
 
 
-def costs(usd: Decimal, price: Price, tokens: Decimal, mix: Decimal) -> bool:
-    """Whether that is what it costs, to the last digit that was stated."""
-    with exactly():
-        cost = usd_per_mtok(price, mix) * tokens.scaleb(-6)
-        return abs(cost - usd) <= half_a_digit(usd)
+def _first_true(
+    claims: Sequence[tuple[Decimal, Price]], options: Iterable[tuple[Decimal, Decimal]]
+) -> tuple[Decimal, Decimal] | None:
+    """The first volume and mix that cost all that was claimed, to the last digit stated."""
+    for tokens, mix in options:
+        with exactly():
+            fits = 0 <= mix <= 1 and all(
+                abs(usd_per_mtok(price, mix) * tokens.scaleb(-6) - usd) <= _half_a_digit(usd)
+                for usd, price in claims
+            )
+        if fits:
+            return tidy(tokens), tidy(mix)
+    return None
 
 
-def to_digits(value: Decimal, digits: int) -> Decimal:
+def _half_a_digit(amount: Decimal) -> Decimal:
+    """Half of the amount's last digit, half a dollar at most: how exact it was stated."""
+    exponent = amount.as_tuple().exponent
+    assert isinstance(exponent, int)
+    return Decimal(5).scaleb(min(exponent, 0) - 1, EXACT)
+
+
+def _to_digits(value: Decimal, digits: int) -> Decimal:
     """Rounded to so many significant digits."""
-    return round(value, digits - 1 - value.adjusted())
+    return rounded(value, digits - 1 - value.adjusted())
 
 
 def _usd(amount: Decimal) -> str:
@@ -210,123 +366,29 @@ def _tokens(tokens: Decimal) -> str:
     return f"{millions:,}M" if millions and not rest else f"{tokens:,.0f}"
 
 
-def _mix(input_share: Decimal) -> str:
-    if input_share == HALF:
-        return "50/50"
-    return f"{input_share:.1%} input"
-
-
-def _times(times: Decimal) -> str:
-    return f"{times:,.4g} times the stated volume"
-
-
-def common_volume(rows: Iterable[PublishedMonth] | None = None) -> Explanation | None:
-    """The one volume and mix that explain all rows of a table of costs, ``None`` if none does.
-
-    Nothing is assumed of either. Each row says ``input * x + output * y = usd`` of the tokens in
-    and out, to half of its last digit up and down: a strip. Where all strips overlap, and ``x`` and
-    ``y`` are not below 0, is an area whose corners are among the crossings of their borders; its
-    middle is taken, in round numbers where those fit. ``times`` is in terms of the volume that the
-    first row states. ``rows`` are the published ones unless given.
-
-    Raises ``InputError`` for rows of one price alone, which leave volume and mix open.
-    """
-    table = _rows(rows)
-    prices = [find_price(row.model) for row in table]
-    corners = _corners([(row.usd, price) for row, price in zip(table, prices, strict=True)])
-    into, out = (sum((corner[i] for corner in corners), Fraction(0)) for i in (0, 1))
-    if not into + out:
-        return None
-    tokens, mix = (into + out) / len(corners), into / (into + out)
-    as_decimal = [ratio(value.numerator, value.denominator) for value in (tokens, mix)]
-    stated = table[0].tokens
-    for volume_, at in _rounder(*as_decimal):
-        if all(costs(r.usd, p, volume_, at) for r, p in zip(table, prices, strict=True)):
-            times = ratio(volume_, stated) if stated else None
-            return Explanation(tidy(volume_), at, times, "table")
-    return None
-
-
-def _corners(rows: Sequence[tuple[Decimal, Price]]) -> set[tuple[Fraction, Fraction]]:
-    """The corners of what all rows allow, in tokens in and out."""
-    strips = [
-        (
-            Fraction(price.input_usd_per_mtok),
-            Fraction(price.output_usd_per_mtok),
-            *(Fraction(usd + sign * half_a_digit(usd)) * 10**6 for sign in (-1, 1)),
-        )
-        for usd, price in rows
-    ]
-    if all(a * d == b * c for (a, b, *_), (c, d, *_) in combinations(strips, 2)):
-        raise InputError(
-            "Rows of one price leave volume and mix open: give two models at least, or use "
-            "hs.audit_claim()."
-        )
-    borders = [(a, b, end) for a, b, *ends in strips for end in ends]
-    borders += [(Fraction(1), Fraction(0), Fraction(0)), (Fraction(0), Fraction(1), Fraction(0))]
-    corners = set()
-    for (a, b, e), (c, d, f) in combinations(borders, 2):
-        if det := a * d - b * c:
-            x, y = (d * e - b * f) / det, (a * f - c * e) / det
-            if min(x, y) >= 0 and all(low <= p * x + q * y <= top for p, q, low, top in strips):
-                corners.add((x, y))
-    return corners
-
-
-def _rounder(tokens: Decimal, mix: Decimal) -> Iterable[tuple[Decimal, Decimal]]:
-    """The same in round numbers first: a table's own figures are rounded."""
-    for digits in (1, 2):
-        yield to_digits(tokens, digits + 1), tidy(round(mix, digits))
-    yield tokens, mix
-
-
-def audit_table(rows: Iterable[PublishedMonth] | None = None) -> DataFrame:
-    """The published table of monthly costs, audited row by row (``rows`` of your own if given).
-
-    Columns: ``tokens`` and ``usd`` as published; ``at_half_usd``, what that volume costs at 50/50;
-    ``lowest_usd`` and ``highest_usd``, what it costs at any mix; ``possible``; ``explains``, in
-    words the volume and mix that would give the figure; ``times`` and ``input_share`` of that.
-    """
-    from pandas import DataFrame, Index
-
-    table = _rows(rows)
-    audits = [audit_claim(row.usd, row.model, row.tokens) for row in table]
-    first = [audit.explains[0] if audit.explains else None for audit in audits]
-    with exactly():
-        halves = [
-            dollars(usd_per_mtok(audit.price, HALF) * audit.tokens.scaleb(-6)) for audit in audits
-        ]
-    columns = {
-        "tokens": [row.tokens for row in table],
-        "usd": [row.usd for row in table],
-        "at_half_usd": halves,
-        "lowest_usd": [audit.lowest_usd for audit in audits],
-        "highest_usd": [audit.highest_usd for audit in audits],
-        "possible": [audit.possible for audit in audits],
-        "explains": [str(one) if one else "" for one in first],
-        "times": [one.times if one else None for one in first],
-        "input_share": [one.input_share if one else None for one in first],
-    }
-    return DataFrame(columns, index=Index([row.model for row in table], name="model"), dtype=object)
-
-
-def _rows(rows: Iterable[PublishedMonth] | None) -> list[PublishedMonth]:
-    table = list(catalog.published_months() if rows is None else rows)
-    if not table:
-        raise InputError(
-            "No rows were given: a table has one at least. Leave it out for the published."
-        )
-    return table
+def _mix(input_share: Decimal, digits: int = 1) -> str:
+    return "50/50" if input_share == HALF else f"{input_share:.{digits}%} input"
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What ``model`` saves against ``other``, beside the ``claimed`` share of its cost.
+    """What one model saves against another, beside the share that was claimed.
 
-    ``saving_share`` is what it saves at ``input_share``, below 0 where it costs more;
-    ``lowest_share`` and ``highest_share`` are the least and the most at any mix; ``usd`` and
-    ``other_usd`` what a million tokens of the mix cost. ``possible``: some mix saves what was
-    claimed; ``holds``: this one does, to a percentage point's half.
+    Attributes:
+        model: the id of the model that is said to be cheaper.
+        other: the id of the model that it is compared with.
+        claimed: the share of the cost that it is said to save, 0 to 1.
+        input_share: the prompts' part of the tokens, 0 to 1.
+        usd: what a million tokens of that mix cost with ``model``, in USD.
+        other_usd: the same with ``other``.
+        saving_share: the share that it saves at that mix; below 0 where it costs more.
+        lowest_share: the least that it saves at any mix.
+        highest_share: the most that it saves at any mix.
+
+    Example:
+        >>> claim = hs.audit_comparison("mistral-small-2603", "gpt-4.1", cheaper_by="0.93")
+        >>> claim.holds, claim.possible
+        (True, True)
     """
 
     model: str
@@ -341,36 +403,35 @@ class Comparison:
 
     @property
     def holds(self) -> bool:
+        """Whether this mix saves what was claimed, to half a percentage point."""
         return self._lies_between(self.saving_share, self.saving_share)
 
     @property
     def possible(self) -> bool:
+        """Whether any mix saves what was claimed, to half a percentage point."""
         return self._lies_between(self.lowest_share, self.highest_share)
 
     def _lies_between(self, low: Decimal, high: Decimal) -> bool:
         with exactly():
-            return low - _HALF_A_POINT <= self.claimed <= high + _HALF_A_POINT
+            return low - HALF_A_POINT <= self.claimed <= high + HALF_A_POINT
 
     def __str__(self) -> str:
-        mix = "50/50" if self.input_share == HALF else f"{self.input_share:.0%} input"
         found = (
-            f"{self.model} costs {said(self.saving_share)} than {self.other} at {mix}: "
-            f"{self.usd} against {self.other_usd} USD for a million tokens"
+            f"{self.model} costs {_saved(self.saving_share)} than {self.other} at "
+            f"{_mix(self.input_share, 0)}: {self.usd} against {self.other_usd} USD for a million "
+            f"tokens; {_saved(self.claimed)} was claimed"
         )
-        claim = f"{said(self.claimed)} was claimed"
         if self.holds:
-            return f"True: {found}; {claim}."
-        ends = f"from {said(self.lowest_share)} to {said(self.highest_share)}"
+            return f"True: {found}."
+        ends = f"over all mixes it is from {_saved(self.lowest_share)} to "
+        ends += _saved(self.highest_share)
         if self.possible:
-            return f"Not at this mix: {found}; {claim}; over all mixes it is {ends}."
+            return f"Not at this mix: {found}; {ends}."
         wrong = "Too modest" if self.claimed < self.lowest_share else "Wrong"
-        return f"{wrong} at every mix: {found}; {claim}; over all mixes it is {ends}."
+        return f"{wrong} at every mix: {found}; {ends}."
 
 
-_HALF_A_POINT = Decimal("0.005")
-
-
-def said(saving: Decimal) -> str:
+def _saved(saving: Decimal) -> str:
     """A saving in words: 0.4 is 40% less, -0.63 is 63% more."""
     return f"{saving.copy_abs():.0%} {'less' if saving >= 0 else 'more'}"
 
@@ -383,23 +444,34 @@ def audit_comparison(
     input_share: Exact = "0.5",
     prices: Prices = "published",
 ) -> Comparison:
-    """Whether ``model`` is cheaper than ``other`` by a share, "40% cheaper": 0.4, say.
+    """Check whether one model is as much cheaper than another as was claimed.
 
-    ``1 - cost / other's cost`` at ``input_share``, and its least and its most over all mixes. Those
-    are at the two ends, all output and all input: the quotient of two mixes moves one way only.
+    The saving is ``1 - cost / other's cost``. Its least and its most over all mixes are at the two
+    ends, all output and all input, for the quotient of two mixes moves one way only.
 
-    Raises ``InputError`` for a float or a share outside 0 to 1, and ``UnknownPriceError``.
+    Args:
+        model: the id of the model that is said to be cheaper.
+        other: the id of the model that it is compared with.
+        cheaper_by: the share of the cost that it is said to save: "0.4" for "40% cheaper".
+        input_share: the prompts' part of the tokens, 0 to 1. Default: half.
+        prices: ``"published"`` or ``"direct"``, as in ``hs.monthly_cost``.
+
+    Returns:
+        A ``Comparison``.
+
+    Raises:
+        InputError: a share is a float, or not from 0 to 1.
+        UnknownPriceError: no price is known for one of the models.
+
+    Example:
+        >>> claim = hs.audit_comparison("mistral-small-2603", "deepseek-v3.2", cheaper_by="0.4")
+        >>> print(claim)
+        Wrong at every mix: mistral-small-2603 costs 63% more than deepseek-v3.2 at 50/50: 0.40
+        against 0.245 USD for a million tokens; 40% less was claimed; over all mixes it is from
+        186% more to 43% more.
     """
     mine, theirs = find_price(model, prices), find_price(other, prices)
     claimed, mix = share("cheaper_by", cheaper_by), share("input_share", input_share)
-
-    def saved(at: Decimal) -> Decimal:
-        one, two = usd_per_mtok(mine, at), usd_per_mtok(theirs, at)
-        with exactly():
-            return ratio(two - one, two)
-
-    ends = sorted((saved(Decimal(0)), saved(Decimal(1))))
-    return Comparison(
-        model, other, claimed, mix, usd_per_mtok(mine, mix), usd_per_mtok(theirs, mix),
-        saved(mix), *ends,
-    )  # fmt: skip
+    usd = [(usd_per_mtok(mine, at), usd_per_mtok(theirs, at)) for at in (mix, NO_INPUT, ALL_INPUT)]
+    saved, *ends = (ratio(EXACT.subtract(two, one), two) for one, two in usd)
+    return Comparison(model, other, claimed, mix, *usd[0], saved, *sorted(ends))

@@ -1,4 +1,4 @@
-"""What a month costs, and what a year does: volume, mix, cached share, growth."""
+"""What a month of tokens costs, what models cost side by side, and the premium on direct prices."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ from holysheep_helpers import catalog
 from holysheep_helpers.catalog import ExchangeRate, Price
 from holysheep_helpers.exceptions import InputError
 from holysheep_helpers.pricing.calls import (
-    Offer,
     Prices,
     direct_price,
     find_price,
     list_source,
     offers,
+    priced_models,
     to_krw,
     warn_if_stale,
 )
 from holysheep_helpers.pricing.decimals import (
+    EXACT,
     Exact,
     dollars,
     exactly,
@@ -36,18 +37,29 @@ from holysheep_helpers.pricing.decimals import (
 )
 
 if TYPE_CHECKING:
-    from decimal import Decimal
-
     from pandas import DataFrame
+
+MIXES = ("0", "0.5", "1")
 
 
 @dataclass(frozen=True, slots=True)
 class MonthlyCost:
-    """What ``tokens`` of one model cost: exact ``Decimal`` in US dollars.
+    """What a number of tokens of one model costs in a month. All amounts are exact ``Decimal``.
 
-    ``usd`` is the sum of ``input_usd`` (prompts that came out of no cache), ``cached_usd`` and
-    ``output_usd``; ``input_share`` is the part of the tokens that is prompt, ``cached_share`` the
-    part of the prompts that came out of a cache; ``price`` has its source and day.
+    Attributes:
+        model: the id of the model.
+        tokens: tokens a month, prompts and answers together.
+        input_share: the part of the tokens that is prompt, 0 to 1.
+        cached_share: the part of the prompts that comes out of a cache, 0 to 1.
+        input_usd: the cost of the prompts that came out of no cache, in USD.
+        cached_usd: the cost of the prompts that came out of a cache, in USD.
+        output_usd: the cost of the answers, in USD.
+        price: the price that was taken, with its source and day.
+
+    Example:
+        >>> month = hs.monthly_cost("gpt-4.1", 10_000_000)
+        >>> month.usd, month.input_usd, month.output_usd
+        (Decimal('55.00'), Decimal('15.00'), Decimal('40.00'))
     """
 
     model: str
@@ -61,6 +73,7 @@ class MonthlyCost:
 
     @property
     def usd(self) -> Decimal:
+        """The sum of the three parts, in USD."""
         with exactly():
             return dollars(self.input_usd + self.cached_usd + self.output_usd)
 
@@ -81,26 +94,41 @@ def monthly_cost(
     prices: Prices = "published",
     today: date | None = None,
 ) -> MonthlyCost:
-    """What so many tokens a month cost: ``tokens * share * price / 10**6`` for each of three parts.
+    """Work out what a number of tokens a month costs with one model.
 
-    ``tokens`` are prompt and answer together, ``input_share`` (0 to 1) is the prompts' part of
-    them, ``cached_share`` (0 to 1) the part of the prompts that comes out of a cache. Where no
-    price for cached tokens is known, as for all that the gateway published, they cost the same as
-    the others. ``prices`` are the gateway's ``"published"`` ones, or the ``"direct"`` ones of each
-    maker (``genai-prices``). Give ``today`` to be warned of a price that is old on that day.
+    The cost is ``tokens * share * price / 10**6`` for each of three parts: prompts, cached prompts
+    and answers. Where no price for cached tokens is known, they cost the same as the others; the
+    gateway has published none. Amounts are given as ``Decimal``, whole number or text, never as
+    float.
 
-    Raises ``InputError`` for a float, a negative volume, a share outside 0 to 1, and
-    ``UnknownPriceError`` where there is no price. Warns with ``StalePriceWarning``.
+    Args:
+        model: the id of the model.
+        tokens: tokens a month, prompts and answers together.
+        input_share: the prompts' part of the tokens, 0 to 1. Default: half.
+        cached_share: the part of the prompts that comes out of a cache, 0 to 1. Default: 0.
+        prices: ``"published"`` for the gateway's own prices, ``"direct"`` for the maker's
+            (``genai-prices``). Default: ``"published"``.
+        today: the day on which the price has to be up to date. Default: the age is not checked.
+
+    Returns:
+        A ``MonthlyCost``.
+
+    Raises:
+        InputError: an amount is a float, a volume is negative, or a share is not from 0 to 1.
+        UnknownPriceError: no price is known for this model.
+
+    Warns:
+        StalePriceWarning: the price is more than 180 days older than ``today``.
+
+    Example:
+        >>> print(hs.monthly_cost("mistral-small-2603", 10_000_000, input_share="0.8"))
+        2.80 USD for 10,000,000 tokens of mistral-small-2603, 80% input (the gateway's published
+        tutorial, 2026-01-31)
     """
     price = find_price(model, prices)
     warn_if_stale(model, price, today)
-    return _cost(
-        model,
-        price,
-        volume("tokens", tokens),
-        share("input_share", input_share),
-        share("cached_share", cached_share),
-    )
+    mix = share("input_share", input_share), share("cached_share", cached_share)
+    return _cost(model, price, volume("tokens", tokens), *mix)
 
 
 def _cost(
@@ -110,15 +138,12 @@ def _cost(
         into = tokens * input_share
         cached = into * cached_share
         parts = (
-            ((into - cached) * price.input_usd_per_mtok).scaleb(-6),
-            (cached * price.cached_usd_per_mtok).scaleb(-6),
-            ((tokens - into) * price.output_usd_per_mtok).scaleb(-6),
+            (into - cached) * price.input_usd_per_mtok,
+            cached * price.cached_usd_per_mtok,
+            (tokens - into) * price.output_usd_per_mtok,
         )
-    into_usd, cached_usd, out_usd = map(dollars, parts)
-    return MonthlyCost(
-        model, tidy(tokens), tidy(input_share), tidy(cached_share),
-        into_usd, cached_usd, out_usd, price,
-    )  # fmt: skip
+        usd = [dollars(part.scaleb(-6)) for part in parts]
+    return MonthlyCost(model, tidy(tokens), tidy(input_share), tidy(cached_share), *usd, price)
 
 
 def usd_per_mtok(price: Price, input_share: Decimal, cached_share: Decimal = Decimal(0)) -> Decimal:
@@ -139,119 +164,132 @@ def compare_models(
     prices: Prices = "published",
     today: date | None = None,
 ) -> DataFrame:
-    """Models side by side, a row each, in the order given: what the same volume costs.
+    """Compare what the same volume of tokens costs with several models.
 
-    ``models`` are those with a published price unless named. ``tokens``, ``input_share``,
-    ``cached_share`` and ``prices`` as in ``hs.monthly_cost``. Over ``months`` the volume grows by
-    ``growth`` each month (0.05 is 5%): ``usd`` is then the exact sum of all of them, that of
-    ``tokens * (1 + growth) ** n`` for n from 0 to months - 1.
+    Args:
+        models: the ids of the models. Default: all with a published price.
+        tokens: tokens in the first month, prompts and answers together.
+        input_share: the prompts' part of the tokens, 0 to 1. Default: half.
+        cached_share: the part of the prompts that comes out of a cache, 0 to 1. Default: 0.
+        baseline: the id of the model that the others are compared with. Default: none.
+        rate: the rate for amounts in won, ``hs.catalog.published_rate()`` for example. Default: no
+            amounts in won.
+        months: how many months are added up. Default: 1.
+        growth: how much the volume grows each month, "0.05" for 5%. The sum is that of
+            ``tokens * (1 + growth) ** n`` for n from 0 to ``months - 1``. Default: 0.
+        prices: ``"published"`` or ``"direct"``, as in ``hs.monthly_cost``.
+        today: the day on which the prices have to be up to date. Default: the age is not checked.
 
-    Columns: ``usd``; ``krw`` if a ``rate`` is given (``hs.catalog.published_rate()``, say);
-    ``saving_usd`` and ``saving_share`` (of its cost; ``None`` if that is 0) against ``baseline``
-    if one is given, below 0 where the model costs more; ``source`` and ``as_of`` of the price. All
-    amounts are ``Decimal``.
+    Returns:
+        A ``DataFrame`` with a row for each model, in the order given, and the columns ``usd``;
+        ``krw`` with a ``rate``; ``saving_usd`` and ``saving_share`` with a ``baseline`` (below 0
+        where the model costs more; the share is ``None`` if the baseline costs nothing);
+        ``source`` and ``as_of`` of the price. All amounts are ``Decimal``.
 
-    Raises ``InputError`` and ``UnknownPriceError`` as ``hs.monthly_cost``.
+    Raises:
+        InputError: an argument is out of range, or an amount is a float.
+        UnknownPriceError: no price is known for one of the models.
+
+    Warns:
+        StalePriceWarning: a price is more than 180 days older than ``today``.
+
+    Example:
+        >>> table = hs.compare_models(["gpt-4.1", "deepseek-v3.2"], tokens=10_000_000)
+        >>> table["usd"].to_dict()
+        {'gpt-4.1': Decimal('55.00'), 'deepseek-v3.2': Decimal('2.45')}
     """
     from pandas import DataFrame, Index
 
     names = named(models)
     first = volume("tokens", tokens)
     mix = share("input_share", input_share), share("cached_share", cached_share)
-    factors = grown(growth_rate(growth), whole_months(months))
     with exactly():
-        total = first * sum(factors)
-
-    def cost(name: str) -> Decimal:
-        return _cost(name, find_price(name, prices), total, *mix).usd
-
-    costs = {name: cost(name) for name in names}
-    columns: dict[str, list[object]] = {"usd": list(costs.values())}
+        total = first * sum(grown(growth_rate("growth", growth), whole_months(months)))
+    asked = names if baseline is None else [*names, baseline]
+    price = {name: find_price(name, prices) for name in asked}
+    cost = {name: _cost(name, price[name], total, *mix).usd for name in asked}
+    usd = [cost[name] for name in names]
+    columns: dict[str, list[object]] = {"usd": [*usd]}
     if rate is not None:
-        columns["krw"] = [tidy(to_krw(usd, rate)) for usd in costs.values()]
+        columns["krw"] = [tidy(to_krw(amount, rate)) for amount in usd]
     if baseline is not None:
-        base = cost(baseline)
-        with exactly():
-            saved = [dollars(base - usd) for usd in costs.values()]
-        columns["saving_usd"] = list(saved)
-        columns["saving_share"] = [ratio(usd, base) if base else None for usd in saved]
-    found = [find_price(name, prices) for name in names]
-    for name, price in zip(names, found, strict=True):
-        warn_if_stale(name, price, today)
-    columns["source"] = [price.source.name for price in found]
-    columns["as_of"] = [price.source.as_of for price in found]
+        base = cost[baseline]
+        saved = [dollars(EXACT.subtract(base, amount)) for amount in usd]
+        columns["saving_usd"] = [*saved]
+        columns["saving_share"] = [ratio(amount, base) if base else None for amount in saved]
+    for name in names:
+        warn_if_stale(name, price[name], today)
+    columns["source"] = [price[name].source.name for name in names]
+    columns["as_of"] = [price[name].source.as_of for name in names]
     return DataFrame(columns, index=Index(names, name="model"), dtype=object)
 
 
 def named(models: Iterable[str] | None) -> list[str]:
-    if models is None:
-        return [model.id for model in catalog.models() if model.price]
+    """The ids that were named, each once; all with a published price if none were."""
     if isinstance(models, str):
         raise InputError(f"models is {models!r}: a list is needed, [{models!r}] for one.")
-    names = list(dict.fromkeys(models))
+    names = priced_models() if models is None else list(dict.fromkeys(models))
     if not names:
         raise InputError("models is empty: name one, or leave it out for all with a price.")
     return names
 
 
-MIXES = ("0", "0.5", "1")
-
-
 def premium(models: Iterable[str] | None = None, *, input_share: Exact | None = None) -> DataFrame:
-    """The gateway's published price against the direct one, a row for each model and mix.
+    """Compare the gateway's published prices with the makers' own, for each model and mix.
 
-    ``premium`` is ``gateway / direct - 1``: 0.10 is 10% dearer, below 0 is cheaper. It depends on
-    the mix, so unless an ``input_share`` is given there are three rows: all output (0), half and
-    half, all input (1). Direct prices are the maker's own, by ``genai-prices``, of the day in
-    ``direct_as_of``: a call of 1,000 tokens is priced and scaled up, for a million at once would
-    meet prices for long contexts.
+    ``premium`` is ``gateway / direct - 1``: 0.10 is 10% more, below 0 is less. It depends on the
+    mix. Direct prices are the maker's own, by ``genai-prices``: a call of 1,000 tokens is priced
+    and scaled up, for a million tokens at once would meet the prices for long contexts.
 
-    Columns: ``model``, ``input_share``, ``gateway_usd`` and ``direct_usd`` (a million tokens of
-    that mix), ``premium`` (``None`` where a price is unknown), ``hosts`` (how many in the list
-    offer this very model), ``lowest_usd`` and ``highest_usd`` among them, ``gateway_as_of``,
-    ``direct_as_of``, and ``note``: what is unknown, and where hosts disagree.
+    Args:
+        models: the ids of the models. Default: all with a published price.
+        input_share: the prompts' part of the tokens, 0 to 1. Default: three rows for each model,
+            with 0 (all output), 0.5 and 1 (all input).
 
-    Raises ``InputError`` for a share outside 0 to 1, or a float.
+    Returns:
+        A ``DataFrame`` with the columns ``model``; ``input_share``; ``gateway_usd`` and
+        ``direct_usd`` for a million tokens of that mix; ``premium`` (``None`` where a price is
+        unknown); ``hosts``, how many in the list offer this very model; ``lowest_usd`` and
+        ``highest_usd`` among them; ``gateway_as_of`` and ``direct_as_of``, the days of the prices;
+        and ``note``: what is unknown, and where hosts disagree.
+
+    Raises:
+        InputError: the share is a float, or not from 0 to 1.
+
+    Example:
+        >>> table = hs.premium(["gpt-4.1"], input_share="0.5")
+        >>> table["premium"].tolist()
+        [Decimal('0.1')]
     """
     from pandas import DataFrame
 
     mixes = [share("input_share", mix) for mix in (MIXES if input_share is None else [input_share])]
-    return DataFrame([_row(name, mix) for name in named(models) for mix in mixes], dtype=object)
+    return DataFrame([_premium(name, mix) for name in named(models) for mix in mixes], dtype=object)
 
 
-def _row(model: str, mix: Decimal) -> dict[str, object]:
+def _premium(model: str, mix: Decimal) -> dict[str, object]:
     known = catalog.find(model)
     gateway, direct = catalog.published_price(model), direct_price(model)
-    ours = usd_per_mtok(gateway, mix) if gateway else None
-    theirs = usd_per_mtok(direct, mix) if direct else None
+    ours, theirs = (usd_per_mtok(price, mix) if price else None for price in (gateway, direct))
     found = offers(known.id if known else model)
     asked = sorted(usd_per_mtok(offer.price, mix) for offer in found)
+    notes = {
+        "the gateway published no price": gateway is None,
+        "no direct price is known": direct is None,
+    }
+    if asked and asked[0] != asked[-1]:
+        notes[f"{len(found)} hosts disagree: {asked[0]:.3f} to {asked[-1]:.3f} USD"] = True
+    beyond = ratio(EXACT.subtract(ours, theirs), theirs) if ours is not None and theirs else None
     return {
         "model": model,
         "input_share": mix,
         "gateway_usd": ours,
         "direct_usd": theirs,
-        "premium": _beyond(ours, theirs) if ours is not None and theirs else None,
+        "premium": beyond,
         "hosts": len(found),
         "lowest_usd": asked[0] if asked else None,
         "highest_usd": asked[-1] if asked else None,
         "gateway_as_of": gateway.source.as_of if gateway else None,
         "direct_as_of": list_source().as_of if found else None,
-        "note": _note(gateway is not None, direct is not None, found, asked),
+        "note": "; ".join(note for note, holds in notes.items() if holds),
     }
-
-
-def _beyond(ours: Decimal, theirs: Decimal) -> Decimal:
-    with exactly():
-        return ratio(ours - theirs, theirs)
-
-
-def _note(published: bool, direct: bool, found: tuple[Offer, ...], asked: list[Decimal]) -> str:
-    said = []
-    if not published:
-        said.append("the gateway published no price")
-    if not direct:
-        said.append("no direct price is known")
-    if asked and asked[0] != asked[-1]:
-        said.append(f"{len(found)} hosts disagree: {asked[0]:.3f} to {asked[-1]:.3f} USD")
-    return "; ".join(said)

@@ -1,12 +1,13 @@
-"""What a result hangs on: each assumption turned by itself, and where two models change places."""
+"""What a move to another model brings: break-even, return, and which assumption matters most.
+
+Also where two models cost the same, and how long a credit lasts.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from decimal import Context, Decimal, localcontext
-from fractions import Fraction
-from math import ceil
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from holysheep_helpers.catalog import ExchangeRate
@@ -14,6 +15,7 @@ from holysheep_helpers.costs.months import monthly_cost, usd_per_mtok
 from holysheep_helpers.exceptions import InputError
 from holysheep_helpers.pricing.calls import Prices, check_rate, find_price, to_krw, to_usd
 from holysheep_helpers.pricing.decimals import (
+    EXACT,
     MOST_MONTHS,
     Exact,
     dollars,
@@ -24,7 +26,6 @@ from holysheep_helpers.pricing.decimals import (
     ratio,
     share,
     tidy,
-    to_28_digits,
     usd_text,
     volume,
     whole_months,
@@ -33,17 +34,29 @@ from holysheep_helpers.pricing.decimals import (
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-_LONG = Context(prec=400)
-"""Exact for 200 months of a growth with two digits; beyond them far finer than any money."""
+YEAR = 12
+
+DAYS_A_MONTH = Decimal("30.4375")
+"""365.25 days in twelve months."""
 
 
 @dataclass(frozen=True, slots=True)
 class BreakEven:
-    """When what was spent once is back, for good or for the first time.
+    """When a move has paid back what it cost once, for good or for the first time.
 
-    ``months`` is a ``Decimal`` (28 digits), ``whole_months`` the first full month at whose end it
-    is back; both are ``None`` if ``never``, that is not within a hundred years. ``saving_usd`` is
-    that of the first month, ``growth`` what it grows by each month; ``running_usd`` stays.
+    Attributes:
+        one_off_usd: what the move cost once, in USD.
+        saving_usd: what it saves in the first month, in USD.
+        running_usd: what it costs each month beside the tokens, in USD. It does not grow.
+        growth: how much the saving grows each month; 0.05 is 5%.
+        months: after how many months it is paid back (28 digits); ``None`` if not within a
+            hundred years.
+        whole_months: the first full month at whose end it is paid back; ``None`` likewise.
+
+    Example:
+        >>> back = hs.break_even(one_off_usd=100, monthly_saving_usd=30)
+        >>> back.whole_months, back.cumulated_usd(4)[-1]
+        (4, Decimal('20.00'))
     """
 
     one_off_usd: Decimal
@@ -55,18 +68,18 @@ class BreakEven:
 
     @property
     def never(self) -> bool:
+        """Whether it is not paid back within a hundred years."""
         return self.months is None
 
     @property
     def net_usd(self) -> Decimal:
         """What is gained in the first month, running costs taken off; below 0: lost."""
-        with exactly():
-            return dollars(self.saving_usd - self.running_usd)
+        return dollars(EXACT.subtract(self.saving_usd, self.running_usd))
 
-    def cumulated_usd(self, months: int = 12) -> list[Decimal]:
+    def cumulated_usd(self, months: int = YEAR) -> list[Decimal]:
         """What the move has brought, net of all it cost, after 0, 1, 2 ... ``months`` months."""
-        so_far = [self.one_off_usd.copy_negate() if self.one_off_usd else Decimal(0)]
         with exactly():
+            so_far = [Decimal(0) - self.one_off_usd]
             for factor in grown(self.growth, whole_months(months)):
                 so_far.append(dollars(so_far[-1] + self.saving_usd * factor - self.running_usd))
         return so_far
@@ -74,20 +87,19 @@ class BreakEven:
     def __str__(self) -> str:
         spent = f"{usd_text(self.one_off_usd)} USD spent once"
         first = "the first month" if self.growth else "each month"
+        net = self.net_usd
         if self.months is None:
-            net = self.net_usd
             each = f"{usd_text(net.copy_abs())} USD are {'gained' if net > 0 else 'lost'}"
-            each = each if net else "nothing is gained"
-            stays = "are not all recovered" if net > 0 else "stay spent"
-            return f"never pays back: {each} {first}" + (
-                f", and {spent} {stays}" if self.one_off_usd else ""
-            )
-        fades = self.growth < 0 and self.running_usd > 0
+            stays = f", and {spent} {'are not all recovered' if net > 0 else 'stay spent'}"
+            each, stays = each if net else "nothing is gained", stays if self.one_off_usd else ""
+            return f"never pays back: {each} {first}{stays}"
+        fades = self.growth < 0 < self.running_usd
         later = "; later the saving shrinks below the running cost, and it loses again"
+        later = later if fades else ""
         if not self.months:
-            return f"pays back at once: nothing is spent once{later if fades else ''}"
-        each = f"{usd_text(self.net_usd)} USD {first}"
-        return f"pays back after {self.months:.1f} months: {spent}, {each}{later if fades else ''}"
+            return f"pays back at once: nothing is spent once{later}"
+        each = f"{usd_text(net)} USD {first}"
+        return f"pays back after {self.months:.1f} months: {spent}, {each}{later}"
 
 
 def break_even(
@@ -97,61 +109,70 @@ def break_even(
     monthly_running_usd: Exact = "0",
     growth: Exact = "0",
 ) -> BreakEven:
-    """After how many months a move has paid for itself.
+    """Work out after how many months a move has paid for itself.
 
-    ``one_off_usd / (monthly_saving_usd - monthly_running_usd)``: the payback period for an even
-    cash flow, initial investment over net inflow of a period (Brealey, Myers and Allen, Principles
-    of Corporate Finance, chapter 5). It counts no interest. Where nothing is gained each month,
-    the answer is ``never``, not a number. A saving that grows by ``growth`` each month (0.05 is 5%)
-    is added up month by month, evenly within the last one.
+    It is ``one_off_usd / (monthly_saving_usd - monthly_running_usd)``, without interest. A saving
+    that grows is added up month by month, evenly within the last one. Where the cost is not
+    recovered, the answer is ``never``, not a number.
 
-    ``monthly_saving_usd`` may be below 0: a move that makes each month dearer.
+    Source: the payback period for an even cash flow, initial investment over net inflow of a period
+    (Brealey, Myers and Allen, Principles of Corporate Finance, chapter 5).
 
-    Raises ``InputError`` for a float, or costs below 0.
+    Args:
+        one_off_usd: what the move costs once, in USD.
+        monthly_saving_usd: what it saves in the first month, in USD; below 0 if it costs more.
+        monthly_running_usd: what it costs each month beside the tokens, in USD. Default: 0.
+        growth: how much the saving grows each month, "0.05" for 5%. Default: 0.
+
+    Returns:
+        A ``BreakEven``.
+
+    Raises:
+        InputError: an amount is a float, or a cost is below 0.
+
+    Example:
+        >>> print(hs.break_even(one_off_usd=2000, monthly_saving_usd=510, monthly_running_usd=20))
+        pays back after 4.1 months: 2,000.00 USD spent once, 490.00 USD each month
     """
     one_off = money("one_off_usd", one_off_usd)
     saving = money("monthly_saving_usd", monthly_saving_usd, least=None)
     running = money("monthly_running_usd", monthly_running_usd)
-    rate = growth_rate(growth)
-    with exactly():
-        net = dollars(saving - running)
-    months, whole = _paid_back(one_off, saving, running, rate) if rate else _evenly(one_off, net)
-    return BreakEven(one_off, saving, running, rate, months, whole)
+    rate = growth_rate("growth", growth)
+    return BreakEven(one_off, saving, running, rate, *_months_until(one_off, saving, running, rate))
 
 
-def _evenly(one_off: Decimal, net: Decimal) -> tuple[Decimal | None, int | None]:
-    if net < 0 or (net == 0 and one_off):
-        return None, None
-    if not one_off:
-        return Decimal(0), 0
-    months = ratio(one_off, net)
-    if months > MOST_MONTHS:
-        return None, None
-    return months, ceil(Fraction(one_off) / Fraction(net))
-
-
-def _paid_back(
-    one_off: Decimal, saving: Decimal, running: Decimal, growth: Decimal
+def _months_until(
+    total: Decimal, first: Decimal, running: Decimal, growth: Decimal
 ) -> tuple[Decimal | None, int | None]:
-    """The same for a saving that grows: the months one after the other."""
-    if not one_off and saving >= running:
+    """After how many months ``first``, which grows, less ``running`` adds up to ``total``."""
+    if not total and first >= running:
         return Decimal(0), 0
-    with localcontext(_LONG):
-        owed = one_off
-        for month in range(MOST_MONTHS):
-            net = saving - running
-            if net > 0 and owed <= net:
-                return ratio(month * net + owed, net), month + 1
-            owed, saving = owed - net, saving * (1 + growth)
+    left = total
+    with exactly():
+        for month, factor in enumerate(grown(growth, MOST_MONTHS)):
+            net = first * factor - running
+            if net > 0 and left <= net:
+                return ratio(month * net + left, net), month + 1
+            left -= net
     return None, None
 
 
 @dataclass(frozen=True, slots=True)
 class Roi:
-    """What came of a move after ``months``: ``gain_usd`` is net of all it cost, ``cost_usd``.
+    """The return on the investment of a move after a number of months.
 
-    ``ratio`` is ``gain_usd / cost_usd`` (0.5: for each dollar, one dollar fifty came back), or
-    ``None`` where nothing was spent, for which there is no such number.
+    Attributes:
+        months: the number of months.
+        gain_usd: what the move has brought in USD, net of all that it cost.
+        cost_usd: all that it cost in USD, once and each month.
+        ratio: ``gain_usd / cost_usd`` (0.5: for each dollar, one dollar fifty came back);
+            ``None`` if nothing was spent, for which there is no such number.
+        break_even: the ``BreakEven`` of the same move.
+
+    Example:
+        >>> year = hs.roi(one_off_usd=1000, monthly_saving_usd=100, months=15)
+        >>> year.gain_usd, year.ratio
+        (Decimal('500.00'), Decimal('0.5'))
     """
 
     months: int
@@ -173,16 +194,33 @@ def roi(
     monthly_saving_usd: Exact,
     monthly_running_usd: Exact = "0",
     growth: Exact = "0",
-    months: int = 12,
+    months: int = YEAR,
 ) -> Roi:
-    """The return on investment of a move after ``months``, a year unless given.
+    """Work out the return on the investment of a move after a number of months.
 
-    ``(saving - cost) / cost`` with ``saving = months * monthly_saving_usd`` (or the sum of what it
-    grows to) and ``cost = one_off_usd + months * monthly_running_usd``: net profit over total
-    investment (QFINANCE dictionary, Bloomsbury 2009, "return on investment"). Nothing spent:
-    ``ratio`` is ``None``.
+    It is ``(saving - cost) / cost``, with ``saving`` the sum of all months and ``cost = one_off_usd
+    + months * monthly_running_usd``.
 
-    Raises ``InputError`` for a float, or costs below 0.
+    Source: net profit over total investment (QFINANCE dictionary, Bloomsbury 2009, "return on
+    investment").
+
+    Args:
+        one_off_usd: what the move costs once, in USD.
+        monthly_saving_usd: what it saves in the first month, in USD; below 0 if it costs more.
+        monthly_running_usd: what it costs each month beside the tokens, in USD. Default: 0.
+        growth: how much the saving grows each month, "0.05" for 5%. Default: 0.
+        months: the number of months, 1 to 1,200. Default: a year.
+
+    Returns:
+        A ``Roi``.
+
+    Raises:
+        InputError: an amount is a float, a cost is below 0, or ``months`` is out of range.
+
+    Example:
+        >>> print(hs.roi(one_off_usd=1000, monthly_saving_usd=100))
+        20.0% (200.00 USD net in 12 months, 1,000.00 USD spent); pays back after 10.0 months:
+        1,000.00 USD spent once, 100.00 USD each month
     """
     back = break_even(
         one_off_usd=one_off_usd,
@@ -190,27 +228,53 @@ def roi(
         monthly_running_usd=monthly_running_usd,
         growth=growth,
     )
+    return _return_after(months, back)
+
+
+def _return_after(months: int, back: BreakEven) -> Roi:
     count = whole_months(months)
-    with exactly():
-        cost = dollars(back.one_off_usd + count * back.running_usd)
+    cost = dollars(EXACT.fma(count, back.running_usd, back.one_off_usd))
     gain = back.cumulated_usd(count)[-1]
     return Roi(count, gain, cost, ratio(gain, cost) if cost else None, back)
 
 
-YEAR = 12
+_CHECKS: dict[str, Callable[[str, object], Decimal]] = {
+    "tokens": volume,
+    "input_share": share,
+    "cached_share": share,
+    "growth": growth_rate,
+    "one_off_usd": money,
+    "monthly_running_usd": money,
+}
+"""The amounts of ``Assumptions``, in the order in which ``sensitivity`` changes them."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Assumptions:
-    """What a move from ``baseline`` to ``model`` is reckoned with; all of it can be changed.
+    """What is assumed about a move from one model to another.
 
-    ``tokens`` are those of the first month, prompt and answer together; ``input_share`` the
-    prompts' part, ``cached_share`` the part of those that comes out of a cache, ``growth`` that of
-    the volume each month; ``one_off_usd`` is what the move costs once, ``monthly_running_usd`` what
-    it costs each month beside the tokens. ``rate`` is for amounts in won alone. Amounts and shares
-    are given as ``Decimal``, int or text, and kept as ``Decimal``.
+    Amounts and shares are given as ``Decimal``, whole number or text, and kept as ``Decimal``. A
+    float, an amount below 0 or a share outside 0 to 1 raises ``InputError``; a model without a
+    price raises ``UnknownPriceError``.
 
-    Raises ``InputError`` for a float, an amount below 0, a share outside 0 to 1.
+    Attributes:
+        tokens: tokens in the first month, prompts and answers together.
+        model: the id of the model that the move is to.
+        baseline: the id of the model that the move is from.
+        input_share: the prompts' part of the tokens, 0 to 1. Default: half.
+        cached_share: the part of the prompts that comes out of a cache, 0 to 1. Default: 0.
+        growth: how much the volume grows each month, "0.05" for 5%. Default: 0.
+        one_off_usd: what the move costs once, in USD. Default: 0.
+        monthly_running_usd: what it costs each month beside the tokens, in USD. Default: 0.
+        rate: the rate for amounts in won. Default: none, and no amounts in won.
+        prices: ``"published"`` or ``"direct"``, as in ``hs.monthly_cost``.
+
+    Example:
+        >>> move = hs.Assumptions(
+        ...     tokens=10_000_000, model="mistral-small-2603", baseline="gpt-4.1", one_off_usd=500
+        ... )
+        >>> move.monthly_saving_usd, move.break_even().whole_months, move.net_gain_usd
+        (Decimal('51.00'), 10, Decimal('112.00'))
     """
 
     tokens: Exact
@@ -225,16 +289,8 @@ class Assumptions:
     prices: Prices = "published"
 
     def __post_init__(self) -> None:
-        checked = {
-            "tokens": volume("tokens", self.tokens),
-            "input_share": share("input_share", self.input_share),
-            "cached_share": share("cached_share", self.cached_share),
-            "growth": growth_rate(self.growth),
-            "one_off_usd": money("one_off_usd", self.one_off_usd),
-            "monthly_running_usd": money("monthly_running_usd", self.monthly_running_usd),
-        }
-        for name, value in checked.items():
-            object.__setattr__(self, name, value)
+        for name, check in _CHECKS.items():
+            object.__setattr__(self, name, check(name, getattr(self, name)))
         if self.rate is not None:
             check_rate(self.rate)
         for model in (self.model, self.baseline):
@@ -243,9 +299,12 @@ class Assumptions:
     @property
     def monthly_saving_usd(self) -> Decimal:
         """What is saved in the first month, running costs not yet taken off; below 0: lost."""
-        there, here = (self._month(model) for model in (self.baseline, self.model))
-        with exactly():
-            return dollars(there - here)
+        mix = {"input_share": self.input_share, "cached_share": self.cached_share}
+        there, here = (
+            monthly_cost(model, self.tokens, **mix, prices=self.prices).usd
+            for model in (self.baseline, self.model)
+        )
+        return dollars(EXACT.subtract(there, here))
 
     @property
     def net_gain_usd(self) -> Decimal:
@@ -269,33 +328,12 @@ class Assumptions:
         )
 
     def roi(self, months: int = YEAR) -> Roi:
-        """``hs.roi`` of this move, with growth."""
-        return roi(
-            one_off_usd=self.one_off_usd,
-            monthly_saving_usd=self.monthly_saving_usd,
-            monthly_running_usd=self.monthly_running_usd,
-            growth=self.growth,
-            months=months,
-        )
-
-    def _month(self, model: str) -> Decimal:
-        return monthly_cost(
-            model,
-            self.tokens,
-            input_share=self.input_share,
-            cached_share=self.cached_share,
-            prices=self.prices,
-        ).usd
+        """``hs.roi`` of this move after ``months`` months (default: a year), with growth."""
+        return _return_after(months, self.break_even())
 
 
 def _net_gain_usd(assumptions: Assumptions) -> Decimal:
     return assumptions.net_gain_usd
-
-
-TURNED = (
-    *("tokens", "input_share", "cached_share", "growth"),
-    *("one_off_usd", "monthly_running_usd", "rate"),
-)
 
 
 def sensitivity(
@@ -304,51 +342,60 @@ def sensitivity(
     swing: Exact = "0.2",
     result: Callable[[Assumptions], Decimal] = _net_gain_usd,
 ) -> DataFrame:
-    """Which assumption moves the result most: each turned down and up by ``swing``, by itself.
+    """Find which assumption changes the result most: each is changed down and up, by itself.
 
-    A swing of 0.2 turns 50 to 40 and to 60; a share ends at 0 and 1. ``result`` makes one number of
-    the assumptions: the first year's net gain in US dollars unless given (``lambda a:
-    a.net_gain_krw``, say).
+    Args:
+        assumptions: the ``Assumptions`` to start from.
+        swing: how much each is changed, 0 to below 1: 0.2 changes 50 to 40 and to 60. A share ends
+            at 0 and 1. Default: 0.2.
+        result: a function that makes one ``Decimal`` of the assumptions, ``lambda a:
+            a.net_gain_krw`` for example. Default: the first year's net gain in USD.
 
-    The frame has a row for each input (the rate, if there is one), the one that moves the result
-    most first: ``low``, ``base`` and ``high`` of the input, ``result_low`` and ``result_high`` for
-    those, ``result_base``, ``moves`` (the distance between the outermost of the three) and
-    ``note`` where an input can't be turned in full: 0 stays 0, a share ends at 1. All amounts are
-    ``Decimal``.
+    Returns:
+        A ``DataFrame`` with a row for each input (the rate, if there is one), the one that changes
+        the result most first. Columns: ``low``, ``base`` and ``high`` of the input;
+        ``result_low``, ``result_base`` and ``result_high``; ``moves``, the distance between the
+        outermost results; and ``note`` where an input can't be changed in full. All amounts are
+        ``Decimal``.
 
-    Raises ``InputError`` for a swing that is not from 0 to below 1.
+    Raises:
+        InputError: ``swing`` is not from 0 to below 1, or ``result`` gave no ``Decimal``.
+
+    Example:
+        >>> move = hs.Assumptions(
+        ...     tokens=10_000_000, model="mistral-small-2603", baseline="gpt-4.1", one_off_usd=500
+        ... )
+        >>> hs.sensitivity(move)["moves"].head(2).to_dict()
+        {'tokens': Decimal('244.80'), 'one_off_usd': Decimal('200.00')}
     """
     from pandas import DataFrame, Index
 
     turn = share("swing", swing)
     if turn == 1:
         raise InputError(f"swing is {swing!r}: below 1 is needed, or all would be turned to 0.")
-    with exactly():
-        less, more = 1 - turn, 1 + turn
+    less, more = EXACT.subtract(1, turn), EXACT.add(1, turn)
     base = _result(result, assumptions, "them as they are")
-    rows = []
-    for name in TURNED:
-        if name == "rate" and assumptions.rate is None:
+    rows = {}
+    for name in (*_CHECKS, "rate"):
+        value = _value(assumptions, name)
+        if value is None:
             continue
-        low, note_low = _turned(assumptions, name, less)
-        high, note_high = _turned(assumptions, name, more)
-        results = _result(result, low, name), _result(result, high, name)
-        with exactly():
-            moves = dollars(max(*results, base) - min(*results, base))
-        rows.append({
-            "input": name,
-            "low": _value(low, name),
-            "base": _value(assumptions, name),
-            "high": _value(high, name),
+        low, note_low = _changed(name, value, less)
+        high, note_high = _changed(name, value, more)
+        results = [_result(result, _with(assumptions, name, new), name) for new in (low, high)]
+        rows[name] = {
+            "low": low,
+            "base": value,
+            "high": high,
             "result_low": results[0],
             "result_base": base,
             "result_high": results[1],
-            "moves": moves,
+            "moves": dollars(EXACT.subtract(max(*results, base), min(*results, base))),
             "note": note_low or note_high,
-        })  # fmt: skip
-    rows.sort(key=lambda row: row["moves"], reverse=True)
-    names = [row.pop("input") for row in rows]
-    return DataFrame(rows, index=Index(names, name="input"), dtype=object)
+        }
+    names = sorted(rows, key=lambda name: rows[name]["moves"], reverse=True)
+    in_order = [rows[name] for name in names]
+    return DataFrame(in_order, index=Index(names, name="input"), dtype=object)
 
 
 def _result(
@@ -363,35 +410,46 @@ def _result(
     return found
 
 
-def _value(assumptions: Assumptions, name: str) -> Decimal:
+def _value(assumptions: Assumptions, name: str) -> Decimal | None:
     value = getattr(assumptions, name)
-    return tidy(value.krw_per_usd if isinstance(value, ExchangeRate) else value)
+    value = value.krw_per_usd if isinstance(value, ExchangeRate) else value
+    return None if value is None else tidy(value)
 
 
-def _turned(assumptions: Assumptions, name: str, factor: Decimal) -> tuple[Assumptions, str]:
-    value = _value(assumptions, name)
-    with exactly():
-        new = tidy(value * factor)
-    note = "is 0, and stays 0" if not value else ""
-    if name in ("input_share", "cached_share") and new > 1:
-        new, note = Decimal(1), "a share ends at 1"
+def _changed(name: str, value: Decimal, factor: Decimal) -> tuple[Decimal, str]:
+    """The value of an input times this, as far as it goes, and why it goes no further."""
+    new = tidy(EXACT.multiply(value, factor))
+    if name.endswith("_share") and new > 1:
+        return Decimal(1), "a share ends at 1"
     if name == "growth" and new < -1:
-        new, note = Decimal(-1), "nothing is left to shrink"
-    if name == "rate":
-        rate = assumptions.rate
-        assert rate is not None
-        return replace(assumptions, rate=replace(rate, krw_per_usd=new)), note
-    return replace(assumptions, **{name: new}), note
+        return Decimal(-1), "nothing is left to shrink"
+    return new, "" if value else "is 0, and stays 0"
+
+
+def _with(assumptions: Assumptions, name: str, value: Decimal) -> Assumptions:
+    if name == "rate" and assumptions.rate is not None:
+        return replace(assumptions, rate=replace(assumptions.rate, krw_per_usd=value))
+    return replace(assumptions, **{name: value})
 
 
 @dataclass(frozen=True, slots=True)
 class Crossover:
-    """Where two models change places: ``input_share`` is the mix at which both cost the same.
+    """At which mix of input and output two models cost the same.
 
-    It is ``None`` if there is none; ``cheaper`` is then the one that costs less at every mix
-    (``None`` if both have the same price). Else ``cheaper_below`` is the one that costs less where
-    there is less input, ``cheaper_above`` the other; at the very end of the scale one of them is
-    ``None``.
+    Attributes:
+        model: the id of one model.
+        other: the id of the other model.
+        input_share: the part of the tokens that is input where both cost the same (28 digits);
+            ``None`` if there is none.
+        cheaper: the id of the model that costs less at every mix; ``None`` if there is none.
+        cheaper_below: the id of the model that costs less where there is less input; ``None`` if
+            there is less of it nowhere.
+        cheaper_above: the id of the model that costs less where there is more input; ``None``
+            if there is more of it nowhere.
+
+    Example:
+        >>> print(hs.crossover("gpt-4.1", "deepseek-v3.2"))
+        deepseek-v3.2 costs less than gpt-4.1 at every mix
     """
 
     model: str
@@ -402,51 +460,66 @@ class Crossover:
     cheaper_above: str | None
 
     def __str__(self) -> str:
-        if self.input_share is None:
-            if self.cheaper is None:
-                return f"{self.model} and {self.other} cost the same at every mix"
-            dearer = self.other if self.cheaper == self.model else self.model
-            return f"{self.cheaper} costs less than {dearer} at every mix"
-        sides = [
-            f"{name} costs less {where}"
-            for name, where in ((self.cheaper_below, "below"), (self.cheaper_above, "above"))
-            if name
-        ]
-        same = f"{self.model} and {self.other} cost the same at {self.input_share:.1%} input"
-        return "; ".join([same, *sides])
+        same = f"{self.model} and {self.other} cost the same at"
+        if self.input_share is not None:
+            sides = ((self.cheaper_below, "below"), (self.cheaper_above, "above"))
+            less = (f"; {name} costs less {where}" for name, where in sides if name)
+            return f"{same} {self.input_share:.1%} input{''.join(less)}"
+        if self.cheaper is None:
+            return f"{same} every mix"
+        dearer = self.other if self.cheaper == self.model else self.model
+        return f"{self.cheaper} costs less than {dearer} at every mix"
 
 
 def crossover(model: str, other: str, *, prices: Prices = "published") -> Crossover:
-    """The input share at which two models cost the same.
+    """Find the mix of input and output at which two models cost the same.
 
-    ``s * input + (1 - s) * output`` of both, set equal and solved for ``s``, which is to 28
-    digits. Raises ``UnknownPriceError``.
+    ``s * input + (1 - s) * output`` of both models, set equal, is solved for ``s``.
+
+    Args:
+        model: the id of one model.
+        other: the id of the other model.
+        prices: ``"published"`` or ``"direct"``, as in ``hs.monthly_cost``.
+
+    Returns:
+        A ``Crossover``.
+
+    Raises:
+        UnknownPriceError: no price is known for one of the models.
+
+    Example:
+        >>> found = hs.crossover("mistral-small-2603", "deepseek-v3.2", prices="direct")
+        >>> round(found.input_share, 3), found.cheaper_below
+        (Decimal('0.765'), 'deepseek-v3.2')
     """
-    all_output, all_input = Decimal(0), Decimal(1)
     one, two = find_price(model, prices), find_price(other, prices)
-    with exactly():
-        without, within = (
-            usd_per_mtok(one, mix) - usd_per_mtok(two, mix) for mix in (all_output, all_input)
-        )
-        apart = without - within
-    signs = [(d > 0) - (d < 0) for d in (without, within)]
-    below, above = ((None, other, model)[sign] for sign in signs)  # 1: other, -1: model
-    if not any(signs):
-        return Crossover(model, other, None, None, None, None)
-    if signs[0] == signs[1]:
+    all_output, all_input = (
+        EXACT.subtract(usd_per_mtok(one, mix), usd_per_mtok(two, mix))
+        for mix in (Decimal(0), Decimal(1))
+    )
+    below, above = (
+        model if more < 0 else other if more else None for more in (all_output, all_input)
+    )
+    if below == above:
         return Crossover(model, other, None, below, None, None)
-    return Crossover(model, other, ratio(without, apart), None, below, above)
-
-
-DAYS_A_MONTH = Decimal("30.4375")
-"""365.25 days in twelve months."""
+    mix = ratio(all_output, EXACT.subtract(all_output, all_input))
+    return Crossover(model, other, mix, None, below, above)
 
 
 @dataclass(frozen=True, slots=True)
 class Runway:
-    """``tokens`` that ``credit_usd`` pays for, and for how many ``months`` and ``days``.
+    """How many tokens a credit pays for, and how long they last.
 
-    Both are ``None`` if it is ``never`` used up, which is to say not within a hundred years.
+    Attributes:
+        credit_usd: the credit in USD (28 digits).
+        tokens: the tokens that it pays for (28 digits).
+        months: for how many months they last; ``None`` if for more than a hundred years.
+        days: the same in days of which a month has 30.4375; ``None`` likewise.
+
+    Example:
+        >>> rate = hs.catalog.published_rate()
+        >>> hs.runway(1450, model="gpt-4.1", tokens_per_month=0, rate=rate).never
+        True
     """
 
     credit_usd: Decimal
@@ -456,6 +529,7 @@ class Runway:
 
     @property
     def never(self) -> bool:
+        """Whether the credit lasts for more than a hundred years."""
         return self.months is None
 
     def __str__(self) -> str:
@@ -475,42 +549,36 @@ def runway(
     growth: Exact = "0",
     prices: Prices = "published",
 ) -> Runway:
-    """How long a credit in won lasts, ``hs.catalog.FREE_CREDIT_KRW`` say.
+    """Work out how long a credit in won lasts.
 
-    ``credit / rate / price``, over ``tokens_per_month``, which grows by ``growth`` each month; in
-    the last month use is even. ``credit_usd``, ``tokens`` and ``months`` are to 28 digits, for
-    they are quotients.
+    It is ``credit / rate / price`` tokens, over the tokens that are used each month; in the last
+    month use is even.
 
-    Raises ``InputError`` for a float, an amount below 0, a share outside 0 to 1, and
-    ``UnknownPriceError``.
+    Args:
+        credit_krw: the credit in won, ``hs.catalog.FREE_CREDIT_KRW`` for example.
+        model: the id of the model.
+        tokens_per_month: tokens in the first month, prompts and answers together.
+        rate: the rate, which names its day: ``hs.catalog.published_rate()`` for example.
+        input_share: the prompts' part of the tokens, 0 to 1. Default: half.
+        growth: how much the use grows each month, "0.05" for 5%. Default: 0.
+        prices: ``"published"`` or ``"direct"``, as in ``hs.monthly_cost``.
+
+    Returns:
+        A ``Runway``.
+
+    Raises:
+        InputError: an amount is a float or below 0, or a share is not from 0 to 1.
+        UnknownPriceError: no price is known for this model.
+
+    Example:
+        >>> rate = hs.catalog.published_rate()
+        >>> print(hs.runway(50_000, model="gpt-4.1", tokens_per_month=1_000_000, rate=rate))
+        34.48 USD pay for 6,269,592 tokens: 6.3 months, 191 days
     """
     credit_usd = to_usd(money("credit_krw", credit_krw), rate)
     price = usd_per_mtok(find_price(model, prices), share("input_share", input_share))
-    with exactly():
-        tokens = ratio(credit_usd * 1_000_000, price)
-    months = _months(tokens, volume("tokens_per_month", tokens_per_month), growth_rate(growth))
-    days = None if months is None else _days(months)
+    tokens = ratio(EXACT.scaleb(credit_usd, 6), price)
+    used, rise = volume("tokens_per_month", tokens_per_month), growth_rate("growth", growth)
+    months, _ = _months_until(tokens, used, Decimal(0), rise)
+    days = None if months is None else tidy(EXACT.multiply(months, DAYS_A_MONTH))
     return Runway(credit_usd, tokens, months, days)
-
-
-def _days(months: Decimal) -> Decimal:
-    with exactly():
-        return tidy(months * DAYS_A_MONTH)
-
-
-def _months(tokens: Decimal, first: Decimal, growth: Decimal) -> Decimal | None:
-    """How many months until so many tokens are used."""
-    if not tokens:
-        return Decimal(0)
-    if not first:
-        return None
-    if not growth:
-        months = ratio(tokens, first)
-        return months if months <= MOST_MONTHS else None
-    left, month = tokens, first
-    with to_28_digits():
-        for number in range(MOST_MONTHS):
-            if left <= month:
-                return number + ratio(left, month)
-            left, month = left - month, month * (1 + growth)
-    return None

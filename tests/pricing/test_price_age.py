@@ -10,7 +10,6 @@ import pytest
 
 import holysheep_helpers as hs
 from holysheep_helpers.client import connect
-from holysheep_helpers.pricing import calls
 from tests.support.usage import usage
 
 MODEL = hs.catalog.DEFAULT_MODEL
@@ -21,7 +20,7 @@ Live = Callable[..., hs.Gateway]
 
 @pytest.fixture(autouse=True)
 def nobody_was_warned(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(calls, "_warned_of", set())
+    monkeypatch.setattr(hs.StalePriceWarning, "_warned_of", set())
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         yield
