@@ -20,7 +20,7 @@ from holysheep_helpers import catalog
 from holysheep_helpers.batches.journal import Journal
 from holysheep_helpers.batches.results import BatchItem, BatchResult, not_asked, restored
 from holysheep_helpers.batches.worker import Asker, Limits
-from holysheep_helpers.client.budget import Purse, checked_usd, of_items, unpriced
+from holysheep_helpers.client.budget import Budget, checked_usd, estimate_items
 from holysheep_helpers.client.gateway import Gateway, async_client, is_live
 from holysheep_helpers.client.progress import Progress
 from holysheep_helpers.client.requests import Item, Reader, check_are_many, checked_models
@@ -101,8 +101,7 @@ class Job:
                 self._recall(book, results, lost)
             todo = deque(i for i, result in enumerate(results) if result is None)
             self._say_estimate([self.items[i] for i in todo])
-            purse = None if self.budget_usd is None else Purse(self.budget_usd)
-            asker = Asker(client, self.limits, purse, book)
+            asker = Asker(client, self.limits, Budget(self.budget_usd), book)
             done = len(results) - len(todo)
             with closing(Progress(len(results), self.progress, done)) as bar:
                 start_s, busy_s = perf_counter(), time.thread_time()
@@ -149,7 +148,7 @@ class Job:
     def _say_estimate(self, todo: list[Item]) -> None:
         costly = is_live(self.target) or self.budget_usd is not None
         if self.progress and len(todo) > MANY_CALLS and costly:
-            print(of_items(todo, self.limits.models))
+            print(estimate_items(todo, self.limits.models))
 
     async def _ask_all(
         self,
@@ -194,7 +193,7 @@ class Job:
             elapsed_s=elapsed_s,
             client_share=share,
             stopped_by=asker.stopped_by,
-            budgeted_usd=asker.purse.spent_usd if asker.purse is not None else Decimal(0),
+            budgeted_usd=asker.budget.spend.usd,
         )
         last[:] = [result]
         return result
@@ -336,10 +335,7 @@ async def batch(
         listed,
     )
     budget = checked_usd(budget_usd)
-    names = dict.fromkeys([*(item.model for item in items), *listed])
-    for name in names if budget is not None else ():
-        if catalog.published_price(name) is None:
-            raise unpriced(name, budget or Decimal(0))
+    Budget(budget).check_models(dict.fromkeys([*(item.model for item in items), *listed]))
     job = Job(gateway_or_client, items, labels, limits, journal, budget, bool(progress))
     async_client(gateway_or_client)  # raises if it is neither
     return await job.run([None] * len(items))
@@ -414,7 +410,7 @@ async def batch_iter(
     )
     budget = checked_usd(budget_usd)
     with closing(Journal(journal)) if journal else nullcontext() as book:
-        asker = Asker(client, limits, None if budget is None else Purse(budget), book)
+        asker = Asker(client, limits, Budget(budget), book)
         stream = in_order(asker, reader, book, prompts)
         with closing(Progress(None, bool(progress))) as bar:
             async with aclosing(stream):

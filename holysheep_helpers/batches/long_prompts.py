@@ -21,7 +21,7 @@ from holysheep_helpers.batches.batch import Money, batch
 from holysheep_helpers.batches.results import BatchItem, BatchResult
 from holysheep_helpers.catalog.splitting import Counter, check_text, counter_for, split_spans
 from holysheep_helpers.catalog.tokens import MESSAGE_FRAME, REPLY_FRAME
-from holysheep_helpers.client.budget import BudgetError, Estimate, checked_usd, most_usd, unpriced
+from holysheep_helpers.client.budget import Budget, Estimate, checked_usd, most_usd
 from holysheep_helpers.client.chat import CutShortWarning
 from holysheep_helpers.client.gateway import Gateway, async_client, is_live
 from holysheep_helpers.client.requests import ASSUMED_OUTPUT_TOKENS, Reader, check_parameters
@@ -400,8 +400,9 @@ async def ask_long(
         part_tokens=part_tokens, overlap=overlap, combine=combine,
     )  # fmt: skip
     budget = checked_usd(budget_usd)
-    if budget is not None:
-        _check_budget(plan, budget)
+    Budget(budget).check_covers(
+        plan.most_usd, plan.model, f"{plan.calls} calls", "Lower max_tokens, make parts larger"
+    )
     if progress and (budget is not None or is_live(gateway_or_client)):
         print(plan)
     counter = counter_on(gateway_or_client, model)
@@ -454,16 +455,6 @@ def ask_long_sync(
 def _is_missing(item: BatchItem) -> bool:
     """Whether what came is no answer, although nothing failed."""
     return item.finish_reason == "content_filter" or not (item.text or "").strip()
-
-
-def _check_budget(plan: LongPlan, budget: Decimal) -> None:
-    if plan.most_usd is None:
-        raise unpriced(plan.model, budget)
-    if plan.most_usd > budget:
-        raise BudgetError(
-            f"Not sent: {plan.calls} calls may cost {plan.most_usd:f} USD, and budget_usd is "
-            f"{budget} USD. Lower max_tokens, make parts larger, or raise it."
-        )
 
 
 def _left(

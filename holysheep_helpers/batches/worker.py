@@ -17,7 +17,7 @@ import openai
 from holysheep_helpers.batches.journal import Journal
 from holysheep_helpers.batches.pacing import Gate, Limit
 from holysheep_helpers.batches.results import Attempt, BatchItem, not_asked, recorded
-from holysheep_helpers.client.budget import BudgetError, Purse
+from holysheep_helpers.client.budget import Budget, BudgetError
 from holysheep_helpers.client.replies import ParsedReply, read_whole
 from holysheep_helpers.client.requests import Item
 from holysheep_helpers.diagnosis.diagnose import Diagnosis, add_advice, diagnose
@@ -241,7 +241,7 @@ class Asker:
 
     client: openai.AsyncOpenAI
     limits: Limits
-    purse: Purse | None = None
+    budget: Budget = field(default_factory=lambda: Budget(None))
     journal: Journal | None = None
     clock: Callable[[], float] = perf_counter
     random: Random = field(default_factory=Random)
@@ -304,8 +304,8 @@ class Asker:
                 await self._pause(cooling_s)
             item = work.item
             tokens = item.input_tokens + item.output_tokens if self.gate.counts_tokens else 0
-            if self.purse is not None:  # before its turn: who waits after it would break the pace
-                work.reserved = await self.purse.reserve(item)
+            # before its turn: who waits after it would break the pace
+            work.reserved = await self.budget.reserve(item)
             note = await self.gate.turn(tokens, lambda: self.stopped_by is not None)
             if self.stopped_by is not None:
                 self._settle(work, Decimal(0))
@@ -433,6 +433,5 @@ class Asker:
         work.sent_s = None
 
     def _settle(self, work: _Work, cost: Decimal) -> None:
-        if self.purse is not None:
-            self.purse.settle(work.reserved, cost)
-            work.reserved = Decimal(0)
+        self.budget.settle(work.reserved, cost)
+        work.reserved = Decimal(0)

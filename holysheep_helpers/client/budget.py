@@ -1,4 +1,4 @@
-"""A budget that is kept before a call is sent, not looked at after it."""
+"""What work may cost at most, and the budget that refuses it before it is sent."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import httpx2
 import openai
 
 from holysheep_helpers import catalog
-from holysheep_helpers.catalog import Price
+from holysheep_helpers._checks import check_whole
 from holysheep_helpers.client.requests import ASSUMED_OUTPUT_TOKENS, Item, Reader
 from holysheep_helpers.client.spend import CHAT_PATH, Spend
 from holysheep_helpers.exceptions import ConfigurationError, HolySheepError, InputError
@@ -24,7 +24,7 @@ from holysheep_helpers.pricing.decimals import exactly
 
 
 class BudgetError(HolySheepError, openai.OpenAIError):
-    """A call was refused before it was sent, because of the budget."""
+    """The budget does not allow this call: raise it, or ask for less. Nothing was sent."""
 
     kind = "budget"
 
@@ -33,90 +33,22 @@ class UnpricedWarning(UserWarning):
     """A call went out whose price is unknown: it does not count against the default budget."""
 
 
-@dataclass
-class Budget:
-    """``limit_usd`` is in US dollars, ``None`` for no limit; ``spend`` is what counts against it.
-
-    Calls that are under way are not known yet: the budget ends the calls that begin after it is
-    spent. ``is_default`` lets what has no published price through, with one warning for each
-    model or path. ``today`` is the clock of live calls, by which a price may be too old.
-    """
-
-    limit_usd: Decimal | None
-    is_default: bool = False
-    today: Callable[[], date] | None = None
-    spend: Spend = field(default_factory=Spend)
-    _warned_of: set[str] = field(default_factory=set, repr=False)
-
-    def check(self, request: httpx2.Request) -> None:
-        """Raise ``BudgetError`` if this request may not be sent."""
-        if self.limit_usd is None:
-            return
-        if self.spend.usd >= self.limit_usd:
-            raise BudgetError(
-                f"Not sent: {self.spend.usd:f} USD is spent and the budget is "
-                f"{self.limit_usd:f} USD. To go on, connect again with a larger "
-                "one: hs.connect(budget_usd=...)."
-            )
-        what, price = _priced(request)
-        if price is not None:
-            if self.today is not None:
-                warn_if_stale(what, price, self.today())
-            return
-        if not self.is_default:
-            raise BudgetError(
-                f"Not sent: no price was published for {what}, so a budget of "
-                f"{self.limit_usd:f} USD can't be kept. Use a model with a price "
-                "(hs.catalog.models()), or connect without a budget_usd of your own."
-            )
-        if what not in self._warned_of:
-            self._warned_of.add(what)
-            warnings.warn(
-                f"No price was published for {what}: its calls count as unpriced, outside the "
-                f"default budget of {self.limit_usd:f} USD.",
-                UnpricedWarning,
-                stacklevel=2,
-            )
-
-    def __str__(self) -> str:
-        if self.limit_usd is None:
-            return "none"
-        return f"{self.limit_usd:f} USD" + (" (default)" if self.is_default else "")
-
-
-def _priced(request: httpx2.Request) -> tuple[str, Price | None]:
-    """The model that is asked, or the path of what is no chat, and its published price."""
-    path = request.url.path
-    if not path.endswith(CHAT_PATH):
-        return f"a POST to {path}", None
-    model = str(json.loads(request.content).get("model"))
-    price = catalog.published_price(model)
-    return (repr(model), None) if price is None else (model, price)
-
-
-def checked_usd(value: object) -> Decimal | None:
-    """An amount as it was given, exact, or a ``ConfigurationError`` for what can't be one."""
-    if value is None:
-        return None
-    try:
-        budget = Decimal(value) if isinstance(value, Decimal | str | int) else None
-    except InvalidOperation:
-        budget = None
-    if budget is None or isinstance(value, bool) or not budget.is_finite() or budget < 0:
-        raise ConfigurationError(
-            f"budget_usd is {value!r}: US dollars, 0 or more, as Decimal('0.50'), '0.50' or 1. "
-            "(No float: money is exact here.)"
-        )
-    return budget
-
-
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What ``calls`` may cost at most: ``print(estimate)`` says it with its assumption.
+    """What calls may cost at most; ``print(estimate)`` says it with its assumption.
 
-    ``input_tokens`` were counted as ``counted_by`` says; ``output_tokens`` are all of
-    ``max_tokens``, and 1,000 for each of the ``uncapped`` calls that have none. ``most_usd`` leaves
-    out the ``unpriced`` calls, and is ``None`` if all of them are.
+    Attributes:
+        calls: how many calls.
+        input_tokens: the tokens of all prompts, counted as ``counted_by`` says.
+        output_tokens: all of ``max_tokens``, and 1,000 for each call that has none.
+        most_usd: US dollars, as ``Decimal``, without the unpriced calls; ``None`` if all are.
+        uncapped: how many calls have no ``max_tokens``.
+        unpriced: how many calls ask a model without a published price.
+        counted_by: how the tokens were counted.
+
+    Example:
+        >>> hs.estimate(["Say hello.", "Count to ten."], max_tokens=200).calls
+        2
     """
 
     calls: int
@@ -142,30 +74,18 @@ class Estimate:
         parts.append(f"{self.input_tokens:,} tokens in, {self.counted_by}")
         return "; ".join(parts) + "."
 
-
-def most_usd(item: Item) -> Decimal | None:
-    """What this prompt may cost in US dollars, or ``None`` where no price was published.
-
-    Its tokens by the estimate of ``hs.tokens``, and all of ``max_tokens`` (1,000 are assumed where
-    it is not given), at the published price.
-    """
-    return most_of(item.input_tokens, item.output_tokens, item.model)
-
-
-def of_items(items: Iterable[Item], models: Sequence[str] = ()) -> Estimate:
-    """What these may cost together; where several ``models`` may be asked, at the dearest."""
-    usd = Decimal(0)
-    calls = into = out = uncapped = unpriced = 0
-    for item in items:
-        costs = [most_usd(one) for one in item.in_turn(models)]
-        calls += 1
-        into, out = into + item.input_tokens, out + item.output_tokens
-        uncapped += not item.is_capped
-        unpriced += None in costs
+    def times(self, runs: int) -> Estimate:
+        """The same work, done so many times."""
         with exactly():
-            usd += max(cost or Decimal(0) for cost in costs)
-    known = usd if calls > unpriced or not calls else None
-    return Estimate(calls, into, out, known, uncapped, unpriced)
+            return replace(
+                self,
+                calls=self.calls * runs,
+                input_tokens=self.input_tokens * runs,
+                output_tokens=self.output_tokens * runs,
+                most_usd=None if self.most_usd is None else self.most_usd * runs,
+                uncapped=self.uncapped * runs,
+                unpriced=self.unpriced * runs,
+            )
 
 
 @runtime_checkable
@@ -184,67 +104,160 @@ def estimate(
     system: str | None = None,
     **sdk_parameters: Any,
 ) -> Estimate:
-    """What a batch, a measurement or a long text may cost, before anything is sent.
+    """Say what a batch, a measurement or a long text may cost, before anything is sent.
 
-    ``work`` is one prompt, a list or column of prompts as ``hs.batch`` takes them, or a plan of
-    ``hs.plan_long``; ``runs`` is how often all of it is asked (a measurement's runs and warm-up
-    together). ``model``, ``max_tokens``, ``system``, ``sdk_parameters`` as in ``hs.batch``.
+    Each answer is taken to use all of ``max_tokens``. Prompts are counted by a rule that is within
+    15% on Korean and English prose; those of a plan as the plan counted them. A model without a
+    published price is no error: its calls are counted as ``unpriced``.
 
-    The assumption, which ``print(estimate)`` states: each answer takes all of ``max_tokens``, or
-    1,000 tokens where that is not given. Prompts are counted by rule (within 15% on Korean and
-    English prose), those of a plan as the plan counted them.
+    Args:
+        work: one prompt, a list or column of prompts as ``hs.batch`` takes them, or a plan of
+            ``hs.plan_long``.
+        model: the model's id. Default: the catalogue's default model.
+        runs: how many times all of it is asked; for a measurement, warm-up included. Default: 1.
+        max_tokens: the longest answer, in tokens. Default: none is set, and 1,000 are assumed.
+        system: the system prompt, as text. Default: none.
+        **sdk_parameters: any other parameter of ``client.chat.completions.create``.
 
-    Raises ``InputError`` for what can't be asked. An unknown price is no error: ``unpriced``.
+    Returns:
+        An ``Estimate`` with the calls, their tokens and the most that they may cost.
+
+    Raises:
+        InputError: a prompt or a setting can't be asked, or a plan was given settings again.
+
+    Example:
+        >>> print(hs.estimate("Say hello.", max_tokens=200))
+        Estimate: 1 call, at most 0.000... USD if each used all of max_tokens; ...
     """
-    if isinstance(runs, bool) or not isinstance(runs, int) or runs < 1:
-        raise InputError(f"runs is {runs!r}: a whole number, 1 or more, is needed.")
+    check_whole("runs", runs)
     if isinstance(work, Planned):
         if model is not None or max_tokens is not None or system is not None or sdk_parameters:
             raise InputError("A plan has its model and settings: give them to hs.plan_long().")
-        return _times(work.estimate(), runs)
+        return work.estimate().times(runs)
     if max_tokens is not None:
         sdk_parameters["max_tokens"] = max_tokens
     reader = Reader(model or catalog.DEFAULT_MODEL, system, sdk_parameters, hashed=False)
     items, _ = reader.items([work] if isinstance(work, str) else work)
-    return _times(of_items(items), runs)
+    return estimate_items(items).times(runs)
 
 
-def _times(one: Estimate, runs: int) -> Estimate:
-    with exactly():
-        return replace(
-            one,
-            calls=one.calls * runs,
-            input_tokens=one.input_tokens * runs,
-            output_tokens=one.output_tokens * runs,
-            most_usd=None if one.most_usd is None else one.most_usd * runs,
-            uncapped=one.uncapped * runs,
-            unpriced=one.unpriced * runs,
-        )
+def estimate_items(items: Iterable[Item], models: Sequence[str] = ()) -> Estimate:
+    """What these may cost together; where several ``models`` may be asked, at the dearest."""
+    usd = Decimal(0)
+    calls = input_tokens = output_tokens = uncapped = unpriced = 0
+    for item in items:
+        costs = [most_usd(one) for one in item.in_turn(models)]
+        calls += 1
+        input_tokens += item.input_tokens
+        output_tokens += item.output_tokens
+        uncapped += not item.is_capped
+        unpriced += None in costs
+        with exactly():
+            usd += max(cost or Decimal(0) for cost in costs)
+    known = usd if calls > unpriced or not calls else None
+    return Estimate(calls, input_tokens, output_tokens, known, uncapped, unpriced)
+
+
+def most_usd(item: Item) -> Decimal | None:
+    """What this prompt may cost in US dollars, or ``None`` where no price was published."""
+    return most_of(item.input_tokens, item.output_tokens, item.model)
 
 
 @dataclass
-class Purse:
-    """``limit_usd`` may be spent; what is under way is reserved at the most it may cost."""
+class Budget:
+    """An amount in US dollars, and what counts against it.
 
-    limit_usd: Decimal
-    spent_usd: Decimal = Decimal(0)
+    Calls of a gateway that are under way are not known yet: its budget ends the calls that begin
+    after it is spent. A batch reserves the most that each call may cost before it is sent, and so
+    never exceeds its budget.
+
+    Attributes:
+        limit_usd: the amount; ``None`` for no limit.
+        is_default: lets a call without a published price through, with one warning for each model.
+        today: the clock of live calls, by which a price may be too old; ``None`` for a mock's.
+        spend: what was spent so far.
+        reserved_usd: the most that calls under way may cost.
+    """
+
+    limit_usd: Decimal | None
+    is_default: bool = False
+    today: Callable[[], date] | None = None
+    spend: Spend = field(default_factory=Spend)
     reserved_usd: Decimal = Decimal(0)
+    _settled: Event = field(default_factory=Event, repr=False)
+    _warned_of: set[str] = field(default_factory=set, repr=False)
 
-    def __post_init__(self) -> None:
-        self._settled = Event()
+    def check_request(self, request: httpx2.Request) -> None:
+        """Raise ``BudgetError`` if a gateway may not send this request."""
+        if self.limit_usd is None:
+            return
+        if self.spend.usd >= self.limit_usd:
+            raise BudgetError(
+                f"Not sent: {self.spend.usd:f} USD is spent and the budget is "
+                f"{self.limit_usd:f} USD. To go on, connect again with a larger "
+                "one: hs.connect(budget_usd=...)."
+            )
+        path = request.url.path
+        if not path.endswith(CHAT_PATH):
+            self._refuse_unpriced(f"a POST to {path}")
+            return
+        model = str(json.loads(request.content).get("model"))
+        price = catalog.published_price(model)
+        if price is None:
+            self._refuse_unpriced(repr(model))
+        elif self.today is not None:
+            warn_if_stale(model, price, self.today())
+
+    def _refuse_unpriced(self, what: str) -> None:
+        if not self.is_default:
+            raise BudgetError(
+                f"Not sent: no price was published for {what}, so budget_usd={self.limit_usd:f} "
+                "can't be kept. Use a model with a price (hs.catalog.models()), or leave "
+                "budget_usd out."
+            )
+        if what not in self._warned_of:
+            self._warned_of.add(what)
+            warnings.warn(
+                f"No price was published for {what}: its calls count as unpriced, outside the "
+                f"default budget of {self.limit_usd:f} USD.",
+                UnpricedWarning,
+                stacklevel=3,
+            )
+
+    def check_models(self, models: Iterable[str]) -> None:
+        """Raise ``BudgetError`` if one of these has no published price to keep the budget by."""
+        for model in models if self.limit_usd is not None else ():
+            if catalog.published_price(model) is None:
+                self._refuse_unpriced(repr(model))
+
+    def check_covers(self, most_usd: Decimal | None, model: str, work: str, advice: str) -> None:
+        """Raise ``BudgetError`` unless all of this work fits, at the most that it may cost.
+
+        ``work`` names it and ``advice`` how to make it cheaper, for the message.
+        """
+        if self.limit_usd is None:
+            return
+        if most_usd is None:
+            self._refuse_unpriced(repr(model))
+        elif most_usd > self.limit_usd:
+            raise BudgetError(
+                f"Not sent: {work} may cost {most_usd:f} USD, and budget_usd is "
+                f"{self.limit_usd:f} USD. {advice}, or raise it."
+            )
 
     async def reserve(self, item: Item) -> Decimal:
-        """Wait until this request fits beside those under way; how much is set aside for it.
+        """Wait until this request fits beside those under way; the amount that is set aside.
 
         Raises ``BudgetError``, before anything is sent, if it can't fit, or has no known price.
         """
-        most = most_usd(item)
-        if most is None:
-            raise unpriced(item.model, self.limit_usd)
-        while self.spent_usd + self.reserved_usd + most > self.limit_usd:
+        if self.limit_usd is None:
+            return Decimal(0)
+        self.check_models([item.model])
+        most = most_usd(item) or Decimal(0)
+        while self.spend.usd + self.reserved_usd + most > self.limit_usd:
             if not self.reserved_usd:
                 raise BudgetError(
-                    f"Not sent: {self.spent_usd:f} USD is spent, the next call may cost {most:f} "
+                    f"Not sent: {self.spend.usd:f} USD is spent, the next call may cost {most:f} "
                     f"USD, and budget_usd is {self.limit_usd:f} USD. Raise it, or lower max_tokens."
                 )
             self._settled.clear()
@@ -254,13 +267,29 @@ class Purse:
 
     def settle(self, reserved: Decimal, cost: Decimal) -> None:
         """The request is over and cost so much (what may have been paid counts as paid)."""
+        if self.limit_usd is None:
+            return
         self.reserved_usd -= reserved
-        self.spent_usd += cost
+        self.spend.add(cost)
         self._settled.set()
 
+    def __str__(self) -> str:
+        if self.limit_usd is None:
+            return "none"
+        return f"{self.limit_usd:f} USD" + (" (default)" if self.is_default else "")
 
-def unpriced(model: str, limit_usd: Decimal) -> BudgetError:
-    return BudgetError(
-        f"Not sent: no price was published for {model!r}, so budget_usd={limit_usd:f} can't be "
-        "kept. Use a model with a price (hs.catalog.models()), or leave budget_usd out."
-    )
+
+def checked_usd(value: object) -> Decimal | None:
+    """An amount as it was given, exact, or a ``ConfigurationError`` for what can't be one."""
+    if value is None:
+        return None
+    try:
+        budget = Decimal(value) if isinstance(value, Decimal | str | int) else None
+    except InvalidOperation:
+        budget = None
+    if budget is None or isinstance(value, bool) or not budget.is_finite() or budget < 0:
+        raise ConfigurationError(
+            f"budget_usd is {value!r}: US dollars, 0 or more, as Decimal('0.50'), '0.50' or 1. "
+            "(No float: money is exact here.)"
+        )
+    return budget

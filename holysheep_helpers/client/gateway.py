@@ -185,7 +185,7 @@ class Gateway:
         return known.client
 
     def _new_client(self, options: dict[str, Any]) -> openai.OpenAI:
-        meter = Meter(self.spend, self._budget.check)
+        meter = Meter(self.spend, self._budget.check_request)
         http = openai.DefaultHttpxClient(
             event_hooks={"request": [meter.on_request], "response": [meter.on_response]},
             trust_env=not self._on_this_computer,
@@ -198,7 +198,7 @@ class Gateway:
         )
 
     def _new_async_client(self, options: dict[str, Any]) -> openai.AsyncOpenAI:
-        meter = Meter(self.spend, self._budget.check)
+        meter = Meter(self.spend, self._budget.check_request)
         http = openai.DefaultAioHttpClient(
             event_hooks={
                 "request": [meter.on_request_async],

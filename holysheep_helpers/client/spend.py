@@ -120,6 +120,11 @@ class Spend:
             tally.stated += has_stated_cost(usage)
             tally.usd += cost
 
+    def add(self, usd: Decimal) -> None:
+        """An amount that was spent elsewhere, or may have been."""
+        with self._lock, exactly():
+            self.usd += usd
+
     def to_frame(self) -> DataFrame:
         """A row for each label and model: calls, tokens, and ``usd`` as exact ``Decimal``.
 

@@ -22,7 +22,7 @@ from openai.resources.chat.completions import AsyncCompletions
 
 from holysheep_helpers import catalog
 from holysheep_helpers._checks import check_whole
-from holysheep_helpers.client.budget import BudgetError, checked_usd, most_usd, of_items, unpriced
+from holysheep_helpers.client.budget import Budget, checked_usd, estimate_items
 from holysheep_helpers.client.gateway import Gateway, is_live
 from holysheep_helpers.client.requests import SDK_OPTIONS, Item, stream_arguments
 from holysheep_helpers.exceptions import HolySheepError, InputError
@@ -95,7 +95,13 @@ def planned(
             first["content"] = f"[{mark}{number}] {first['content']}"
         _check_can_be_sent(request)
         requests.append(request)
-    _check_budget(requests, count, checked_usd(budget_usd))
+    budget = Budget(checked_usd(budget_usd))
+    budget.check_covers(
+        estimate_items(_items(requests, count)).most_usd,
+        model,
+        f"{count} runs, warm-up included,",
+        "Measure fewer runs, lower max_tokens",
+    )
     measurement.settings = _settings(target, requests, measurement.stagger)
     return measurement
 
@@ -175,27 +181,11 @@ def _items(requests: list[dict[str, Any]], count: int) -> list[Item]:
     return [Item(None, requests[number % len(requests)], {}) for number in range(count)]
 
 
-def _check_budget(requests: list[dict[str, Any]], count: int, budget: Decimal | None) -> None:
-    if budget is None:
-        return
-    most = Decimal(0)
-    for item in _items(requests, count):
-        cost = most_usd(item)
-        if cost is None:
-            raise unpriced(item.model, budget)
-        most += cost
-    if most > budget:
-        raise BudgetError(
-            f"Not sent: {count} runs, warm-up included, may cost {most:f} USD, and budget_usd is "
-            f"{budget:f} USD. Measure fewer runs, lower max_tokens, or raise it."
-        )
-
-
 def say_estimate(target: object, measurement: Measurement, budget_usd: object) -> None:
     """Print what the runs may cost, if they cost anything and are many."""
     count = measurement.count
     if count > MANY_CALLS and (is_live(target) or budget_usd is not None):
-        print(of_items(_items(measurement.requests, count)))
+        print(estimate_items(_items(measurement.requests, count)))
 
 
 class LatencyStoppedWarning(UserWarning):

@@ -37,16 +37,13 @@ PENDING = {
     "plot_sweep",
     # client
     "AsyncStream",
-    "BudgetError",
     "CutShortWarning",
-    "Estimate",
     "Gateway",
     "Reply",
     "Stream",
     "ask",
     "astream",
     "connect",
-    "estimate",
     "login",
     "stream",
     # costs
