@@ -1,25 +1,26 @@
-"""A circuit breaker: a model that keeps failing is left alone for a while, then tried by one."""
+"""A circuit breaker, and the models' turns by it.
+
+A model that keeps failing is left alone for a while; then one request tries it.
+"""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from threading import Lock
 from time import perf_counter
+from types import TracebackType
 from typing import Literal
 
-from holysheep_helpers.exceptions import InputError
+from holysheep_helpers._checks import check_number, check_whole
+from holysheep_helpers.diagnosis.diagnose import Diagnosis, diagnose
+from holysheep_helpers.resilience.decision import Failure, asked_wait_s
 
 State = Literal["closed", "open", "half-open"]
+What = Literal["answered", "failed", "no verdict", "passed over", "closed", "open", "half-open"]
 
-
-What = Literal[
-    "answered", "failed", "no verdict", "passed over", "closed", "open", "half-open"
-]  # fmt: skip
-
-
-KEPT = 10_000
+KEPT_EVENTS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class Event:
 class _Circuit:
     failures: int = 0  # in a row
     open_until_s: float | None = None  # None: closed
-    told: bool = False  # open by the server's own word, not by a count
+    server_said_so: bool = False  # open by the server's own word, not by a count
     trial_s: float | None = None  # since when the one trial of a half-open circuit is under way
     changes: int = 0  # a verdict on a request from before the last change is out of date
 
@@ -64,13 +65,10 @@ class CircuitBreaker:
         cool_down_s: float = 30.0,
         clock: Callable[[], float] = perf_counter,
     ) -> None:
-        if isinstance(failures, bool) or not isinstance(failures, int) or failures < 1:
-            raise InputError(f"failures is {failures!r}: a whole number, 1 or more, is needed.")
-        number = isinstance(cool_down_s, int | float) and not isinstance(cool_down_s, bool)
-        if not number or not 0 < cool_down_s < float("inf"):
-            raise InputError(f"cool_down_s is {cool_down_s!r}: seconds, more than 0, are needed.")
+        check_whole("failures", failures)
+        check_number("cool_down_s", cool_down_s, "seconds", above=0)
         self.failures, self.cool_down_s, self.clock = failures, cool_down_s, clock
-        self.events: deque[Event] = deque(maxlen=KEPT)
+        self.events: deque[Event] = deque(maxlen=KEPT_EVENTS)
         self._circuits: dict[str, _Circuit] = {}
         self._lock = Lock()
 
@@ -96,32 +94,40 @@ class CircuitBreaker:
         """
         with self._lock:
             circuit, now_s = self._circuits.setdefault(model, _Circuit()), self.clock()
-            if circuit.open_until_s is not None:
-                waiting = now_s < circuit.open_until_s
-                tried = circuit.trial_s is not None and now_s < circuit.trial_s + self.cool_down_s
-                if (circuit.told or not insist) if waiting else (tried and not insist):
-                    self._note(model, "passed over")
-                    return None
-                circuit.trial_s = now_s
-                circuit.changes += 1
-                self._note(model, "half-open")
+            if circuit.open_until_s is None:
+                return Permit(self, model, circuit.changes)
+            if self._keeps_out(circuit, now_s, insist):
+                self._note(model, "passed over")
+                return None
+            circuit.trial_s = now_s
+            circuit.changes += 1
+            self._note(model, "half-open")
             return Permit(self, model, circuit.changes)
 
-    def _verdict(self, permit: Permit, what: What, wait_s: float, told: bool) -> None:
+    def _keeps_out(self, circuit: _Circuit, now_s: float, insist: bool) -> bool:
+        """Whether a circuit that is not closed lets nobody through now."""
+        if circuit.open_until_s is not None and now_s < circuit.open_until_s:
+            return circuit.server_said_so or not insist
+        trial_s = circuit.trial_s
+        under_trial = trial_s is not None and now_s < trial_s + self.cool_down_s
+        return under_trial and not insist
+
+    def _verdict(self, permit: Permit, what: What, wait_s: float, server_said_so: bool) -> None:
         with self._lock:
             circuit, model = self._circuits[permit.model], permit.model
             self._note(model, what)
             if permit.changes != circuit.changes:
-                if told and circuit.told and circuit.open_until_s is not None:
+                both = server_said_so and circuit.server_said_so
+                if both and circuit.open_until_s is not None:
                     circuit.open_until_s = max(circuit.open_until_s, self.clock() + wait_s)
                 return
             circuit.failures = circuit.failures + 1 if what == "failed" else 0
             if what == "answered" and circuit.open_until_s is not None:
                 self._circuits[model] = _Circuit(changes=circuit.changes + 1)
                 self._note(model, "closed")
-            elif told or circuit.trial_s is not None or circuit.failures >= self.failures:
+            elif server_said_so or circuit.trial_s is not None or circuit.failures >= self.failures:
                 circuit.open_until_s = self.clock() + wait_s
-                circuit.trial_s, circuit.told = None, told
+                circuit.trial_s, circuit.server_said_so = None, server_said_so
                 circuit.changes += 1
                 self._note(model, "open", circuit.open_until_s)
 
@@ -135,10 +141,10 @@ class CircuitBreaker:
         self.events.append(Event(self.clock(), model, what, until_s))
 
     def __repr__(self) -> str:
-        lines = [f"{model}: {self._told(model)}" for model in list(self._circuits)]
+        lines = [f"{model}: {self._described(model)}" for model in list(self._circuits)]
         return "\n".join(lines) or "No model was asked yet: all circuits are closed."
 
-    def _told(self, model: str) -> str:
+    def _described(self, model: str) -> str:
         state, failures = self.state(model), self._circuits[model].failures
         if state == "open":
             return f"open, for {self.cooling_s(model):.1f} s more"
@@ -147,7 +153,10 @@ class CircuitBreaker:
 
 @dataclass(slots=True, eq=False)
 class Permit:
-    """Leave to ask ``model`` once. One of its methods is called once the request is over."""
+    """Leave to ask ``model`` once. The circuit breaker is told once what became of the request.
+
+    As a context manager it tells so by itself: ``with permit:`` around all of the request.
+    """
 
     _breaker: CircuitBreaker = field(repr=False)
     model: str
@@ -155,14 +164,108 @@ class Permit:
 
     def answered(self) -> None:
         """It was answered: the failures before it are forgotten, and a trial closes the circuit."""
-        self._breaker._verdict(self, "answered", 0.0, told=False)
+        self._breaker._verdict(self, "answered", 0.0, server_said_so=False)
 
     def failed(self, wait_s: float | None = None, *, for_sure: bool = False) -> None:
         """It failed. The server asked for a wait of ``wait_s`` seconds, or a repeat fails
         ``for_sure`` (there is no such model): then the circuit opens at once."""
         pause_s = wait_s or self._breaker.cool_down_s  # a wait of 0 is none
-        self._breaker._verdict(self, "failed", pause_s, told=bool(wait_s) or for_sure)
+        self._breaker._verdict(self, "failed", pause_s, server_said_so=bool(wait_s) or for_sure)
 
     def no_verdict(self) -> None:
         """Nothing is known of the model by it: the request was cancelled, or was itself wrong."""
         self._breaker._forget_trial(self)
+
+    def judged_by(self, why: Diagnosis) -> None:
+        """It failed, as ``why`` explains: the model's fault only if another may fare better."""
+        if why.other_model:
+            self.failed(asked_wait_s(why), for_sure=not why.retryable)
+        else:
+            self.no_verdict()
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        if isinstance(error, Exception):
+            self.judged_by(diagnose(error))
+        elif error is None or isinstance(
+            error, GeneratorExit
+        ):  # read to its end, or left with text
+            self.answered()
+        else:  # cancelled, interrupted
+            self.no_verdict()
+
+
+class Turns:
+    """Whose turn it is: in a round each model is asked once at most.
+
+    ``failures`` are those of this round, by model.
+    """
+
+    def __init__(self, models: Iterable[str], breaker: CircuitBreaker) -> None:
+        self.models = tuple(models)
+        self.failures: dict[str, Failure] = {}
+        self.breaker = breaker
+        self._permit: Permit | None = None
+
+    def take(self, models: Iterable[str], *, insist: bool = False) -> str | None:
+        """The first of these that may be asked now; ``None`` if all are left alone."""
+        for model in models:
+            self._permit = self.breaker.permit(model, insist=insist)
+            if self._permit is not None:
+                return model
+        return None
+
+    def next_model(self) -> str | None:
+        """The model to ask; ``None`` where the server itself said how long to wait for each.
+
+        Where all are left alone for their failures, one is asked all the same.
+        """
+        left = self._left()
+        return (
+            self.take(left) or self.take(left, insist=True) or self.take(self.models, insist=True)
+        )
+
+    def cooling_s(self) -> float:
+        """Seconds until one of the models may be asked."""
+        return min(map(self.breaker.cooling_s, self.models))
+
+    def answered(self) -> None:
+        if (permit := self.release()) is not None:
+            permit.answered()
+
+    def failed(self, failure: Failure) -> bool:
+        """Note it; whether another model can be asked at once."""
+        permit = self.release()
+        if permit is None:
+            return False
+        permit.judged_by(failure.why)
+        if not failure.why.other_model:
+            self.failures.clear()
+            return False
+        self.failures[permit.model] = failure
+        return any(self.breaker.cooling_s(model) == 0 for model in self._left())
+
+    def end_round(self, last: Failure) -> Failure:
+        """Of this round's failures the one with the least to wait, ``last`` if none may pass."""
+        failures, self.failures = self.failures, {}
+        hopes = [failure for failure in failures.values() if failure.why.retryable]
+        return min(hopes, key=lambda failure: asked_wait_s(failure.why) or 0.0, default=last)
+
+    def no_verdict(self) -> None:
+        """No word on the model will come of what was under way."""
+        if (permit := self.release()) is not None:
+            permit.no_verdict()
+
+    def release(self) -> Permit | None:
+        """Give the permit away, if one is held: who takes it tells how the request ended."""
+        permit, self._permit = self._permit, None
+        return permit
+
+    def _left(self) -> list[str]:
+        return [model for model in self.models if model not in self.failures]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from time import perf_counter
-from typing import Any, Literal, Protocol, Self, cast, overload
+from typing import Any, Literal, Protocol, Self, overload
 from weakref import WeakKeyDictionary
 
 import openai
@@ -15,10 +15,10 @@ import openai
 from holysheep_helpers.client.chat import AsyncStream, Reply, Stream, aanswer, abegin, answer, begin
 from holysheep_helpers.client.gateway import Gateway, async_client, left_s, sync_client
 from holysheep_helpers.client.requests import checked_models, request_arguments, stream_arguments
-from holysheep_helpers.diagnosis.diagnose import Diagnosis, diagnose
-from holysheep_helpers.diagnosis.waiting import RETRY_AFTER
+from holysheep_helpers.diagnosis.diagnose import Diagnosis
 from holysheep_helpers.exceptions import AllFailedError, HolySheepError, InputError
-from holysheep_helpers.resilience.circuit_breaker import CircuitBreaker, Permit
+from holysheep_helpers.resilience.circuit_breaker import CircuitBreaker, Permit, Turns
+from holysheep_helpers.resilience.decision import Failure, decide
 
 _breakers: WeakKeyDictionary[Any, CircuitBreaker] = WeakKeyDictionary()
 
@@ -74,85 +74,93 @@ def breaker_of(target: object) -> CircuitBreaker:
     return _breakers.setdefault(target, CircuitBreaker())
 
 
-def judge(permit: Permit, error: Exception) -> Diagnosis:
-    """Tell a permit what this error says of its model, and give the diagnosis."""
-    why = diagnose(error)
-    if why.other_model:
-        told_s = why.wait_s if why.wait_said_by in RETRY_AFTER else None
-        permit.failed(told_s, for_sure=not why.retryable)
-    else:
-        permit.no_verdict()
-    return why
+class Call:
+    """One call of ``failover``: the models' turns, and what became of each.
 
-
-class Turns:
-    """The models' turns in one call: iterate for those that may be asked, and ask in ``turn()``."""
+    It is the same for ``failover`` and ``afailover``, for whole replies and streams: both go
+    through ``turns()``, ask inside ``turn()``, and raise ``all_failed()`` after the last one.
+    """
 
     def __init__(
-        self, models: Sequence[str], breaker: CircuitBreaker | None, target: object
+        self,
+        target: object,
+        prompt: str,
+        models: Sequence[str],
+        system: str | None,
+        preset: str,
+        breaker: CircuitBreaker | None,
+        stream: bool,
+        sdk_parameters: dict[str, Any],
     ) -> None:
+        checked = checked_models(models, sdk_parameters)
+        make = stream_arguments if stream else request_arguments
+        self._arguments = make(prompt, system, checked[0], preset, sdk_parameters)
         if breaker is not None and not isinstance(breaker, CircuitBreaker):
             raise InputError(f"breaker is {breaker!r}: an hs.CircuitBreaker is needed, or None.")
-        self.start_s = perf_counter()
-        self._models = models
-        self._breaker = breaker or breaker_of(target)
+        self._turns = Turns(checked, breaker or breaker_of(target))
         self._tried: list[Tried] = []
-        self._permit: Permit | None = None
-        self._handed_on = False
+        self._model = checked[0]
+        self.start_s = perf_counter()
 
-    def __iter__(self) -> Iterator[str]:
-        for model in self._models:
+    def turns(self) -> Iterator[dict[str, Any]]:
+        """The arguments of a request to each model that may be asked, while there is time."""
+        for model in self._turns.models:
             remains_s = left_s() if self._tried else None
             if remains_s is not None and remains_s <= 0:
                 return
-            self._permit = self._breaker.permit(model)
-            if self._permit is None:
-                cooling_s = self._breaker.cooling_s(model)
+            if self._turns.take([model]) is None:
+                cooling_s = self._turns.breaker.cooling_s(model)
                 self._tried.append(Tried(model, cooling_s=cooling_s))
             else:
-                yield model
+                self._model = model
+                yield self._arguments | {"model": model}
 
     @contextmanager
     def turn(self) -> Iterator[None]:
         """Ask inside: an error that another model may be spared ends here, any other goes on."""
-        permit, start_s = cast(Permit, self._permit), perf_counter()
+        start_s = perf_counter()
         try:
             yield
         except Exception as error:
-            why = judge(permit, error)
-            if not why.other_model:
-                self._say_why_it_ends(error, why)
+            failure = Failure.of(error)
+            self._turns.failed(failure)
+            if decide(failure.why, another_model=True).next != "next model":
+                self._say_why_it_ends(failure)
                 raise
             bare = error.with_traceback(None)  # or its frames would keep everything alive
-            cost = None if why.may_have_cost else Decimal(0)
-            self._tried.append(
-                Tried(permit.model, bare, why, elapsed_s=perf_counter() - start_s, cost=cost)
-            )
+            cost = None if failure.why.may_have_cost else Decimal(0)
+            elapsed_s = perf_counter() - start_s
+            self._tried.append(Tried(self._model, bare, failure.why, None, elapsed_s, cost))
         except BaseException:  # cancelled, interrupted: no word on the model
-            permit.no_verdict()
+            self._turns.no_verdict()
             raise
         else:
-            if not self._handed_on:
-                permit.answered()
+            self._turns.answered()
 
-    def hand_on_permit(self) -> Permit:
+    def hand_on_permit(self) -> Permit | None:
         """The permit of the turn under way, for a stream: whoever reads it tells how it ended."""
-        self._handed_on = True
-        return cast(Permit, self._permit)
+        return self._turns.release()
 
-    def until(self, model: str, cost: Decimal | None) -> tuple[Tried, ...]:
-        """All turns, the last of which this model answered just now, at this cost."""
+    def until_answered(self, cost: Decimal | None) -> tuple[Tried, ...]:
+        """All turns, the last of which was answered just now, at this cost."""
         before_s = sum(one.elapsed_s for one in self._tried)
         elapsed_s = perf_counter() - self.start_s - before_s
-        return (*self._tried, Tried(model, elapsed_s=elapsed_s, cost=cost))
+        return (*self._tried, Tried(self._model, elapsed_s=elapsed_s, cost=cost))
 
-    def _say_why_it_ends(self, error: Exception, why: Diagnosis) -> None:
+    def reply(self, reply: Reply) -> FailoverReply:
+        """The reply, and how it was come by."""
+        tried = self.until_answered(reply.cost)
+        elapsed_s = sum(one.elapsed_s for one in tried)
+        return FailoverReply(**vars(replace(reply, elapsed_s=elapsed_s)), tried=tried)
+
+    def _say_why_it_ends(self, failure: Failure) -> None:
         if self._tried:
-            error.add_note(f"Before it: {' → '.join(map(str, self._tried))}.")
-        asked = len(self._tried) + 1
-        if asked < len(self._models):
-            left = ", ".join(self._models[asked:])
-            error.add_note(f"Not asked: {left}. Another model can't help ({why.kind}).")
+            failure.error.add_note(f"Before it: {' → '.join(map(str, self._tried))}.")
+        left = ", ".join(self._turns.models[len(self._tried) + 1 :])
+        if left:
+            failure.error.add_note(
+                f"Not asked: {left}. Another model can't help ({failure.why.kind})."
+            )
 
     def all_failed(self) -> AllFailedError:
         """What to raise once no model is left."""
@@ -160,10 +168,11 @@ class Turns:
             f"{one.model}: {one.why.kind}" if one.why else
             f"{one.model}: left alone for {one.cooling_s:.1f} s more" for one in self._tried
         )  # fmt: skip
-        left = self._models[len(self._tried) :]
+        models = self._turns.models
+        left = models[len(self._tried) :]
         late = f"; no time was left for {', '.join(left)}" if left else ""
         error = AllFailedError(
-            f"None of {len(self._models)} models answered ({turns}{late}). Each one's error is in "
+            f"None of {len(models)} models answered ({turns}{late}). Each one's error is in "
             ".tried; hs.diagnose() of this error says whether, and when, to ask again.",
             tuple(self._tried),
         )
@@ -183,33 +192,22 @@ class _WithTurns:
 
     _turns: tuple[Tried, ...] = ()
     _permit: Permit | None = None
+    _first = ""
 
-    @contextmanager
-    def _judged(self) -> Iterator[None]:
+    def _begun_with(self, call: Call, first: str) -> None:
+        """The first text is there: how it goes on, the reader of the stream tells."""
+        self._first = first
+        self._turns, self._permit = call.until_answered(None), call.hand_on_permit()
+
+    def _judged(self) -> AbstractContextManager[None]:
         """Read the stream inside: then the circuit breaker learns how it ended."""
         permit, self._permit = self._permit, None
-        if permit is None:  # it was closed before
-            yield
-            return
-        try:
-            yield
-        except Exception as error:
-            judge(permit, error)
-            raise
-        except GeneratorExit:  # left by its reader, who had text
-            permit.answered()
-            raise
-        except BaseException:  # cancelled, interrupted
-            permit.no_verdict()
-            raise
-        else:
-            permit.answered()
+        return permit or nullcontext()
 
     def _left(self) -> None:
         """Closed by somebody who has not begun to read: its first text had come."""
-        permit, self._permit = self._permit, None
-        if permit is not None:
-            permit.answered()
+        with self._judged():
+            pass
 
     @property
     def tried(self: _Costing) -> tuple[Tried, ...]:
@@ -232,18 +230,13 @@ class FailoverStream(_WithTurns, Stream):
     """
 
     _coming: Generator[str]
-    _first = ""
 
-    @classmethod
-    def begin(cls, client: openai.OpenAI, arguments: dict[str, Any], turns: Turns) -> Self:
-        """Send the request and wait for its first text; raises what comes in its place."""
-        stream = begin(client, arguments, cls)
-        stream._start_s = turns.start_s
-        stream._coming = super(cls, stream)._texts()
-        stream._first = next(stream._coming, "")
-        stream._turns = turns.until(arguments["model"], None)
-        stream._permit = turns.hand_on_permit()
-        return stream
+    def _wait_for_first(self, call: Call) -> Self:
+        """Wait for its first text; raises what comes in its place."""
+        self._start_s = call.start_s
+        self._coming = super()._texts()
+        self._begun_with(call, next(self._coming, ""))
+        return self
 
     def _texts(self) -> Generator[str]:
         try:
@@ -264,20 +257,13 @@ class AsyncFailoverStream(_WithTurns, AsyncStream):
     """``FailoverStream``'s asynchronous twin."""
 
     _coming: AsyncGenerator[str]
-    _first = ""
 
-    @classmethod
-    async def begin(
-        cls, client: openai.AsyncOpenAI, arguments: dict[str, Any], turns: Turns
-    ) -> Self:
-        """Send the request and wait for its first text; raises what comes in its place."""
-        stream = await abegin(client, arguments, cls)
-        stream._start_s = turns.start_s
-        stream._coming = super(cls, stream)._texts()
-        stream._first = await anext(stream._coming, "")
-        stream._turns = turns.until(arguments["model"], None)
-        stream._permit = turns.hand_on_permit()
-        return stream
+    async def _wait_for_first(self, call: Call) -> Self:
+        """Wait for its first text; raises what comes in its place."""
+        self._start_s = call.start_s
+        self._coming = super()._texts()
+        self._begun_with(call, await anext(self._coming, ""))
+        return self
 
     async def _texts(self) -> AsyncGenerator[str]:
         try:
@@ -370,17 +356,14 @@ def failover(
     raises.
     """
     sync_client(gateway_or_client)  # raises if it is neither
-    checked = checked_models(models, sdk_parameters)
-    make = stream_arguments if stream else request_arguments
-    arguments = make(prompt, system, checked[0], preset, sdk_parameters)
-    turns = Turns(checked, breaker, gateway_or_client)
-    for model in turns:
+    call = Call(gateway_or_client, prompt, models, system, preset, breaker, stream, sdk_parameters)
+    for arguments in call.turns():
         client = sync_client(gateway_or_client).with_options(max_retries=0)  # its time may run out
-        with turns.turn():
+        with call.turn():
             if stream:
-                return FailoverStream.begin(client, arguments | {"model": model}, turns)
-            return _reply(answer(client, arguments | {"model": model}), turns, model)
-    raise turns.all_failed()
+                return begin(client, arguments, FailoverStream)._wait_for_first(call)
+            return call.reply(answer(client, arguments))
+    raise call.all_failed()
 
 
 @overload
@@ -421,20 +404,12 @@ async def afailover(
     With ``stream=True`` it gives what ``hs.astream`` gives.
     """
     async_client(gateway_or_client)  # raises if it is neither
-    checked = checked_models(models, sdk_parameters)
-    make = stream_arguments if stream else request_arguments
-    arguments = make(prompt, system, checked[0], preset, sdk_parameters)
-    turns = Turns(checked, breaker, gateway_or_client)
-    for model in turns:
+    call = Call(gateway_or_client, prompt, models, system, preset, breaker, stream, sdk_parameters)
+    for arguments in call.turns():
         client = async_client(gateway_or_client).with_options(max_retries=0)
-        with turns.turn():
+        with call.turn():
             if stream:
-                return await AsyncFailoverStream.begin(client, arguments | {"model": model}, turns)
-            return _reply(await aanswer(client, arguments | {"model": model}), turns, model)
-    raise turns.all_failed()
-
-
-def _reply(reply: Reply, turns: Turns, model: str) -> FailoverReply:
-    tried = turns.until(model, reply.cost)
-    elapsed_s = sum(one.elapsed_s for one in tried)
-    return FailoverReply(**vars(replace(reply, elapsed_s=elapsed_s)), tried=tried)
+                made = await abegin(client, arguments, AsyncFailoverStream)
+                return await made._wait_for_first(call)
+            return call.reply(await aanswer(client, arguments))
+    raise call.all_failed()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 import time
 import warnings
 from collections.abc import Awaitable, Callable
@@ -16,12 +15,13 @@ from typing import Any, TypeVar, overload
 
 import tenacity
 
+from holysheep_helpers._checks import check_number, check_whole
 from holysheep_helpers.client.chat import AsyncStream, Stream
 from holysheep_helpers.client.gateway import attempt, is_retried
 from holysheep_helpers.diagnosis.diagnose import Diagnosis, diagnose
 from holysheep_helpers.diagnosis.evidence import while_streaming
-from holysheep_helpers.diagnosis.waiting import OBEYED, back_off_s
 from holysheep_helpers.exceptions import AllFailedError, DeadlineError, InputError
+from holysheep_helpers.resilience.decision import decide, spread_wait_s
 
 log = logging.getLogger("holysheep_helpers")
 
@@ -75,17 +75,8 @@ class Policy:
     random: Random = field(default_factory=SystemRandom)
 
     def __post_init__(self) -> None:
-        count, deadline_s = self.attempts, self.deadline_s
-        if isinstance(count, bool) or not isinstance(count, int) or count < 1:
-            raise InputError(f"attempts is {count!r}: a whole number, 1 or more, is needed.")
-        if deadline_s is not None and (
-            isinstance(deadline_s, bool)
-            or not isinstance(deadline_s, int | float)
-            or not 0 < deadline_s < math.inf
-        ):
-            raise InputError(
-                f"deadline_s is {deadline_s!r}: seconds, more than 0, or None for no deadline."
-            )
+        check_whole("attempts", self.attempts)
+        check_number("deadline_s", self.deadline_s, "seconds", above=0, optional=True)
         hook = self.on_retry
         if hook is not None and (not callable(hook) or iscoroutinefunction(hook)):
             raise InputError(f"on_retry is {hook!r}: a plain function is needed, print say.")
@@ -114,25 +105,16 @@ class Policy:
 
 
 class _Run:
-    """One call and its attempts: the rules that tenacity goes by, and the count of requests."""
+    """One call and its attempts: what ``decide`` says of each failure, for tenacity to do."""
 
     def __init__(self, policy: Policy) -> None:
         self.policy = policy
         self.start_s = policy.clock()
         self.requests = self.lost = 0
         self.error: Exception | None = None
-        self.found: Diagnosis | None = None
-        self.restarts = self.warned = False
-
-    @property
-    def rules(self) -> dict[str, Any]:
-        return {
-            "retry": self._again,
-            "wait": self._wait_s,
-            "stop": self._enough,
-            "before_sleep": self._tell,
-            "retry_error_callback": self._give_up,
-        }
+        self.wait_s = 0.0
+        self.warned = False
+        self.rules: dict[str, Any] = {"retry": self._is_again, "wait": lambda _: self.wait_s}
 
     def left_s(self) -> float | None:
         """Seconds until the deadline."""
@@ -153,20 +135,47 @@ class _Run:
                 await result.read()
             return result
 
-    def _again(self, state: tenacity.RetryCallState) -> bool:
+    def _is_again(self, state: tenacity.RetryCallState) -> bool:
+        """Whether this attempt is followed by another; where not, its error is raised."""
         error = state.outcome.exception() if state.outcome else None
         if isinstance(error, DeadlineError) and self.requests:
             error.add_note(f"Before that: {self._sent()}.")
         if not isinstance(error, Exception) or isinstance(error, DeadlineError):
             return False
-        self.error, self.found = error, diagnose(error)
-        stacked = _sdk_retries(error)
+        self.error, why = error, diagnose(error)
+        self._count(error, why)
+        restarts = while_streaming(error) or why.kind == "ended_early"
+        if restarts and not self.policy.restart_streams:
+            return False
+        number, attempts = state.attempt_number, self.policy.attempts
+        decision = decide(
+            why,
+            tries=max(self.requests, number),  # a failover may send several, or none
+            attempts=attempts,
+            wait_s=lambda: spread_wait_s(why, number, self.policy.random),
+            left_s=self.left_s(),
+        )
+        self.wait_s = decision.wait_s
+        if decision.because == "deadline":
+            raise self.too_late(decision.wait_s) from error
+        if decision.because == "attempts":
+            error.add_note(f"Given up after {self._sent()}.")
+        if decision.next == "give up":
+            return False
+        self._tell(
+            Retry(number, attempts, self.wait_s, self.requests, self.lost, restarts, why, error)
+        )
+        return True
+
+    def _count(self, error: Exception, why: Diagnosis) -> None:
+        """The requests behind one attempt, and those of them that may have been billed."""
         if isinstance(error, AllFailedError):
             self.requests += len(error.errors)
             self.lost += error.lost
-        else:
-            self.requests += 1 + stacked
-            self.lost += stacked + self.found.may_have_cost  # nobody knows what those met
+            return
+        stacked = _sdk_retries(error)
+        self.requests += 1 + stacked
+        self.lost += stacked + why.may_have_cost  # nobody knows what the stacked ones met
         if stacked and not self.warned:
             self.warned = True
             warnings.warn(
@@ -175,53 +184,15 @@ class _Run:
                 StackedRetriesWarning,
                 stacklevel=2,
             )
-        self.restarts = while_streaming(error) or self.found.kind == "ended_early"
-        return self.found.retryable and (self.policy.restart_streams or not self.restarts)
 
-    def _wait_s(self, state: tenacity.RetryCallState) -> float:
-        """What the server asked for, and a draw on top of it: a herd must not come back as one."""
-        asked_s = 0.0
-        if self.found is not None and self.found.wait_said_by in OBEYED:
-            asked_s = self.found.wait_s or 0.0
-        return asked_s + back_off_s(state.attempt_number, self.policy.random)
-
-    def _enough(self, state: tenacity.RetryCallState) -> bool:
-        return self._used_up(state) or self._passes(state.upcoming_sleep)
-
-    def _used_up(self, state: tenacity.RetryCallState) -> bool:
-        """A failover that sends several requests, or none, is one attempt at least."""
-        return max(self.requests, state.attempt_number) >= self.policy.attempts
-
-    def _passes(self, wait_s: float) -> bool:
-        left_s = self.left_s()
-        return left_s is not None and wait_s >= left_s
-
-    def _tell(self, state: tenacity.RetryCallState) -> None:
-        assert self.error is not None and self.found is not None
-        retry = Retry(
-            attempt=state.attempt_number,
-            attempts=self.policy.attempts,
-            wait_s=state.upcoming_sleep,
-            requests=self.requests,
-            lost=self.lost,
-            restarts=self.restarts,
-            diagnosis=self.found,
-            error=self.error,
-        )
+    def _tell(self, retry: Retry) -> None:
         log.info("%s", retry)
         if self.policy.on_retry is not None:
             try:
                 self.policy.on_retry(retry)
             except BaseException as failed:  # what the call met is not lost with it
-                failed.__context__ = failed.__context__ or self.error
+                failed.__context__ = failed.__context__ or retry.error
                 raise
-
-    def _give_up(self, state: tenacity.RetryCallState) -> Any:
-        assert self.error is not None
-        if not self._used_up(state):
-            raise self.too_late(state.upcoming_sleep) from self.error
-        self.error.add_note(f"Given up after {self._sent()}.")
-        raise self.error
 
     def _sent(self) -> str:
         sent = f"{self.requests} request{'' if self.requests == 1 else 's'}"

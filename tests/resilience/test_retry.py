@@ -211,9 +211,9 @@ def test_a_cancelled_call_is_cancelled() -> None:
         ({"attempts": 0}, "attempts is 0: a whole number, 1 or more"),
         ({"attempts": True}, "attempts is True"),
         ({"attempts": 2.5}, r"attempts is 2\.5"),
-        ({"deadline_s": 0}, "deadline_s is 0: seconds, more than 0, or None"),
+        ({"deadline_s": 0}, "deadline_s is 0: seconds, more than 0, is needed, or None"),
         ({"deadline_s": float("nan")}, "deadline_s is nan"),
-        ({"deadline_s": float("inf")}, "or None for no deadline"),
+        ({"deadline_s": float("inf")}, "seconds, more than 0, is needed, or None"),
         ({"on_retry": "print"}, "on_retry is 'print'"),
     ],
 )
