@@ -71,7 +71,8 @@ def possibly_paid(tried: Sequence[Tried]) -> int:
 
 def breaker_of(target: object) -> CircuitBreaker:
     """The circuit breaker that all calls through this gateway or client share, unless given one."""
-    return _breakers.setdefault(target, CircuitBreaker())
+    known = _breakers.get(target)
+    return _breakers.setdefault(target, CircuitBreaker()) if known is None else known
 
 
 class Call:
