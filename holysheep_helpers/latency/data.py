@@ -1,37 +1,26 @@
-"""One measured stream: when its bytes came, and the times that follow from it."""
+"""What is measured: one stream, with the times that follow from its stamps, and its error."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from decimal import Decimal, InvalidOperation
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from itertools import pairwise
-from math import inf, remainder
-from os import PathLike
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
-
-from holysheep_helpers.exceptions import InputError
-
-if TYPE_CHECKING:
-    from pandas import DataFrame
+from math import remainder
+from typing import ClassVar, NamedTuple
 
 COARSE_S = 0.001
 """A clock that moves in larger steps than this is called coarse."""
 
-
 SAME_S = 0.00001
 """Two spans that differ by less are the same to a coarse clock."""
-
 
 UNSURE_SHARE = 0.05
 """An inter-token latency that may be off by more than this share is left out."""
 
 
 class Text(NamedTuple):
-    """A chunk with text: ``at_s`` when its bytes were in; ``kind`` is ``answer`` or
-    ``reasoning``."""
+    """A chunk with text: when its bytes were in; ``kind`` is ``answer`` or ``reasoning``."""
 
     at_s: float
     characters: int
@@ -40,16 +29,42 @@ class Text(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimedStream:
-    """One stream. Moments are seconds since the measurement began, spans are seconds.
+    """One streamed reply with its time stamps, and the latencies that follow from them.
 
-    ``due_s`` is the intended start (in a closed loop the moment of the call), ``called_s`` when the
-    SDK was called, ``sent_s`` when the request's last byte was handed to the operating system,
-    ``texts`` the chunks with text as their bytes came in, ``handed_on_s`` when the SDK gave the
-    first of them to its caller, ``done_s`` the end. ``connect_s`` was spent on a new connection.
-    ``chunks`` counts all events; the tokens are those of ``usage``. ``error`` is a status or the
-    name of an exception, ``None`` if all went well.
+    All times are in seconds. A moment counts from the start of the measurement, a span is the time
+    between two moments. What can't be known is ``None``, and ``notes`` says why.
 
-    What can't be known is ``None``, and ``notes`` says why.
+    Attributes:
+        index: the number of the run in its measurement, from 0.
+        model: the model that was asked.
+        due_s: the intended start. In a closed loop it is the moment of the call.
+        called_s: when the SDK was called.
+        sent_s: when the last byte of the request was handed to the operating system.
+        connect_s: the time that was spent on a new connection.
+        new_connection: whether a new connection was opened.
+        texts: the chunks with text, each with the moment when its bytes came in.
+        chunks: the number of all events of the stream.
+        handed_on_s: when the SDK gave the first text to its caller.
+        done_s: the end of the stream.
+        prompt_tokens, output_tokens, reasoning_tokens: the counts of the reply's ``usage``.
+        finish_reason: why the answer ended.
+        id: the id of the reply.
+        error: an HTTP status or the name of an exception, ``None`` if all went well.
+        cost_usd: the cost in US dollars.
+        ttft_s: the time to first token, from ``sent_s`` until its bytes came in.
+        answer_ttft_s: the same for the first token of the answer, after any reasoning.
+        itl_s: the inter-token latency.
+        e2e_s: the end-to-end latency, from ``due_s`` to ``done_s``.
+        client_s: the time that the client added to the time to first token.
+        notes: why a value is missing, or how it is to be read.
+
+    Example:
+        >>> run = hs.measure_latency(gw, "Say hello.", runs=1, max_tokens=5, progress=False)
+        >>> stream = run.runs[0]
+        >>> stream.output_tokens, stream.failed
+        (5, False)
+        >>> 0 <= stream.ttft_s <= stream.e2e_s
+        True
     """
 
     index: int
@@ -71,53 +86,68 @@ class TimedStream:
     error: str | None = None
     cost_usd: Decimal | None = None
 
-    def later(self, by_s: float, more: int) -> TimedStream:
-        """The same in a measurement that began ``by_s`` seconds and ``more`` runs earlier."""
-        ends = {"sent_s": self.sent_s, "handed_on_s": self.handed_on_s}
+    def shifted(self, by_s: float, more: int = 0) -> TimedStream:
+        """The same stream ``by_s`` seconds later, with ``more`` added to its index."""
+        names = ("due_s", "called_s", "done_s", "sent_s", "handed_on_s")
+        known = {name: at for name in names if (at := getattr(self, name)) is not None}
         return replace(
             self,
             index=self.index + more,
-            due_s=self.due_s + by_s,
-            called_s=self.called_s + by_s,
-            done_s=self.done_s + by_s,
             texts=tuple(text._replace(at_s=text.at_s + by_s) for text in self.texts),
-            **{name: None if at_s is None else at_s + by_s for name, at_s in ends.items()},
+            **{name: at + by_s for name, at in known.items()},
         )
 
     @property
     def failed(self) -> bool:
+        """Whether the run has an error."""
         return self.error is not None
 
     @property
     def ttft_s(self) -> float | None:
         """Time to first token of any kind: from the request's last byte out to its bytes in."""
-        if self.sent_s is None or not self.texts:
-            return None
-        return self.texts[0].at_s - self.sent_s
+        return _span(self.sent_s, self._first_s)
 
     @property
     def answer_ttft_s(self) -> float | None:
         """Time to first token of the answer, after any reasoning."""
-        first = next((text for text in self.texts if text.kind == "answer"), None)
-        if self.sent_s is None or first is None:
-            return None
-        return first.at_s - self.sent_s
+        answers = (text.at_s for text in self.texts if text.kind == "answer")
+        return _span(self.sent_s, next(answers, None))
 
     @property
-    def _seen_tokens(self) -> int | None:
-        """The tokens that came as text: reasoning that the server keeps to itself is not.
+    def wire_s(self) -> float | None:
+        """From the request's last byte out to the last token's bytes in."""
+        return _span(self.sent_s, self.texts[-1].at_s if self.texts else None)
 
-        ``None`` if there were more texts than that: some gateways leave hidden reasoning out of
-        their count, and it can't be taken off what it is not in.
-        """
-        if self.output_tokens is None:
-            return None
-        hidden = self.reasoning_tokens or 0
-        if any(text.kind == "reasoning" for text in self.texts):
-            hidden = 0
-        seen = self.output_tokens - hidden
-        least = len(self.texts) if hidden else min(len(self.texts), 1)
-        return seen if seen >= least else None
+    @property
+    def e2e_s(self) -> float:
+        """From the intended start to the end of the stream, as the application sees it."""
+        return self.done_s - self.due_s
+
+    @property
+    def wait_s(self) -> float:
+        """How much later than intended the SDK was called."""
+        return self.called_s - self.due_s
+
+    @property
+    def user_ttft_s(self) -> float | None:
+        """From the intended start until the application had the first token in hand."""
+        return _span(self.due_s, self.handed_on_s)
+
+    @property
+    def client_before_s(self) -> float | None:
+        """What the client took to send: from the call to the last byte, without connecting."""
+        return _span(self.called_s + self.connect_s, self.sent_s)
+
+    @property
+    def client_after_s(self) -> float | None:
+        """From the first token's bytes in until the SDK handed it on."""
+        return _span(self._first_s, self.handed_on_s)
+
+    @property
+    def client_s(self) -> float | None:
+        """What the client added to the time to first token, before and after the wire."""
+        before, after = self.client_before_s, self.client_after_s
+        return None if before is None or after is None else before + after
 
     @property
     def tokens_per_chunk(self) -> float | None:
@@ -134,24 +164,10 @@ class TimedStream:
         ``None`` unless there are two chunks with text, two tokens, and a usage; and where the
         bundles are so few that a short last one would change it by more than 5%.
         """
-        each, tokens = self.tokens_per_chunk, self._seen_tokens
-        if each is None or tokens is None or len(self.texts) < 2 or tokens < 2 or self.failed:
+        tokens, chunks = self._seen_tokens, len(self.texts)
+        if self.failed or tokens is None or min(tokens, chunks) < 2 or self._few_bundles:
             return None
-        if self._few_bundles:
-            return None
-        return (self.texts[-1].at_s - self.texts[0].at_s) / (tokens - max(1.0, each))
-
-    @property
-    def _few_bundles(self) -> bool:
-        """Whether the first chunk's share of the tokens is too unsure.
-
-        Bundles of one size, but for a shorter last one, have (tokens - 1) / (chunks - 1) at most.
-        """
-        each, tokens, chunks = self.tokens_per_chunk, self._seen_tokens, len(self.texts)
-        if each is None or tokens is None or each <= 1 or chunks < 2:
-            return False
-        most = (tokens - 1) / (chunks - 1)
-        return most - each > UNSURE_SHARE * (tokens - most)
+        return (self.texts[-1].at_s - self.texts[0].at_s) / (tokens - max(1.0, tokens / chunks))
 
     @property
     def gaps_s(self) -> tuple[float, ...]:
@@ -176,51 +192,11 @@ class TimedStream:
         return self.output_tokens / self.e2e_s
 
     @property
-    def e2e_s(self) -> float:
-        """From the intended start to the end of the stream, as the application sees it."""
-        return self.done_s - self.due_s
-
-    @property
-    def wire_s(self) -> float | None:
-        """From the request's last byte out to the last token's bytes in."""
-        if self.sent_s is None or not self.texts:
-            return None
-        return self.texts[-1].at_s - self.sent_s
-
-    @property
-    def wait_s(self) -> float:
-        """How much later than intended the SDK was called."""
-        return self.called_s - self.due_s
-
-    @property
-    def user_ttft_s(self) -> float | None:
-        """From the intended start until the application had the first token in hand."""
-        return None if self.handed_on_s is None else self.handed_on_s - self.due_s
-
-    @property
-    def client_before_s(self) -> float | None:
-        """What the client took to send: from the call to the last byte, without connecting."""
-        return None if self.sent_s is None else self.sent_s - self.called_s - self.connect_s
-
-    @property
-    def client_after_s(self) -> float | None:
-        """From the first token's bytes in until the SDK handed it on."""
-        if self.handed_on_s is None or not self.texts:
-            return None
-        return self.handed_on_s - self.texts[0].at_s
-
-    @property
-    def client_s(self) -> float | None:
-        """What the client added to the time to first token, before and after the wire."""
-        before, after = self.client_before_s, self.client_after_s
-        return None if before is None or after is None else before + after
-
-    @property
     def notes(self) -> tuple[str, ...]:
-        """Why a figure is missing, or how it is to be read."""
+        """Why a value is missing, or how it is to be read."""
         if self.failed:
             return (f"failed: {self.error}",)
-        each, tokens, chunks = self.tokens_per_chunk, self._seen_tokens, len(self.texts)
+        tokens, chunks = self._seen_tokens, len(self.texts)
         unread = not chunks and self.handed_on_s is not None
         unsure = self.output_tokens is not None and tokens is None
         found = {
@@ -231,9 +207,46 @@ class TimedStream:
             "one token: no inter-token latency": chunks > 0 and tokens == 1,
             "one chunk: no inter-token latency": chunks == 1 and (tokens or 0) > 1,
             "few chunks that bundle tokens: no inter-token latency": self._few_bundles,
-            "chunks bundle tokens: gaps are not inter-token latency": (each or 0) > 1,
+            "chunks bundle tokens: gaps are not inter-token latency": (self.tokens_per_chunk or 0)
+            > 1,
         }
         return tuple(note for note, holds in found.items() if holds)
+
+    @property
+    def _first_s(self) -> float | None:
+        return self.texts[0].at_s if self.texts else None
+
+    @property
+    def _seen_tokens(self) -> int | None:
+        """The tokens that came as text: reasoning that the server keeps to itself is not.
+
+        ``None`` if there were more texts than that: some gateways leave hidden reasoning out of
+        their count, and it can't be taken off what it is not in.
+        """
+        if self.output_tokens is None:
+            return None
+        hidden = self.reasoning_tokens or 0
+        if any(text.kind == "reasoning" for text in self.texts):
+            hidden = 0
+        seen = self.output_tokens - hidden
+        least = len(self.texts) if hidden else min(len(self.texts), 1)
+        return seen if seen >= least else None
+
+    @property
+    def _few_bundles(self) -> bool:
+        """Whether the first chunk's share of the tokens is too unsure.
+
+        Bundles of one size, but for a shorter last one, have (tokens - 1) / (chunks - 1) at most.
+        """
+        tokens, chunks = self._seen_tokens, len(self.texts)
+        if tokens is None or not 2 <= chunks < tokens:
+            return False
+        most = (tokens - 1) / (chunks - 1)
+        return most - tokens / chunks > UNSURE_SHARE * (tokens - most)
+
+
+def _span(start_s: float | None, end_s: float | None) -> float | None:
+    return None if start_s is None or end_s is None else end_s - start_s
 
 
 def clock_step_s(moments: Sequence[float]) -> float | None:
@@ -247,30 +260,38 @@ def clock_step_s(moments: Sequence[float]) -> float | None:
         return None
     step, *others = (after - before for before, after in pairwise(rising))
     for gap in others:
-        step = _common_part(gap, step)
+        step, rest = gap, step
+        while rest > SAME_S:  # Euclid's algorithm, for numbers that are a little off
+            step, rest = rest, abs(remainder(step, rest))
         if step < COARSE_S:
             return None
     return step
 
 
-def _common_part(a: float, b: float) -> float:
-    """What both are multiples of (Euclid), for numbers that are a little off."""
-    while b > SAME_S:
-        a, b = b, abs(remainder(a, b))
-    return a
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calibration:
-    """The error of this machine's measurements at one ``concurrency``, in seconds.
+    """The error of this computer's measurements under one load, as ``hs.calibrate`` found it.
 
-    With ``stagger`` the first starts were spread out; without, all began at once.
+    ``print(calibration)`` says it in one sentence.
 
-    Measured times to first token are ``bias_s`` too long on average; what is left after taking that
-    off is within ``error_s`` for the mean of a measurement, with 95% confidence. The same of
-    inter-token latency: ``itl_bias_s``, ``itl_error_s``. ``streams`` were compared with the mock's
-    journal.
+    Attributes:
+        concurrency: the number of streams at once, for which it holds.
+        stagger: whether the first starts were spread out, or all began at once.
+        streams: the number of streams that were compared with the journal of the mock.
+        bias_s: measured times to first token are so many seconds too long on average.
+        error_s: the error of a mean time to first token without the bias, ± seconds, for 95%.
+        itl_bias_s: the bias of the inter-token latency, in seconds.
+        itl_error_s: the error of the inter-token latency, ± seconds, for 95%.
+
+    Example:
+        >>> hs.Calibration(
+        ...     concurrency=1, streams=32, bias_s=0.0006, error_s=0.0003,
+        ...     itl_bias_s=0.0, itl_error_s=0.00002,
+        ... )
+        At 1 at once, on this machine: time to first token ± 0.30 ms after taking off 0.60 ms, ...
     """
+
+    _known: ClassVar[dict[tuple[int, bool], Calibration]] = {}
 
     concurrency: int
     stagger: bool = True
@@ -279,6 +300,15 @@ class Calibration:
     error_s: float
     itl_bias_s: float
     itl_error_s: float
+
+    def remember(self) -> None:
+        """From now on, what is measured in this process under the same load carries it."""
+        self._known[self.concurrency, self.stagger] = self
+
+    @classmethod
+    def known(cls, concurrency: int, stagger: bool = True) -> Calibration | None:
+        """The last calibration under just this load: under another one the error is another."""
+        return cls._known.get((concurrency, stagger))
 
     def __str__(self) -> str:
         return (
@@ -290,205 +320,3 @@ class Calibration:
         )
 
     __repr__ = __str__
-
-
-_known: dict[tuple[int, bool], Calibration] = {}
-
-
-def remember(calibration: Calibration) -> None:
-    """From now on, what is measured in this process carries it."""
-    _known[calibration.concurrency, calibration.stagger] = calibration
-
-
-def known_calibration(concurrency: int, stagger: bool = True) -> Calibration | None:
-    """The last calibration under just this load: under another one the error is another."""
-    return _known.get((concurrency, stagger))
-
-
-KIND, VERSION = "holysheep latency", 1
-
-
-LATENCIES = ("ttft_s", "answer_ttft_s", "itl_s", "e2e_s", "wire_s", "user_ttft_s")
-"""Of a run that failed, these are infinite: nobody got what they waited for."""
-
-
-SPEEDS = ("decode_tokens_per_s", "tokens_per_s")
-"""And these are 0."""
-
-
-OTHERS = (
-    *("client_s", "client_before_s", "client_after_s", "connect_s", "wait_s", "longest_gap_s"),
-    "tokens_per_chunk",
-)
-
-
-BUSY_SHARE, CLIENT_SHARE = 0.7, 0.25
-"""From here on the client itself makes up the figures: its share of the processor's time, and of
-what a user waits for the first token."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class LatencyData:
-    """The data of an ``hs.LatencyRun``, which says what they are."""
-
-    model: str
-    runs: tuple[TimedStream, ...]
-    warmups: tuple[TimedStream, ...] = ()
-    asked: int = 0
-    concurrency: int = 1
-    rate_per_s: float | None = None
-    elapsed_s: float = 0.0
-    busy: float = 0.0
-    clock_step_s: float | None = None
-    stopped_by: str | None = None
-    under_way_s: tuple[float, ...] = ()
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    calibration: Calibration | None = None
-
-    def __len__(self) -> int:
-        return len(self.runs)
-
-    @property
-    def failed(self) -> list[TimedStream]:
-        return [run for run in self.runs if run.failed]
-
-    @property
-    def label(self) -> str:
-        """What was measured, in a few words."""
-        return f"{self.model}, {self.how}"
-
-    @property
-    def how(self) -> str:
-        """The kind of load: closed or open loop, and how much of it."""
-        if self.rate_per_s is not None:
-            return f"open loop, {self.rate_per_s:g} a second"
-        return f"closed loop, {self.concurrency} at once"
-
-    @property
-    def most_at_once(self) -> int:
-        """The most runs that were under way together."""
-        begun = [(run.called_s, 1) for run in self.runs]
-        most = now = 0
-        for _, change in sorted(begun + [(run.done_s, -1) for run in self.runs]):
-            now += change
-            most = max(most, now)
-        return most
-
-    @property
-    def cost_usd(self) -> Decimal:
-        """What all of it cost, warm-up included, as far as it is known."""
-        known = (run.cost_usd for run in (*self.runs, *self.warmups) if run.cost_usd is not None)
-        return sum(known, Decimal(0))
-
-    @property
-    def ended_per_s(self) -> float:
-        """Runs that came to an end a second, failed ones too: from the first end to the last.
-
-        Not from the first start: a load that is whole from then on has others under way, whose
-        ends are not counted.
-        """
-        ends = sorted(run.done_s for run in self.runs)
-        if len(ends) < 2 or ends[-1] <= ends[0]:
-            return len(ends) / self.elapsed_s if self.elapsed_s else 0.0
-        return (len(ends) - 1) / (ends[-1] - ends[0])
-
-    @property
-    def answers_per_s(self) -> float:
-        """Of these, the ones that did not fail."""
-        return self.ended_per_s * (1 - len(self.failed) / len(self)) if self.runs else 0.0
-
-    @property
-    def client_share(self) -> float:
-        """The client's share of what users waited for their first token, all runs together."""
-        both = [(r.client_s, r.user_ttft_s) for r in self.runs if r.client_s and r.user_ttft_s]
-        return sum(own for own, _ in both) / sum(whole for _, whole in both) if both else 0.0
-
-    @property
-    def client_is_bottleneck(self) -> bool:
-        """Whether the client's own work, not the gateway, made up the figures."""
-        return self.busy >= BUSY_SHARE or self.client_share >= CLIENT_SHARE
-
-    def values(self, metric: str) -> list[float]:
-        """One number a run of a metric of ``TimedStream``, ``"ttft_s"`` say; seconds.
-
-        Of a failed run a latency is ``math.inf``, a speed 0. A run without such a metric is left
-        out.
-        """
-        allowed = (*LATENCIES, *SPEEDS, *OTHERS)
-        if metric not in allowed:
-            raise InputError(f"There is no metric {metric!r}: allowed are {', '.join(allowed)}.")
-        found = (_value(run, metric) for run in self.runs)
-        return [value for value in found if value is not None]
-
-    def to_frame(self) -> DataFrame:
-        """A data frame with a row for each run; ``_ms`` are milliseconds.
-
-        ``ttft_ms``, ``answer_ttft_ms``, ``itl_ms`` and ``wire_ms`` are as the wire saw them;
-        ``client_ms`` is what the client added to the time to first token, ``connect_ms`` what a new
-        connection took, ``wait_ms`` how late it was called; ``user_ttft_ms`` and ``e2e_ms`` are the
-        whole, from the intended start. Of a failed run they are infinite. Empty is what can't be
-        known: ``notes`` has the reason.
-        """
-        import pandas as pd
-
-        spans = [name for name in (*LATENCIES, *OTHERS) if name.endswith("_s")]
-        whole = ["output_tokens", "reasoning_tokens", "chunks"]
-        columns: dict[str, Any] = {"start_s": [run.due_s for run in self.runs]}
-        for span in spans:
-            values = [_value(run, span) for run in self.runs]
-            name = span.removesuffix("s") + "ms"
-            columns[name] = [None if value is None else value * 1000 for value in values]
-        for name in ("tokens_per_chunk", *SPEEDS):
-            columns[name] = [_value(run, name) for run in self.runs]
-        floats = dict.fromkeys(columns, float)
-        for name in (*whole, "new_connection", "finish_reason", "error"):
-            columns[name] = [getattr(run, name) for run in self.runs]
-        columns["notes"] = ["; ".join(run.notes) for run in self.runs]
-        frame = pd.DataFrame(columns, index=pd.Index([run.index for run in self.runs], name="run"))
-        kinds = {**floats, **dict.fromkeys(whole, "Int64"), "new_connection": bool}
-        return frame.astype(kinds | dict.fromkeys(("finish_reason", "error", "notes"), "str"))
-
-    def __repr__(self) -> str:
-        failed = f", {len(self.failed)} failed" if self.failed else ""
-        return f"<{type(self).__name__} {self.label}: {len(self)} runs{failed}>"
-
-    def save(self, path: str | PathLike[str]) -> None:
-        """Write all of it as JSON: times and counts, no prompt, no answer, no key."""
-        whole = {"kind": KIND, "version": VERSION, **asdict(self)}
-        text = json.dumps(whole, default=str, ensure_ascii=False, indent=1)
-        Path(path).write_text(text + "\n", encoding="utf-8")
-
-    @classmethod
-    def load(cls, path: str | PathLike[str]) -> Self:
-        """What ``save`` wrote. Raises ``InputError`` for any other file."""
-        try:
-            whole = json.loads(Path(path).read_text(encoding="utf-8"))
-            kind, version = whole.pop("kind"), whole.pop("version")
-            if kind != KIND or version != VERSION:
-                raise ValueError(f"{kind!r}, version {version!r}")
-            error = whole.pop("calibration")
-            return cls(
-                **whole
-                | {name: tuple(map(_stream, whole[name])) for name in ("runs", "warmups")}
-                | {"under_way_s": tuple(whole["under_way_s"])}
-                | {"calibration": Calibration(**error) if error else None}
-            )
-        except (ValueError, KeyError, TypeError, AttributeError, InvalidOperation) as problem:
-            raise InputError(
-                f"{path} is no measurement that can be read here ({problem}): a file is needed "
-                f"that LatencyRun.save() wrote, version {VERSION}."
-            ) from problem
-
-
-def _value(run: TimedStream, metric: str) -> float | None:
-    if not run.failed:
-        return getattr(run, metric)
-    return inf if metric in LATENCIES else 0.0 if metric in SPEEDS else None
-
-
-def _stream(saved: Mapping[str, Any]) -> TimedStream:
-    cost = saved["cost_usd"]
-    texts = tuple(Text(*text) for text in saved["texts"])
-    return TimedStream(
-        **{**saved, "texts": texts, "cost_usd": None if cost is None else Decimal(cost)}
-    )

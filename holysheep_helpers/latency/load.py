@@ -1,131 +1,259 @@
-"""The load of a measurement: who asks when, in a closed or an open loop, and one stream asked."""
+"""A measurement as it is taken: who asks when, in a closed or an open loop, and how."""
 
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
+from queue import Empty, SimpleQueue
 from random import Random
 from statistics import median
 from typing import Any
 
 import openai
 
-from holysheep_helpers._checks import is_loopback
+from holysheep_helpers._checks import check_number, check_whole, is_loopback
 from holysheep_helpers.client.budget import BudgetError
 from holysheep_helpers.client.gateway import Gateway
 from holysheep_helpers.client.replies import ParsedReply, is_event_stream
+from holysheep_helpers.diagnosis.diagnose import add_advice
 from holysheep_helpers.diagnosis.evidence import causes
 from holysheep_helpers.exceptions import IncompleteStreamError, InputError, UnexpectedReplyError
 from holysheep_helpers.latency.data import TimedStream
-from holysheep_helpers.latency.wire import Probe, facts_of, probe
+from holysheep_helpers.latency.run import LatencyRun
+from holysheep_helpers.latency.wire import Probe, WireLoop, facts_of, probe
 from holysheep_helpers.pricing.calls import cost_or_none
+
+MOST_AT_ONCE = 400
+"""Windows' ``select`` ends at 512 sockets."""
+
+LONGEST_S = 3600.0
+"""An open loop whose starts would take longer than this is taken for a slip."""
+
+SEED = 0
+"""Of the Poisson process: two measurements at one rate have the same starts."""
 
 FIRST_STAGGER_S = 0.1
 """Between two starts where no warm-up has told how long a stream takes."""
 
-
 LONGEST_STAGGER_S = 1.0
 
+LOOK_EVERY_S = 0.2
 
 FATAL = (400, 401, 402, 403, 404, 422)
 """Statuses that every further run would meet, too."""
 
+HOPELESS = (openai.APIConnectionError, UnexpectedReplyError)
+"""If the whole warm-up ended like this (a time-out is among them), no more is asked."""
+
+MADE_BY_THE_SDK = ("SyncHttpxClientWrapper", "AsyncHttpxClientWrapper")
+"""The types of the HTTP clients that the SDK makes where none is given."""
 
 Clock = Callable[[], float]
 
 
-@dataclass(slots=True)
-class Taken:
-    """A run as it was taken. Its bytes are read later: that would delay the stamps of others.
+@dataclass(frozen=True)
+class LoadPlan:
+    """How many requests are asked, and when; ``rate_per_s`` makes it an open loop.
 
-    ``due_s`` is ``None`` in a closed loop, where it is the moment of the call.
+    Raises ``InputError`` for what can't be right.
     """
 
-    index: int
-    model: str
-    due_s: float | None
-    called_s: float = 0.0
-    probe: Probe = field(default_factory=Probe, repr=False)
-    handed_on_s: float | None = None
-    done_s: float = 0.0
-    cost_usd: Decimal | None = None
-    error: Exception | None = None
+    runs: int
+    warmup: int = 2
+    concurrency: int = 1
+    rate_per_s: float | None = None
+    stagger: bool = True
 
-    def read(self, began_s: float) -> TimedStream:
-        """The run with all that its bytes say; moments in seconds since ``began_s``."""
-        due_s = self.called_s if self.due_s is None else self.due_s
-        marks = {"sent_s": self.probe.sent_s, "handed_on_s": self.handed_on_s}
-        return TimedStream(
-            index=self.index,
-            model=self.model,
-            due_s=due_s - began_s,
-            called_s=self.called_s - began_s,
-            done_s=self.done_s - began_s,
-            connect_s=self.probe.connect_s,
-            new_connection=self.probe.new_connection,
-            cost_usd=self.cost_usd,
-            error=label_of(self.error),
-            **{name: None if at is None else at - began_s for name, at in marks.items()},
-            **facts_of(self.probe.reads, began_s),
+    def __post_init__(self) -> None:
+        check_whole("runs", self.runs)
+        check_whole("warmup", self.warmup, 0)
+        check_whole("concurrency", self.concurrency)
+        if self.concurrency > min(self.runs, MOST_AT_ONCE):
+            raise InputError(
+                f"concurrency is {self.concurrency}, and runs is {self.runs}: measure at least as "
+                f"many runs, or fewer at once ({MOST_AT_ONCE} at most)."
+            )
+        rate = self.rate_per_s
+        if rate is None:
+            return
+        check_number("rate", rate, "a number of requests a second", above=0, optional=True)
+        if self.runs / rate > LONGEST_S:
+            raise InputError(
+                f"rate is {rate!r}: {self.runs} starts at so many a second take "
+                f"{self.runs / rate:,.0f} s. It is requests a second, and an hour is the longest."
+            )
+        if self.concurrency != 1:
+            raise InputError(
+                f"rate={rate} and concurrency={self.concurrency} were given: with a rate, requests "
+                "start when they are due, however many are under way. Leave one of them out."
+            )
+
+    @property
+    def count(self) -> int:
+        """All requests at most, those of the warm-up included."""
+        return self.runs + -(-self.warmup // self.concurrency) * self.concurrency + self.ramp
+
+    @property
+    def ramp(self) -> int:
+        """How many begin before the load is whole, and are left out with the warm-up."""
+        staggered = self.warmup and self.stagger and self.rate_per_s is None
+        return self.concurrency - 1 if staggered else 0
+
+
+@dataclass
+class Measurement:
+    """``requests`` are asked in turn. ``loop_factory`` brings the clock of all stamps, too.
+
+    ``stop()`` may be called from any thread: what was measured until then is the result.
+    """
+
+    client: Callable[[], openai.AsyncOpenAI]
+    requests: list[dict[str, Any]] = field(repr=False)
+    plan: LoadPlan
+    settings: dict[str, Any] = field(default_factory=dict)
+    loop_factory: Callable[[], WireLoop] = WireLoop
+    _asked: int = 0
+    _left_s: list[float] = field(default_factory=list)
+    _task: asyncio.Task[Any] | None = None
+    _stopped: str | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def supervised(self, on_end: Callable[[Taken], None] = lambda taken: None) -> LatencyRun:
+        """Measure in a thread of its own, so that a notebook's event loop is left alone.
+
+        ``on_end`` is called here, in the caller's thread, after each run. An interruption ends the
+        measurement, not the caller: as with other measuring tools, what was measured counts. One
+        before anything was measured is raised.
+        """
+        ended: SimpleQueue[Taken | None] = SimpleQueue()
+        result: list[Any] = []
+
+        def work() -> None:
+            try:
+                result.append(self.run(on_end=ended.put))
+            except BaseException as error:  # noqa: BLE001  # raised again below
+                result.append(error)
+            finally:
+                ended.put(None)
+
+        context, name = copy_context(), "holysheep latency"
+        thread = threading.Thread(target=context.run, args=(work,), name=name, daemon=True)
+        thread.start()
+        try:
+            while thread.is_alive() or not ended.empty():
+                try:
+                    taken = ended.get(timeout=LOOK_EVERY_S)  # else Windows can't be interrupted
+                    if taken is None:
+                        thread.join()
+                    else:
+                        on_end(taken)
+                except Empty:
+                    pass
+                except KeyboardInterrupt:
+                    if self._stopped:
+                        raise
+                    self.stop("interrupted")
+        finally:
+            if thread.is_alive():  # interrupted twice, or on_end broke: it shall ask no more
+                self.stop()
+        (found,) = result
+        if isinstance(found, BaseException):
+            raise found
+        if self._stopped == "interrupted" and not found.runs:
+            raise KeyboardInterrupt("Interrupted before anything was measured.")
+        return found
+
+    def stop(self, why: str = "stopped") -> None:
+        """End it: what is under way is left out. Too late, it changes nothing."""
+        with self._lock:
+            self._stopped = self._stopped or why
+            if self._task is not None:
+                self._task.get_loop().call_soon_threadsafe(self._cancel)
+
+    def _cancel(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+
+    def run(self, on_end: Callable[[Taken], None] = lambda taken: None) -> LatencyRun:
+        """Measure in this thread, where no event loop may run."""
+        with asyncio.Runner(loop_factory=self.loop_factory) as runner:
+            return runner.run(self._measure(on_end))
+
+    async def _measure(self, on_end: Callable[[Taken], None]) -> LatencyRun:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, WireLoop)
+        with self._lock:
+            self._task, stopped = asyncio.current_task(), self._stopped
+        async with self.client() as client:
+            load = Load(partial(self._ask, client, loop), loop.wire_clock, on_end)
+            try:
+                if stopped is None:
+                    await self._load(load)
+            except asyncio.CancelledError:
+                if self._stopped is None:
+                    raise
+                if len(load.runs) < self.plan.runs:
+                    stopped = self._stopped
+            finally:
+                with self._lock:
+                    self._task = None
+            error = load.stopped_by
+            if error is not None and not any(taken.error is None for taken in load.runs):
+                if isinstance(error, openai.OpenAIError):
+                    add_advice(error)
+                    error = error.with_traceback(None)
+                raise error
+        why = stopped or (type(error).__name__ if error is not None else None)
+        runs, warmups = (
+            tuple(sorted((one.read(load.began_s) for one in some), key=lambda run: run.index))
+            for some in (load.runs, load.warm)
+        )
+        return LatencyRun.of(
+            runs,
+            warmups=warmups,
+            model=self.requests[0]["model"],
+            asked=self.plan.runs,
+            concurrency=self.plan.concurrency,
+            rate_per_s=self.plan.rate_per_s,
+            busy=load.busy,
+            stopped_by=why,
+            under_way_s=tuple(sorted(self._left_s)),
+            settings=self.settings,
         )
 
+    async def _load(self, load: Load) -> None:
+        plan = self.plan
+        await load.warm_up(plan.warmup, plan.concurrency)
+        if load.warm and all(isinstance(taken.error, HOPELESS) for taken in load.warm):
+            load.stopped_by = load.warm[-1].error
+        if load.stopped_by is not None:
+            return
+        if plan.rate_per_s is not None:
+            await load.opened(plan.runs, plan.rate_per_s, Random(SEED))
+            return
+        spread_s = stagger_s(load.warm, plan.concurrency) if plan.stagger else 0.0
+        await load.closed(plan.runs, plan.concurrency, spread_s, ramp=plan.ramp > 0)
 
-def label_of(error: Exception | None) -> str | None:
-    """A status or the error's type: its message may hold what belongs into no file.
-
-    On aiohttp a refused, unknown or closed connection comes out as a time-out, too: it is one only
-    if a time-out lies beneath.
-    """
-    if isinstance(error, openai.APIStatusError):
-        return str(error.status_code)
-    if isinstance(error, openai.APITimeoutError) and not any(
-        isinstance(cause, TimeoutError) for cause in causes(error)
-    ):
-        return openai.APIConnectionError.__name__
-    return None if error is None else type(error).__name__
-
-
-async def take(client: openai.AsyncOpenAI, taken: Taken, clock: Clock, **arguments: Any) -> None:
-    """Ask once through the SDK and read to the end; what goes wrong is in ``taken.error``.
-
-    Raises ``BudgetError``: then nothing was sent.
-    """
-    probe.set(taken.probe)  # of this task and those that it starts
-    taken.called_s = clock()
-    try:
-        await _read(client, taken, clock, arguments)
-    except BudgetError:
-        raise
-    except (openai.OpenAIError, UnexpectedReplyError, TypeError, ValueError) as error:
-        taken.error = error
-    finally:
-        taken.done_s = clock()
-
-
-async def _read(
-    client: openai.AsyncOpenAI, taken: Taken, clock: Clock, arguments: dict[str, Any]
-) -> None:
-    stream = await client.chat.completions.create(**arguments)
-    if not isinstance(stream, openai.AsyncStream):
-        raise UnexpectedReplyError("Status 200, but no stream.")
-    finished = False
-    async with stream:
-        if not is_event_stream(stream.response):
-            raise UnexpectedReplyError("Status 200, but no event stream.")
-        async for chunk in stream:
-            said = ParsedReply(chunk)
-            if taken.handed_on_s is None and (said.text or said.reasoning):
-                taken.handed_on_s = clock()
-            finished = finished or bool(said.finish_reason)
-            usage = said.usage
-            if usage is not None:
-                taken.cost_usd = cost_or_none(usage, str(said.model))
-    if not finished:
-        taken.error = IncompleteStreamError("The stream ended without a finish reason.", "")
+    async def _ask(
+        self, client: openai.AsyncOpenAI, loop: WireLoop, index: int, due_s: float | None
+    ) -> Taken:
+        arguments = self.requests[self._asked % len(self.requests)]
+        self._asked += 1
+        taken = Taken(index, arguments["model"], due_s)
+        began_s = loop.wire_clock() if due_s is None else due_s
+        try:
+            await take(client, taken, loop.wire_clock, **arguments)
+        except asyncio.CancelledError:
+            self._left_s.append(loop.wire_clock() - began_s)
+            raise
+        return taken
 
 
 @dataclass
@@ -229,7 +357,93 @@ def stagger_s(warm: Sequence[Taken], concurrency: int) -> float:
     return min(median(took) / concurrency, LONGEST_STAGGER_S) if took else FIRST_STAGGER_S
 
 
-_MADE_BY_THE_SDK = {"SyncHttpxClientWrapper", "AsyncHttpxClientWrapper"}
+@dataclass(slots=True)
+class Taken:
+    """A run as it was taken. Its bytes are read later: that would delay the stamps of others.
+
+    ``due_s`` is ``None`` in a closed loop, where it is the moment of the call.
+    """
+
+    index: int
+    model: str
+    due_s: float | None
+    called_s: float = 0.0
+    probe: Probe = field(default_factory=Probe, repr=False)
+    handed_on_s: float | None = None
+    done_s: float = 0.0
+    cost_usd: Decimal | None = None
+    error: Exception | None = None
+
+    def read(self, began_s: float) -> TimedStream:
+        """The run with all that its bytes say; moments in seconds since ``began_s``."""
+        stream = TimedStream(
+            index=self.index,
+            model=self.model,
+            due_s=self.called_s if self.due_s is None else self.due_s,
+            called_s=self.called_s,
+            done_s=self.done_s,
+            sent_s=self.probe.sent_s,
+            handed_on_s=self.handed_on_s,
+            connect_s=self.probe.connect_s,
+            new_connection=self.probe.new_connection,
+            cost_usd=self.cost_usd,
+            error=label_of(self.error),
+            **facts_of(self.probe.reads),
+        )
+        return stream.shifted(-began_s)
+
+
+def label_of(error: Exception | None) -> str | None:
+    """A status or the error's type: its message may hold what belongs into no file.
+
+    On aiohttp a refused, unknown or closed connection comes out as a time-out, too: it is one only
+    if a time-out lies beneath.
+    """
+    if isinstance(error, openai.APIStatusError):
+        return str(error.status_code)
+    if isinstance(error, openai.APITimeoutError) and not any(
+        isinstance(cause, TimeoutError) for cause in causes(error)
+    ):
+        return openai.APIConnectionError.__name__
+    return None if error is None else type(error).__name__
+
+
+async def take(client: openai.AsyncOpenAI, taken: Taken, clock: Clock, **arguments: Any) -> None:
+    """Ask once through the SDK and read to the end; what goes wrong is in ``taken.error``.
+
+    Raises ``BudgetError``: then nothing was sent.
+    """
+    probe.set(taken.probe)  # of this task and those that it starts
+    taken.called_s = clock()
+    try:
+        await _read(client, taken, clock, arguments)
+    except BudgetError:
+        raise
+    except (openai.OpenAIError, UnexpectedReplyError, TypeError, ValueError) as error:
+        taken.error = error
+    finally:
+        taken.done_s = clock()
+
+
+async def _read(
+    client: openai.AsyncOpenAI, taken: Taken, clock: Clock, arguments: dict[str, Any]
+) -> None:
+    stream = await client.chat.completions.create(**arguments)
+    if not isinstance(stream, openai.AsyncStream):
+        raise UnexpectedReplyError("Status 200, but no stream.")
+    finished = False
+    async with stream:
+        if not is_event_stream(stream.response):
+            raise UnexpectedReplyError("Status 200, but no event stream.")
+        async for chunk in stream:
+            said = ParsedReply(chunk)
+            if taken.handed_on_s is None and (said.text or said.reasoning):
+                taken.handed_on_s = clock()
+            finished = finished or bool(said.finish_reason)
+            if (usage := said.usage) is not None:
+                taken.cost_usd = cost_or_none(usage, str(said.model))
+    if not finished:
+        taken.error = IncompleteStreamError("The stream ended without a finish reason.", "")
 
 
 def check_can_be_copied(target: object) -> None:
@@ -247,7 +461,7 @@ def check_can_be_copied(target: object) -> None:
         )
     assert isinstance(target, openai.OpenAI | openai.AsyncOpenAI)
     http = type(target._client)
-    if http.__name__ not in _MADE_BY_THE_SDK:
+    if http.__name__ not in MADE_BY_THE_SDK:
         raise InputError(
             f"This client has an http_client of its own (a {http.__name__}), whose settings can't "
             "be copied, and a measurement opens connections of its own. Give a client without one, "
@@ -270,19 +484,14 @@ def measuring_client(target: Any) -> openai.AsyncOpenAI:
     plain = {"Accept-Encoding": "identity"}  # the bytes are read as they come
     if isinstance(target, openai.AsyncOpenAI):
         return target.copy(http_client=http, max_retries=0, default_headers=plain)
-    client = openai.AsyncOpenAI(
+    return openai.AsyncOpenAI(
         api_key=target.api_key,
         base_url=target.base_url,
         organization=target.organization,
         project=target.project,
         timeout=target.timeout,
         default_query=target.default_query,
+        default_headers={**target._custom_headers, **plain},
         max_retries=0,
         http_client=http,
     )
-    with openai.OpenAI(api_key=target.api_key, base_url=target.base_url) as bare:
-        usual = bare.default_headers
-    own = {
-        name: value for name, value in target.default_headers.items() if usual.get(name) != value
-    }
-    return client.copy(default_headers={**own, **plain})

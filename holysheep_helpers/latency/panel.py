@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
+from itertools import count
 from math import isfinite
-from queue import SimpleQueue
 from typing import Any
 
 import ipywidgets as w
 
 from holysheep_helpers.client.gateway import Gateway
-from holysheep_helpers.latency.load import Taken
+from holysheep_helpers.latency.load import LoadPlan
 from holysheep_helpers.latency.measure import planned
-from holysheep_helpers.latency.run import LatencyRun, Measurement
+from holysheep_helpers.latency.run import LatencyRun
 from holysheep_helpers.notebook.controls import FigureBox
 from holysheep_helpers.notebook.panels import Panel, buttons, model_choice, show_figure, slider
 
@@ -42,34 +40,22 @@ class LatencyPanel(Panel):
 
     def _work(self, at: Any) -> None:
         self.figure.hide()
+        plan = LoadPlan(at.runs, warmup=1, concurrency=at.concurrency)
         measurement = planned(
-            self.gateway,
-            at.prompt,
-            model=at.model,
-            runs=at.runs,
-            warmup=1,
-            concurrency=at.concurrency,
-            max_tokens=at.max_tokens,
+            self.gateway, at.prompt, plan, model=at.model, max_tokens=at.max_tokens
         )
         self._say("Warming up …")
         self._on_stop = measurement.stop
         if self._stopped.is_set():
             measurement.stop()
+        so_far = count(1)
         try:
-            result = self._watch(measurement)
+            result = measurement.supervised(
+                lambda _: self._say(f"Measured {next(so_far)} of {at.runs} …")
+            )
         finally:
             self._no_more_stop()
         self._show_run(result)
-
-    def _watch(self, measurement: Measurement) -> LatencyRun:
-        """Measure in another thread, so that telling how far it is does not hold it up."""
-        ended: SimpleQueue[Taken | None] = SimpleQueue()
-        with ThreadPoolExecutor(1) as pool:
-            result = pool.submit(copy_context().run, measurement.run, on_end=ended.put)
-            result.add_done_callback(lambda _: ended.put(None))
-            for count, _ in enumerate(iter(ended.get, None), start=1):
-                self._say(f"Measured {count} of {measurement.runs} …")
-        return result.result()
 
     def _show_run(self, result: LatencyRun) -> None:
         if not result.runs:
@@ -99,5 +85,17 @@ def _has_tokens(result: LatencyRun) -> bool:
 def latency_panel(
     gateway: Gateway, prompt: str = "Explain what an API gateway is in two sentences."
 ) -> LatencyPanel:
-    """Lesson 5's panel: the same question again and again, timed at the socket."""
+    """Show a panel that asks the same question again and again, timed at the socket.
+
+    Args:
+        gateway: the gateway from ``hs.connect()``.
+        prompt: the question that stands in the panel at first, as text.
+
+    Returns:
+        The panel; its ``result`` is the last ``LatencyRun``.
+
+    Example:
+        >>> hs.latency_panel(gw)
+        [How long it takes: run this cell in JupyterLab to use the panel]
+    """
     return LatencyPanel(gateway, prompt)

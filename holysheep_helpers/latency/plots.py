@@ -1,4 +1,4 @@
-"""Figures of latency: how it is spread, and before and after a change."""
+"""Figures of latency: its spread, before and after a change, under load, and in one stream."""
 
 from __future__ import annotations
 
@@ -15,11 +15,21 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import PercentFormatter
 
+from holysheep_helpers._checks import check_whole
 from holysheep_helpers.exceptions import InputError
 from holysheep_helpers.latency import stats
 from holysheep_helpers.latency.data import Text, TimedStream
-from holysheep_helpers.latency.report import LEAST_RUNS, NAMES, counted, ms, row_of
-from holysheep_helpers.latency.run import LatencyRun
+from holysheep_helpers.latency.report import (
+    LEAST_RUNS,
+    NAMES,
+    NO_MEDIAN,
+    TOO_FEW,
+    PointEstimate,
+    counted,
+    ms,
+    row_of,
+)
+from holysheep_helpers.latency.run import Comparison, LatencyRun
 from holysheep_helpers.notebook.figures import (
     BLACK,
     BLUE,
@@ -36,20 +46,18 @@ from holysheep_helpers.notebook.figures import (
 
 STYLES = ("-", "--", "-.", ":")
 
-
 MARKERS = ("o", "s", "^", "D")
-
 
 DOT: dict[str, Any] = {"markersize": 9, "markeredgecolor": WHITE, "zorder": 4}
 
+WIRE: dict[str, Any] = {"facecolor": BLUE}
 
-LARGE: dict[str, Any] = {**DOT, "markersize": 12}
+CLIENT: dict[str, Any] = {"facecolor": GREEN, "hatch": "////"}
 
+CHUNKS: dict[str, Any] = {"facecolor": SKY, "edgecolor": BLUE}
 
-TOO_FEW = f": too few runs to tell ({LEAST_RUNS} of each are the least)"
-
-
-Interval = tuple[float, float]
+SHORTEST_S = 0.000_05
+"""What is shorter rounds to 0.0 ms, and is left out."""
 
 
 def plot_ecdf(
@@ -58,12 +66,26 @@ def plot_ecdf(
     *,
     before: LatencyRun | None = None,
 ) -> Figure:
-    """The share of runs (0 to 100%) that took at most so many milliseconds; the medians marked.
+    """Draw the share of runs that took at most so many milliseconds, the medians marked.
 
-    ``runs`` is one measurement, or several by name. ``metric`` is a time of ``TimedStream``. Shaded
-    is the 95% band of Dvoretzky, Kiefer, Wolfowitz and Massart (``stats.band``), within which the
-    whole true curve lies. Failed runs took for ever: they keep a curve below 100%. ``before`` is a
-    run to compare with, in grey. Raises ``InputError`` if one has no run with this metric.
+    Shaded is the 95% band within which the whole true curve lies (Dvoretzky, Kiefer, Wolfowitz and
+    Massart; ``stats.band``). Failed runs took for ever: they keep a curve below 100%.
+
+    Args:
+        runs: one measurement, or several by name.
+        metric: a time of ``TimedStream``. Default: ``"ttft_s"``, the time to first token.
+        before: an earlier measurement to compare with, drawn in grey. Default: none.
+
+    Returns:
+        The figure: milliseconds across, the share of runs (0 to 100%) up.
+
+    Raises:
+        InputError: one of them has no run with this metric, or there is no such time.
+
+    Example:
+        >>> run = hs.measure_latency(gw, "Say hello.", runs=6, max_tokens=5, progress=False)
+        >>> hs.plot_ecdf(run)
+        <Figure size 800x450 with 1 Axes>
     """
     named = {"": runs} if isinstance(runs, LatencyRun) else dict(runs)
     samples = {name: in_ms(run, metric, name) for name, run in named.items()}
@@ -72,16 +94,19 @@ def plot_ecdf(
     earlier = None if before is None else in_ms(before, metric, "before")
     edges = _edges([*samples.values(), *([earlier] if earlier else [])])
     figure, axes = plt.subplots(figsize=(8, 4.2 + 0.3 * len(samples)), layout="constrained")
+    was = ""
     if earlier is not None:
+        was = f", before {_ms(stats.quantile(earlier, 0.5))} ms"
         _curve(axes, earlier, edges, "before", color=GREY, linewidth=2)
+    medians = {name: stats.quantile(values, 0.5) for name, values in samples.items()}
     for number, (name, values) in enumerate(samples.items()):
         colour, style = COLOURS[number % len(COLOURS)], STYLES[number % len(STYLES)]
-        _curve(axes, values, edges, name, color=colour, linestyle=style, linewidth=2.5)
-        _shade(axes, values, edges, colour)
-        if isfinite(median := stats.quantile(values, 0.5)):
-            axes.plot(median, 0.5, MARKERS[number % len(MARKERS)], color=colour, **DOT)
-    medians = {name: stats.quantile(values, 0.5) for name, values in samples.items()}
-    was = "" if earlier is None else f", before {_ms(stats.quantile(earlier, 0.5))} ms"
+        curve = _curve(axes, values, edges, name, color=colour, linestyle=style, linewidth=2.5)
+        half = stats.band(len(values))
+        low, high = ([min(max(y + part, 0), 1) for y in curve[1]] for part in (-half, half))
+        axes.fill_between(curve[0], low, high, step="post", color=colour, alpha=0.15, linewidth=0)
+        if isfinite(medians[name]):
+            axes.plot(medians[name], 0.5, MARKERS[number % len(MARKERS)], color=colour, **DOT)
     _title(axes, f"Median {NAMES[metric]}: {_range(medians)}{was}")
     axes.set_xlabel(f"{NAMES[metric]}, ms")
     axes.set_ylabel("share of runs")
@@ -94,33 +119,24 @@ def plot_ecdf(
     return _done(figure)
 
 
-def _curve(axes: Axes, values: Sequence[float], edges: Interval, name: str, **style: Any) -> None:
+def _curve(
+    axes: Axes, values: Sequence[float], edges: tuple[float, float], name: str, **style: Any
+) -> tuple[list[float], list[float]]:
+    """Draw the steps, with what there is to say as their label; gives back their points."""
     finite = [value for value in values if isfinite(value)]
-    shares = [count / len(values) for count in range(1, len(finite) + 1)]
-    row = row_of(name, values)
-    facts = f"{counted(row.count, 'run')}, median {_ms(row.median)} ms"
-    if row.median_interval is not None:
-        facts += " (95%: {} to {})".format(*map(_ms, row.median_interval))
+    shares = [count / len(values) for count in range(len(finite) + 1)]
+    median = row_of(name, values).median
+    facts = f"{counted(len(values), 'run')}, median {_ms(median.value)} ms"
+    if median.low is not None:
+        facts += f" (95%: {_ms(median.low)} to {_ms(median.high)})"
     if failed := len(values) - len(finite):
         facts += f", {failed} failed: ends at {shares[-1]:.0%}"
     label = f"{name}: {facts}" if name else facts
     if _width(label) > 84:
         label = f"{name}:\n{facts}"
-    steps = [edges[0], *finite, edges[1]]
-    axes.step(steps, [0, *shares, shares[-1]], where="post", label=label, **style)
-
-
-def _shade(axes: Axes, values: Sequence[float], edges: Interval, colour: str) -> None:
-    finite = [value for value in values if isfinite(value)]
-    half = stats.band(len(values))
-    shares = [count / len(values) for count in range(len(finite) + 1)]
-    shares.append(shares[-1])
-    axes.fill_between(
-        [edges[0], *finite, edges[1]],
-        [max(share - half, 0) for share in shares],
-        [min(share + half, 1) for share in shares],
-        step="post", color=colour, alpha=0.15, linewidth=0,
-    )  # fmt: skip
+    points = [edges[0], *finite, edges[1]], [*shares, shares[-1]]
+    axes.step(*points, where="post", label=label, **style)
+    return points
 
 
 def plot_before_after(
@@ -129,19 +145,32 @@ def plot_before_after(
     metric: str = "ttft_s",
     names: tuple[str, str] = ("before", "after"),
 ) -> Figure:
-    """Each run of two measurements as a dot, their medians, and below the difference of these.
+    """Draw each run of two measurements as a dot, and the difference of their medians.
 
     Bars are 95% intervals, from six runs on; one of the difference that holds 0 means: can't tell
     them apart. The difference is that of ``before.compare(after)``. A failed run is a cross at the
-    right edge. Raises ``InputError`` if one of them has no run with this metric.
+    right edge.
+
+    Args:
+        before: the first measurement.
+        after: the second measurement.
+        metric: a time of ``TimedStream``. Default: ``"ttft_s"``, the time to first token.
+        names: what the two are called in the figure. Default: before and after.
+
+    Returns:
+        The figure: milliseconds across, the runs above and the difference below.
+
+    Raises:
+        InputError: one of them has no run with this metric, or there is no such time.
+
+    Example:
+        >>> options = {"runs": 6, "max_tokens": 5, "progress": False}
+        >>> one, two = (hs.measure_latency(gw, "Say hello.", **options) for _ in range(2))
+        >>> hs.plot_before_after(one, two)
+        <Figure size 800x480 with 2 Axes>
     """
     samples = [in_ms(run, metric, name) for run, name in zip((before, after), names, strict=True)]
-    compared = before.compare(after).rows.get(metric)
-    if compared is None:
-        found = stats.difference(samples[0], samples[1], "median")
-    else:
-        middle, low, high = (1000 * value for value in compared)
-        found = middle, low, high
+    found = [1000 * value for value in Comparison(before, after, [metric]).rows[metric]]
     figure, (axes, below) = plt.subplots(
         2, 1, figsize=(8, 4.8), height_ratios=(3, 1), layout="constrained"
     )
@@ -154,12 +183,14 @@ def plot_before_after(
     axes.grid(visible=False, axis="y")
     axes.set_xlabel(f"{NAMES[metric]}, ms")
     few = min(map(len, samples)) < LEAST_RUNS
-    _title(axes, f"{NAMES[metric]}{TOO_FEW}" if few else _verdict(found, names, NAMES[metric]))
+    _title(axes, f"{NAMES[metric]}{f': {TOO_FEW}' if few else _verdict(found, names)}")
     _difference(below, found, names, few)
     return _done(figure)
 
 
-def _dots(axes: Axes, row: int, values: Sequence[float], edges: Interval, colour: str) -> None:
+def _dots(
+    axes: Axes, row: int, values: Sequence[float], edges: tuple[float, float], colour: str
+) -> None:
     finite = [value for value in values if isfinite(value)]
     spread = [row + ((number * 0.618) % 1 - 0.5) * 0.5 for number in range(len(values))]
     axes.plot(finite, spread[: len(finite)], MARKERS[row], color=colour, alpha=0.45, markersize=5)
@@ -169,44 +200,140 @@ def _dots(axes: Axes, row: int, values: Sequence[float], edges: Interval, colour
             f"{failed} failed", (edges[1], row), xytext=(0, -9), textcoords="offset points",
             ha="right", va="top", bbox={"facecolor": WHITE, "edgecolor": "none", "pad": 1},
         )  # fmt: skip
-    found = row_of("", values)
-    median = found.median
-    if not isfinite(median):
+    median, low, high = row_of("", values).median
+    if median is None or not isfinite(median):
         return
-    if found.median_interval is not None:
-        low, high = found.median_interval
+    if low is not None and high is not None:
         axes.plot([low, min(high, edges[1])], [row, row], color=BLACK, linewidth=3, zorder=3)
-    axes.plot(median, row, MARKERS[row], color=colour, **LARGE)
+    axes.plot(median, row, MARKERS[row], color=colour, **{**DOT, "markersize": 12})
     axes.annotate(
         f"median {_ms(median)}", (median, row - 0.3), ha="center", va="bottom", fontweight="bold"
     )
 
 
-def _verdict(found: Sequence[float], names: tuple[str, str], what: str) -> str:
+def _verdict(found: Sequence[float], names: tuple[str, str]) -> str:
     middle, low, high = found
     if not isfinite(middle):
-        return f"{what}: half or more failed, so that there is no median to compare"
+        return f": {NO_MEDIAN}"
     interval = f"(95%: {_ms(low)} to {_ms(high)} ms)"
     if low <= 0 <= high:
-        return f"{what}: can't tell {names[0]} and {names[1]} apart\n{interval}"
+        return f": can't tell {names[0]} and {names[1]} apart\n{interval}"
     how = "longer" if middle > 0 else "shorter"
-    return f"{what}, {names[1]}: {_ms(abs(middle))} ms {how}\n{interval}"
+    return f", {names[1]}: {_ms(abs(middle))} ms {how}\n{interval}"
 
 
 def _difference(axes: Axes, found: Sequence[float], names: tuple[str, str], few: bool) -> None:
+    middle, low, high = found
     axes.axvline(0, color=BLACK, linewidth=1)
-    finite = [value for value in found if isfinite(value)]
-    most = max(map(abs, finite), default=0.0) * 1.25 or 1.0
-    low, high = max(found[1], -most), min(found[2], most)  # an infinite end leaves the picture
-    if not few:
-        axes.plot([low, high], [0, 0], color=GREEN, linewidth=3)
-    if isfinite(found[0]):
-        axes.plot(found[0], 0, "D", color=GREEN, **DOT)
+    most = max((abs(value) for value in found if isfinite(value)), default=0.0) * 1.25 or 1.0
+    if not few:  # an infinite end leaves the picture
+        axes.plot([max(low, -most), min(high, most)], [0, 0], color=GREEN, linewidth=3)
+    if isfinite(middle):
+        axes.plot(middle, 0, "D", color=GREEN, **DOT)
     axes.set_xlim(-most, most)
     axes.set_ylim(-1, 1)
     axes.set_yticks([])
     axes.grid(visible=False, axis="y")
     axes.set_xlabel(fill(f"{names[1]} minus {names[0]}, difference of the medians, ms", 72))
+
+
+def plot_latency_sweep(sweep: Mapping[int, LatencyRun], capacity: int | None = None) -> Figure:
+    """Draw the time to first token and the answers per second over the concurrency.
+
+    Median, and p90 where ten runs carry it, with 95% intervals. Measure many times as many runs as
+    are asked at once: before each has waited for its turn, less is seen. Grey is Little's law, from
+    the mean time of a request at the smallest concurrency: beyond the capacity, each request waits
+    until one before it is done. Source: J. Little, 1961.
+
+    Args:
+        sweep: a measurement for each concurrency, two or more.
+        capacity: how many requests the server answers at once. Default: unknown.
+
+    Returns:
+        The figure: the concurrency across; left milliseconds, right answers per second.
+
+    Raises:
+        InputError: there are fewer than two, one has no token, or ``capacity`` is no whole number.
+
+    Example:
+        >>> options = {"runs": 6, "max_tokens": 5, "progress": False}
+        >>> sweep = {n: hs.measure_latency(gw, "Hi!", concurrency=n, **options) for n in (1, 2)}
+        >>> hs.plot_latency_sweep(sweep)
+        <Figure size 1050x440 with 2 Axes>
+    """
+    if len(sweep) < 2:
+        raise InputError(
+            f"Measurements given: {len(sweep)}. A dict of concurrency and run is needed, of two "
+            "concurrencies or more."
+        )
+    check_whole("capacity", capacity, optional=True)
+    levels = sorted(sweep)
+    rows = {n: row_of(str(n), in_ms(sweep[n], "ttft_s", str(n))) for n in levels}
+    rates = [sweep[n].answers_per_s for n in levels]
+    figure, (left, right) = plt.subplots(1, 2, figsize=(10.5, 4.4), layout="constrained")
+    _law(left, right, levels, sweep[levels[0]], capacity)
+    medians, p90s = ({n: getattr(row, q) for n, row in rows.items()} for q in ("median", "p90"))
+    _line(left, medians, 0.98, fmt="o-", color=BLUE, label="median")
+    _line(left, p90s, 0.88, fmt="s--", color=RED, label="p90")
+    right.plot(levels, rates, "D", color=GREEN, label="measured", **DOT)
+    low, high = levels[0], levels[-1]
+    ends = [ms((medians[n].value or 0.0) / 1000, 0) for n in (low, high)]
+    left.set_title(f"First token: {ends[0]} ms at {low}, {ends[1]} ms at {high}")
+    right.set_title(f"Answers a second: {rates[0]:.2g} at {low}, {rates[-1]:.2g} at {high}")
+    left.set_ylabel("time to first token, ms")
+    right.set_ylabel("answers a second")
+    marks: dict[str, Any] = {}
+    for axes in (left, right):
+        axes.set_xscale("log", base=2)
+        axes.set_xticks(levels, [str(level) for level in levels])
+        axes.set_xlabel("requests at once")
+        axes.set_ylim(0, axes.get_ylim()[1] * (1.3 if axes.texts else 1))  # texts stand on top
+        handles, labels = axes.get_legend_handles_labels()
+        marks |= dict(zip(labels, handles, strict=True))
+    figure.legend(
+        marks.values(), marks.keys(), loc="outside lower center", ncols=len(marks), frameon=False
+    )
+    return _done(figure)
+
+
+def _law(
+    left: Axes, right: Axes, levels: Sequence[int], first: LatencyRun, capacity: int | None
+) -> None:
+    """Little's law: answers a second, and, where the capacity is known, the wait beyond it."""
+    request_s = fmean(run.e2e_s for run in first.runs if not run.failed)
+    steps = [levels[0] * (levels[-1] / levels[0]) ** (n / 100) for n in range(101)]
+    limit_per_s = None if capacity is None else capacity / request_s
+    rates = [littles_law(n, request_s, limit_per_s) for n in steps]
+    grey: dict[str, Any] = {"color": GREY, "linewidth": 3, "label": "Little's law"}
+    right.plot(steps, rates, **grey)
+    if capacity is None:
+        return
+    alone_s = fmean(filter(isfinite, first.values("ttft_s")))
+    # W = L / λ: what is more than the request itself takes is waiting
+    spans = [alone_s + n / rate - request_s for n, rate in zip(steps, rates, strict=True)]
+    left.plot(steps, [1000 * span for span in spans], **grey)
+    for axes in (left, right):
+        axes.axvline(capacity, color=BLACK, linestyle=":", label=f"capacity, {capacity} at once")
+
+
+def _line(axes: Axes, found: Mapping[int, PointEstimate], height: float, **style: Any) -> None:
+    """A quantile over concurrency; where it is infinite, a word near the top instead."""
+    carried = {n: point for n, point in found.items() if point.value is not None}
+    drawn = {n: point for n, point in carried.items() if isfinite(point.value or 0.0)}
+    values = [point.value or 0.0 for point in drawn.values()]
+    top = max(values, default=0.0) * 1.3  # where an infinite end stops
+    ends = [
+        (value, value) if point.low is None or point.high is None else (point.low, point.high)
+        for value, point in zip(values, drawn.values(), strict=True)
+    ]
+    below = [value - low for value, (low, _) in zip(values, ends, strict=True)]
+    above = [min(high, top) - value for value, (_, high) in zip(values, ends, strict=True)]
+    axes.errorbar(list(drawn), values, yerr=(below, above), capsize=4, markersize=8, **style)
+    for n in sorted(carried.keys() - drawn.keys()):
+        axes.annotate(
+            f"{style['label']} ∞", (n, height), color=style["color"],
+            xycoords=axes.get_xaxis_transform(), ha="center", va="top",
+        )  # fmt: skip
 
 
 def in_ms(run: LatencyRun, metric: str, name: str) -> list[float]:
@@ -222,7 +349,7 @@ def in_ms(run: LatencyRun, metric: str, name: str) -> list[float]:
     return values
 
 
-def _edges(samples: Sequence[Sequence[float]], room: float = 0.06) -> Interval:
+def _edges(samples: Sequence[Sequence[float]], room: float = 0.06) -> tuple[float, float]:
     """Both ends of the axis: room on each side of all that is finite."""
     finite = [value for values in samples for value in values if isfinite(value)]
     low, high = min(finite), max(finite)
@@ -230,7 +357,9 @@ def _edges(samples: Sequence[Sequence[float]], room: float = 0.06) -> Interval:
     return max(low - beside, 0.0) if low >= 0 else low - beside, high + beside
 
 
-def _ms(value: float) -> str:
+def _ms(value: float | None) -> str:
+    if value is None:
+        return ms(None)
     return ms(value / 1000, 2 if abs(value) < 10 else 1)
 
 
@@ -258,105 +387,6 @@ def _done(figure: Figure) -> Figure:
     return figure
 
 
-Point = tuple[float | None, tuple[float, float] | None]
-"""A quantile and its interval, as far as the sample carries them."""
-
-
-def plot_latency_sweep(sweep: Mapping[int, LatencyRun], capacity: int | None = None) -> Figure:
-    """Left the time to first token over concurrency, right the answers a second.
-
-    ``sweep`` has a measurement for each concurrency, two or more. Median, and p90 where ten runs
-    carry it, with 95% intervals, from many times as many runs as are asked at once: before each has
-    waited for its turn, less is seen. Grey is Little's law, from the mean time of a request at the
-    smallest concurrency, for a server that answers ``capacity`` at once, if that is known: beyond
-    it, each request waits until one before it is done. Raises ``InputError`` if there is nothing to
-    draw.
-    """
-    if len(sweep) < 2:
-        raise InputError(
-            f"Measurements given: {len(sweep)}. A dict of concurrency and run is needed, of two "
-            "concurrencies or more."
-        )
-    if capacity is not None and (not isinstance(capacity, int) or capacity < 1):
-        raise InputError(
-            f"capacity is {capacity!r}: a whole number, 1 or more, is needed, or None."
-        )
-    levels = sorted(sweep)
-    rows = {n: row_of(str(n), in_ms(sweep[n], "ttft_s", str(n))) for n in levels}
-    rates = [sweep[n].answers_per_s for n in levels]
-    figure, (left, right) = plt.subplots(1, 2, figsize=(10.5, 4.4), layout="constrained")
-    _law(left, right, levels, sweep[levels[0]], capacity)
-    medians = {n: (row.median, row.median_interval) for n, row in rows.items()}
-    _line(left, medians, 0.98, fmt="o-", color=BLUE, label="median")
-    p90s = {n: (row.percentiles[0.9], row.percentile_intervals[0.9]) for n, row in rows.items()}
-    _line(left, p90s, 0.88, fmt="s--", color=RED, label="p90")
-    right.plot(levels, rates, "D", color=GREEN, label="measured", **DOT)
-    low, high = levels[0], levels[-1]
-    ends = [ms(rows[n].median / 1000, 0) for n in (low, high)]
-    left.set_title(f"First token: {ends[0]} ms at {low}, {ends[1]} ms at {high}")
-    right.set_title(f"Answers a second: {rates[0]:.2g} at {low}, {rates[-1]:.2g} at {high}")
-    left.set_ylabel("time to first token, ms")
-    right.set_ylabel("answers a second")
-    for axes in (left, right):
-        axes.set_xscale("log", base=2)
-        axes.set_xticks(levels, [str(level) for level in levels])
-        axes.set_xlabel("requests at once")
-        axes.set_ylim(0, axes.get_ylim()[1] * (1.3 if axes.texts else 1))  # texts stand on top
-    marks = [axes.get_legend_handles_labels() for axes in (left, right)]
-    once = {label: mark for found in marks for mark, label in zip(*found, strict=True)}
-    figure.legend(
-        once.values(), once.keys(), loc="outside lower center", ncols=len(once), frameon=False
-    )
-    plt.close(figure)  # the returned figure is shown once, by the cell that has it last
-    return figure
-
-
-def _law(
-    left: Axes, right: Axes, levels: Sequence[int], first: LatencyRun, capacity: int | None
-) -> None:
-    """Little's law: answers a second, and, where the capacity is known, the wait beyond it."""
-    request_s = fmean(run.e2e_s for run in first.runs if not run.failed)
-    steps = [levels[0] * (levels[-1] / levels[0]) ** (n / 100) for n in range(101)]
-    limit_per_s = None if capacity is None else capacity / request_s
-    rates = [littles_law(n, request_s, limit_per_s) for n in steps]
-    grey: dict[str, Any] = {"color": GREY, "linewidth": 3, "label": "Little's law"}
-    right.plot(steps, rates, **grey)
-    if capacity is None:
-        return
-    alone_s = fmean(filter(isfinite, first.values("ttft_s")))
-    # W = L / λ: what is more than the request itself takes is waiting
-    spans = [alone_s + n / rate - request_s for n, rate in zip(steps, rates, strict=True)]
-    left.plot(steps, [1000 * span for span in spans], **grey)
-    for axes in (left, right):
-        axes.axvline(capacity, color=BLACK, linestyle=":", label=f"capacity, {capacity} at once")
-
-
-def _line(axes: Axes, found: Mapping[int, Point], height: float, **style: Any) -> None:
-    """A quantile over concurrency; where it is infinite, a word near the top instead."""
-    carried = {n: (q, interval or (q, q)) for n, (q, interval) in found.items() if q is not None}
-    drawn = {n: point for n, point in carried.items() if isfinite(point[0])}
-    values = [value for value, _ in drawn.values()]
-    top = max(values, default=0.0) * 1.3  # where an infinite end stops
-    below = [value - low for value, (low, _) in drawn.values()]
-    above = [min(high, top) - value for value, (_, high) in drawn.values()]
-    axes.errorbar(list(drawn), values, yerr=(below, above), capsize=4, markersize=8, **style)
-    for n in sorted(carried.keys() - drawn.keys()):
-        axes.annotate(
-            f"{style['label']} ∞", (n, height), color=style["color"],
-            xycoords=axes.get_xaxis_transform(), ha="center", va="top",
-        )  # fmt: skip
-
-
-WIRE: dict[str, Any] = {"facecolor": BLUE}
-
-
-CLIENT: dict[str, Any] = {"facecolor": GREEN, "hatch": "////"}
-
-
-SHORTEST_S = 0.000_05
-"""What is shorter rounds to 0.0 ms, and is left out."""
-
-
 class Phase(NamedTuple):
     """A row: from when to when (seconds since the measurement began), and the chunks in it."""
 
@@ -368,11 +398,22 @@ class Phase(NamedTuple):
 
 
 def plot_waterfall(stream: TimedStream) -> Figure:
-    """One stream, a row for each phase, in milliseconds since it was due.
+    """Draw one stream as a row for each phase, in milliseconds since it was due.
 
     Blue is the wire; green, hatched, what the client added; each chunk is a tick. Sending comes
     before connecting in the figure, though the client does some of it after. Phases too short to be
     0.1 ms are left out.
+
+    Args:
+        stream: one of the ``runs`` or ``warmups`` of a measurement.
+
+    Returns:
+        The figure: milliseconds across, a row for each phase.
+
+    Example:
+        >>> run = hs.measure_latency(gw, "Say hello.", runs=1, max_tokens=5, progress=False)
+        >>> hs.plot_waterfall(run.runs[0])
+        <Figure size 900x... with 1 Axes>
     """
     phases = [phase for phase in _phases(stream) if phase.end_s - phase.start_s >= SHORTEST_S]
     figure, axes = plt.subplots(figsize=(9, 1.8 + 0.4 * max(len(phases), 1)), layout="constrained")
@@ -384,8 +425,7 @@ def plot_waterfall(stream: TimedStream) -> Figure:
     axes.grid(visible=False, axis="y")
     axes.set_xlabel("ms since the intended start")
     axes.set_title(_finding(stream))
-    plt.close(figure)  # the returned figure is shown once, by the cell that has it last
-    return figure
+    return _done(figure)
 
 
 def _phases(stream: TimedStream) -> Iterator[Phase]:
@@ -397,22 +437,14 @@ def _phases(stream: TimedStream) -> Iterator[Phase]:
         yield Phase("connecting", ready_s, stream.sent_s, {"facecolor": PINK, "hatch": ".."})
         last_s = stream.sent_s
     if stream.texts and stream.sent_s is not None:
-        first, last = stream.texts[0], stream.texts[-1]
-        yield Phase("wire: to the first token", stream.sent_s, first.at_s, WIRE)
+        first_s, last_s = stream.texts[0].at_s, stream.texts[-1].at_s
+        yield Phase("wire: to the first token", stream.sent_s, first_s, WIRE)
         if stream.handed_on_s is not None:
-            yield Phase("client: to hand it on", first.at_s, stream.handed_on_s, CLIENT)
+            yield Phase("client: to hand it on", first_s, stream.handed_on_s, CLIENT)
         for kind in ("reasoning", "answer"):
-            texts = tuple(text for text in stream.texts if text.kind == kind)
-            if texts:
+            if texts := tuple(text for text in stream.texts if text.kind == kind):
                 name = f"wire: {len(texts)} chunks of {kind}"
-                yield Phase(
-                    name,
-                    texts[0].at_s,
-                    texts[-1].at_s,
-                    {"facecolor": SKY, "edgecolor": BLUE},
-                    texts,
-                )
-        last_s = last.at_s
+                yield Phase(name, texts[0].at_s, texts[-1].at_s, CHUNKS, texts)
     if stream.failed:
         yield Phase(f"failed: {stream.error}", last_s, stream.done_s, FAILED)
     else:

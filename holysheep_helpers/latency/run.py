@@ -2,89 +2,281 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
-from collections.abc import Callable, Sequence
-from contextlib import closing
-from dataclasses import dataclass, field, replace
-from functools import partial
-from queue import Empty, SimpleQueue
-from random import Random
-from typing import Any
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from decimal import Decimal, InvalidOperation
+from html import escape
+from math import hypot, inf, isfinite
+from os import PathLike
+from pathlib import Path
+from statistics import fmean
+from typing import TYPE_CHECKING, Any
 
-import openai
+import numpy as np
 
-from holysheep_helpers.client.progress import Progress
-from holysheep_helpers.diagnosis.diagnose import add_advice
-from holysheep_helpers.exceptions import InputError, UnexpectedReplyError
-from holysheep_helpers.latency.data import LatencyData, clock_step_s, known_calibration
-from holysheep_helpers.latency.load import Load, Taken, stagger_s, take
-from holysheep_helpers.latency.report import MAY_DIFFER, Comparison, Goodput, LatencySummary
-from holysheep_helpers.latency.wire import WireLoop
+from holysheep_helpers._checks import check_number
+from holysheep_helpers.exceptions import InputError
+from holysheep_helpers.latency import stats
+from holysheep_helpers.latency.data import Calibration, Text, TimedStream, clock_step_s
+from holysheep_helpers.latency.report import (
+    LEAST_RUNS,
+    NAMES,
+    NO_MEDIAN,
+    PERCENTILES,
+    STATISTICS,
+    TOO_FEW,
+    PointEstimate,
+    Row,
+    counted,
+    ms,
+    row_of,
+)
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+KIND, VERSION = "holysheep latency", 1
+"""Of the files that ``LatencyRun.save`` writes."""
+
+SPEEDS = ("decode_tokens_per_s", "tokens_per_s")
+
+LATENCIES = ("ttft_s", "answer_ttft_s", "itl_s", "e2e_s", "wire_s", "user_ttft_s")
+
+PARTS = ("client_s", "client_before_s", "client_after_s", "connect_s", "wait_s", "longest_gap_s")
+
+METRICS: dict[str, float | None] = {
+    **dict.fromkeys(LATENCIES, inf),
+    **dict.fromkeys(PARTS),
+    "tokens_per_chunk": None,
+    **dict.fromkeys(SPEEDS, 0.0),
+}
+"""All metrics, each with its value for a run that failed: nobody got what they waited for."""
+
+BUSY_SHARE, CLIENT_SHARE = 0.7, 0.25
+"""From here on the client itself makes up the figures: its share of the processor's time, and of
+what a user waits for the first token."""
+
+MAY_DIFFER = ("measured_at", "python", "openai")
+"""Settings that are noted with a measurement, and of no account when two are compared."""
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class LatencyRun(LatencyData):
-    """A measurement: ``runs``, one ``TimedStream`` each, and the ``warmups`` that are left out.
+class LatencyRun:
+    """A measurement of ``hs.measure_latency``: its runs, and what can be said of them.
 
-    ``rate_per_s`` is that of an open loop, ``None`` for a closed one of ``concurrency`` askers.
-    ``most_at_once`` is how many were under way together. ``elapsed_s`` is from the first start to
-    the last end. ``busy`` is the share of it in which the client itself was at work.
-    ``clock_step_s`` is the clock's step, where that is coarse. ``stopped_by`` says what ended it
-    early, if anything, and ``under_way_s`` how long those had been under way that were left out
-    then. ``settings`` are what else was asked for, and where. ``calibration`` has its error, once
-    ``hs.calibrate()`` was called.
+    Attributes:
+        model: the model that was asked.
+        runs: one ``TimedStream`` for each run.
+        warmups: the runs before, which are left out of all statistics.
+        asked: how many runs were asked for.
+        concurrency: the number of askers of a closed loop.
+        rate_per_s: the starts per second of an open loop, ``None`` for a closed loop.
+        elapsed_s: the seconds from the first start to the last end.
+        busy: the share of that time (0 to 1) in which the client itself was at work.
+        clock_step_s: the step of the clock in seconds, if that is coarse, else ``None``.
+        stopped_by: what ended the measurement early, ``None`` if nothing did.
+        under_way_s: how long the runs had taken that were left out when it was stopped.
+        settings: what else was asked for, and where.
+        calibration: the error of the instrument, if ``hs.calibrate()`` was called before.
+
+    Example:
+        >>> run = hs.measure_latency(gw, "Say hello.", runs=3, max_tokens=5, progress=False)
+        >>> run
+        <LatencyRun mistral-small-2603, closed loop, 1 at once: 3 runs>
+        >>> len(run.values("ttft_s"))
+        3
     """
 
+    model: str
+    runs: tuple[TimedStream, ...]
+    warmups: tuple[TimedStream, ...] = ()
+    asked: int = 0
+    concurrency: int = 1
+    rate_per_s: float | None = None
+    elapsed_s: float = 0.0
+    busy: float = 0.0
+    clock_step_s: float | None = None
+    stopped_by: str | None = None
+    under_way_s: tuple[float, ...] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    calibration: Calibration | None = None
+
     @classmethod
-    def of(
-        cls,
-        taken: Sequence[Taken],
-        warm: Sequence[Taken],
-        *,
-        began_s: float,
-        **known: Any,
-    ) -> LatencyRun:
-        """Read what was taken; ``began_s`` is when the measurement, after its warm-up, began."""
-        runs, warmups = (
-            tuple(sorted((one.read(began_s) for one in some), key=lambda run: run.index))
-            for some in (taken, warm)
-        )
+    def of(cls, runs: tuple[TimedStream, ...], **known: Any) -> LatencyRun:
+        """A measurement with what follows from its runs, and with what is known of its error."""
         moments = [text.at_s for run in runs for text in run.texts]
         moments += [at for run in runs for at in (run.sent_s, run.called_s) if at is not None]
-        first = cls(
-            runs=runs,
-            warmups=warmups,
-            elapsed_s=max((run.done_s for run in runs), default=0.0),
-            clock_step_s=clock_step_s(moments),
-            **known,
-        )
-        at_once = first.concurrency if first.rate_per_s is None else first.most_at_once
-        stagger = bool(first.settings.get("stagger", True))
-        return replace(first, calibration=known_calibration(at_once, stagger))
+        elapsed_s = max((run.done_s for run in runs), default=0.0)
+        step_s = clock_step_s(moments)
+        found = cls(runs=runs, elapsed_s=elapsed_s, clock_step_s=step_s, **known)
+        at_once = found.concurrency if found.rate_per_s is None else found.most_at_once
+        stagger = bool(found.settings.get("stagger", True))
+        return replace(found, calibration=Calibration.known(at_once, stagger))
+
+    def __len__(self) -> int:
+        return len(self.runs)
+
+    def __repr__(self) -> str:
+        failed = f", {len(self.failed)} failed" if self.failed else ""
+        return f"<{type(self).__name__} {self.label}: {len(self)} runs{failed}>"
+
+    @property
+    def failed(self) -> list[TimedStream]:
+        """The runs that failed."""
+        return [run for run in self.runs if run.failed]
+
+    @property
+    def label(self) -> str:
+        """What was measured, in a few words."""
+        return f"{self.model}, {self.how}"
+
+    @property
+    def how(self) -> str:
+        """The kind of load: closed or open loop, and how much of it."""
+        if self.rate_per_s is not None:
+            return f"open loop, {self.rate_per_s:g} a second"
+        return f"closed loop, {self.concurrency} at once"
+
+    @property
+    def most_at_once(self) -> int:
+        """The most runs that were under way together."""
+        begun = [(run.called_s, 1) for run in self.runs]
+        most = now = 0
+        for _, change in sorted(begun + [(run.done_s, -1) for run in self.runs]):
+            now += change
+            most = max(most, now)
+        return most
+
+    @property
+    def cost_usd(self) -> Decimal:
+        """What all of it cost, warm-up included, as far as it is known."""
+        known = (run.cost_usd for run in (*self.runs, *self.warmups) if run.cost_usd is not None)
+        return sum(known, Decimal(0))
+
+    @property
+    def ended_per_s(self) -> float:
+        """Runs that came to an end a second, failed ones too: from the first end to the last.
+
+        Not from the first start: a load that is whole from then on has others under way, whose
+        ends are not counted.
+        """
+        ends = sorted(run.done_s for run in self.runs)
+        if len(ends) < 2 or ends[-1] <= ends[0]:
+            return len(ends) / self.elapsed_s if self.elapsed_s else 0.0
+        return (len(ends) - 1) / (ends[-1] - ends[0])
+
+    @property
+    def answers_per_s(self) -> float:
+        """Of these, the ones that did not fail."""
+        return self.ended_per_s * (1 - len(self.failed) / len(self)) if self.runs else 0.0
+
+    @property
+    def client_share(self) -> float:
+        """The client's share of what users waited for their first token, all runs together."""
+        both = [(r.client_s, r.user_ttft_s) for r in self.runs if r.client_s and r.user_ttft_s]
+        return sum(own for own, _ in both) / sum(whole for _, whole in both) if both else 0.0
+
+    @property
+    def client_is_bottleneck(self) -> bool:
+        """Whether the client's own work, not the gateway, made up the figures."""
+        return self.busy >= BUSY_SHARE or self.client_share >= CLIENT_SHARE
+
+    def values(self, metric: str) -> list[float]:
+        """One number for each run.
+
+        Args:
+            metric: a metric of ``TimedStream``, ``"ttft_s"`` for example.
+
+        Returns:
+            The values in the order of the runs; latencies are in seconds. Of a failed run a latency
+            is ``math.inf``, a speed 0. A run without such a metric is left out.
+
+        Raises:
+            InputError: there is no such metric.
+        """
+        if metric not in METRICS:
+            raise InputError(f"There is no metric {metric!r}: allowed are {', '.join(METRICS)}.")
+        found = (_value(run, metric) for run in self.runs)
+        return [value for value in found if value is not None]
+
+    def to_frame(self) -> DataFrame:
+        """A data frame with a row for each run; ``_ms`` are milliseconds.
+
+        ``ttft_ms``, ``answer_ttft_ms``, ``itl_ms`` and ``wire_ms`` are as the wire saw them;
+        ``client_ms`` is what the client added to the time to first token, ``connect_ms`` what a new
+        connection took, ``wait_ms`` how late it was called; ``user_ttft_ms`` and ``e2e_ms`` are the
+        whole, from the intended start. Of a failed run they are infinite. Empty is what can't be
+        known: ``notes`` has the reason.
+        """
+        import pandas as pd
+
+        whole = ["output_tokens", "reasoning_tokens", "chunks"]
+        columns: dict[str, Any] = {"start_s": np.array([run.due_s for run in self.runs], float)}
+        for metric in METRICS:
+            values = np.array([_value(run, metric) for run in self.runs], float)
+            if metric in LATENCIES or metric in PARTS:
+                columns[metric.removesuffix("s") + "ms"] = values * 1000
+            else:
+                columns[metric] = values
+        for name in (*whole, "new_connection", "finish_reason", "error"):
+            columns[name] = [getattr(run, name) for run in self.runs]
+        columns["notes"] = ["; ".join(run.notes) for run in self.runs]
+        frame = pd.DataFrame(columns, index=pd.Index([run.index for run in self.runs], name="run"))
+        kinds = {**dict.fromkeys(whole, "Int64"), "new_connection": bool}
+        return frame.astype(kinds | dict.fromkeys(("finish_reason", "error", "notes"), "str"))
 
     def summary(self) -> LatencySummary:
         """Mean, median and percentiles with their intervals, and the measurement's own error."""
         return LatencySummary(self)
 
     def compare(self, other: LatencyRun) -> Comparison:
-        """How much longer ``other`` takes, with an interval; "can't tell them apart" is an answer.
+        """How much longer another measurement takes; "can't tell them apart" is an answer.
 
-        Raises ``InputError`` if there is nothing to compare.
+        Args:
+            other: the measurement to compare with.
+
+        Returns:
+            The differences of the medians, with 95% intervals.
+
+        Raises:
+            InputError: there is nothing to compare.
         """
         return Comparison(self, other)
 
     def goodput(
         self, *, ttft_s: float | None = None, itl_s: float | None = None, e2e_s: float | None = None
     ) -> Goodput:
-        """Requests a second that meet every target, in seconds: what the load is good for.
+        """Requests a second that meet every target: what the load is good for.
 
         The time to first token counts from the intended start, as its user sees it. What came all
         at once meets any inter-token latency; what is unknown is not met (no usage came, say), and
         a failed run meets none.
+
+        Args:
+            ttft_s: the longest time to first token, in seconds. Default: no target.
+            itl_s: the longest inter-token latency, in seconds. Default: no target.
+            e2e_s: the longest end-to-end latency, in seconds. Default: no target.
+
+        Returns:
+            The share of runs that meet all targets, and their number per second.
+
+        Raises:
+            InputError: a target is no number of seconds above 0, or none was given.
         """
-        targets = {"user_ttft_s": ttft_s, "itl_s": itl_s, "e2e_s": e2e_s}
-        return Goodput.of(self.runs, targets, self.ended_per_s)
+        given = {"ttft_s": ttft_s, "itl_s": itl_s, "e2e_s": e2e_s}
+        targets = {name: value for name, value in given.items() if value is not None}
+        for name, value in targets.items():
+            check_number(name, value, "a number of seconds", above=0)
+        if not targets:
+            raise InputError("No target was given: ttft_s=0.2 say, itl_s=0.02 or e2e_s=1.5.")
+        met = sum(
+            all(_meets(run, name, most) for name, most in targets.items())
+            for run in self.runs
+            if not run.failed
+        )
+        return Goodput(met, len(self), self.ended_per_s)
 
     def __add__(self, other: LatencyRun) -> LatencyRun:
         """Both together, as when two models were measured in turns. Raises ``InputError`` if they
@@ -93,19 +285,17 @@ class LatencyRun(LatencyData):
             return NotImplemented
         if self.label != other.label:
             raise InputError(f"{self.label!r} and {other.label!r} are no one measurement.")
-        for name, value in self.settings.items():
-            if name not in MAY_DIFFER and value != other.settings.get(name):
-                raise InputError(
-                    f"Not the same {name}: {value}, and {other.settings.get(name)}. Two such "
-                    "measurements can be compared, but are none together."
-                )
-        later = (run.later(self.elapsed_s, len(self)) for run in other.runs)
-        runs = (*self.runs, *later)
+        for name, value, others in _unlike_settings(self, other):
+            raise InputError(
+                f"Not the same {name}: {value}, and {others}. Two such measurements can be "
+                "compared, but are none together."
+            )
+        later = (run.shifted(self.elapsed_s, len(self)) for run in other.runs)
         steps = [run.clock_step_s for run in (self, other) if run.clock_step_s is not None]
         whole_s = self.elapsed_s + other.elapsed_s
         return replace(
             self,
-            runs=runs,
+            runs=(*self.runs, *later),
             warmups=self.warmups + other.warmups,
             asked=self.asked + other.asked,
             elapsed_s=whole_s,
@@ -116,180 +306,365 @@ class LatencyRun(LatencyData):
             calibration=self.calibration if self.calibration == other.calibration else None,
         )
 
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write all of it as JSON: times and counts, no prompt, no answer, no key.
 
-SEED = 0
-"""Of the Poisson process: two measurements at one rate have the same starts."""
-
-
-LOOK_EVERY_S = 0.2
-
-
-HOPELESS = (openai.APIConnectionError, UnexpectedReplyError)
-"""If the whole warm-up ended like this (a time-out is among them), no more is asked."""
-
-
-@dataclass
-class Measurement:
-    """``requests`` are asked in turn. ``loop_factory`` brings the clock of all stamps, too.
-
-    ``stop()`` may be called from any thread: what was measured until then is the result.
-    """
-
-    client: Callable[[], openai.AsyncOpenAI]
-    requests: list[dict[str, Any]] = field(repr=False)
-    runs: int
-    warmup: int = 2
-    concurrency: int = 1
-    rate_per_s: float | None = None
-    stagger: bool = True
-    loop_factory: Callable[[], WireLoop] = WireLoop
-    settings: dict[str, Any] = field(default_factory=dict)
-    _asked: int = 0
-    _left_s: list[float] = field(default_factory=list)
-    _task: asyncio.Task[Any] | None = None
-    _stopped: str | None = None
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    @property
-    def count(self) -> int:
-        """All requests at most, those of the warm-up included."""
-        return self.runs + -(-self.warmup // self.concurrency) * self.concurrency + self.ramp
-
-    @property
-    def ramp(self) -> int:
-        """How many begin before the load is whole, and are left out with the warm-up."""
-        staggered = self.warmup and self.stagger and self.rate_per_s is None
-        return self.concurrency - 1 if staggered else 0
-
-    def supervised(self, *, progress: bool) -> LatencyRun:
-        """Measure in a thread of its own, so that a notebook's event loop is left alone.
-
-        The bar is drawn from here, between runs. An interruption ends the measurement, not the
-        caller: as with other measuring tools, what was measured counts. One before anything was
-        measured is raised.
+        Args:
+            path: the file to write. An older one is replaced.
         """
-        ended: SimpleQueue[Taken | None] = SimpleQueue()
-        result: list[Any] = []
+        whole = {"kind": KIND, "version": VERSION, **asdict(self)}
+        text = json.dumps(whole, default=str, ensure_ascii=False, indent=1)
+        Path(path).write_text(text + "\n", encoding="utf-8")
 
-        def work() -> None:
-            try:
-                result.append(self.run(on_end=ended.put))
-            except BaseException as error:  # noqa: BLE001  # raised again below
-                result.append(error)
-            finally:
-                ended.put(None)
+    @classmethod
+    def load(cls, path: str | PathLike[str]) -> LatencyRun:
+        """Read what ``save`` wrote.
 
-        thread = threading.Thread(target=work, name="holysheep latency", daemon=True)
+        Args:
+            path: the file to read.
+
+        Returns:
+            The measurement.
+
+        Raises:
+            InputError: it is another kind of file.
+        """
         try:
-            with closing(Progress(self.runs, progress, unit=" runs")) as bar:
-                thread.start()
-                self._await(thread, ended, bar)
-        finally:
-            if thread.is_alive():  # interrupted twice, or the bar broke: it shall ask no more
-                self.stop()
-        (found,) = result
-        if isinstance(found, BaseException):
-            raise found
-        if self._stopped == "interrupted" and not found.runs:
-            raise KeyboardInterrupt("Interrupted before anything was measured.")
-        return found
+            whole = json.loads(Path(path).read_text(encoding="utf-8"))
+            kind, version = whole.pop("kind"), whole.pop("version")
+            if kind != KIND or version != VERSION:
+                raise ValueError(f"{kind!r}, version {version!r}")
+            error = whole.pop("calibration")
+            return cls(
+                **whole
+                | {name: tuple(map(_stream, whole[name])) for name in ("runs", "warmups")}
+                | {"under_way_s": tuple(whole["under_way_s"])}
+                | {"calibration": Calibration(**error) if error else None}
+            )
+        except (ValueError, KeyError, TypeError, AttributeError, InvalidOperation) as problem:
+            raise InputError(
+                f"{path} is no measurement that can be read here ({problem}): a file is needed "
+                f"that LatencyRun.save() wrote, version {VERSION}."
+            ) from problem
 
-    def _await(
-        self, thread: threading.Thread, ended: SimpleQueue[Taken | None], bar: Progress
-    ) -> None:
-        """Draw the bar until the thread has ended; an interruption ends that, a second all."""
-        while True:
-            try:
-                taken = ended.get(timeout=LOOK_EVERY_S)  # Windows can't be interrupted in get()
-                if taken is None:
-                    thread.join()
-                    return
-                bar.one_more(taken.cost_usd, taken.error is not None)
-            except Empty:
-                if not thread.is_alive():  # an interruption took the last word
-                    return
-            except KeyboardInterrupt:
-                if self._stopped:
-                    raise
-                self.stop("interrupted")
 
-    def stop(self, why: str = "stopped") -> None:
-        """End it: what is under way is left out. Too late, it changes nothing."""
-        with self._lock:
-            self._stopped = self._stopped or why
-            if self._task is not None:
-                self._task.get_loop().call_soon_threadsafe(self._cancel)
+def _value(run: TimedStream, metric: str) -> float | None:
+    return METRICS[metric] if run.failed else getattr(run, metric)
 
-    def _cancel(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
 
-    def run(self, on_end: Callable[[Taken], None] = lambda taken: None) -> LatencyRun:
-        """Measure in this thread, where no event loop may run."""
-        with asyncio.Runner(loop_factory=self.loop_factory) as runner:
-            return runner.run(self._measure(on_end))
+def _meets(run: TimedStream, target: str, most: float) -> bool:
+    """What came all at once has no inter-token latency, and meets its target. What is unknown (no
+    usage came, no token) does not."""
+    value = getattr(run, {"ttft_s": "user_ttft_s"}.get(target, target))
+    return target == "itl_s" and len(run.texts) == 1 if value is None else value <= most
 
-    async def _measure(self, on_end: Callable[[Taken], None]) -> LatencyRun:
-        loop = asyncio.get_running_loop()
-        assert isinstance(loop, WireLoop)
-        with self._lock:
-            self._task, stopped = asyncio.current_task(), self._stopped
-        async with self.client() as client:
-            load = Load(partial(self._ask, client, loop), loop.wire_clock, on_end)
-            try:
-                if stopped is None:
-                    await self._load(load)
-            except asyncio.CancelledError:
-                if self._stopped is None:
-                    raise
-                if len(load.runs) < self.runs:
-                    stopped = self._stopped
-            finally:
-                with self._lock:
-                    self._task = None
-            error = load.stopped_by
-            if error is not None and not any(taken.error is None for taken in load.runs):
-                if isinstance(error, openai.OpenAIError):
-                    add_advice(error)
-                    error = error.with_traceback(None)
-                raise error
-        why = stopped or (type(error).__name__ if error is not None else None)
-        return LatencyRun.of(
-            load.runs,
-            load.warm,
-            began_s=load.began_s,
-            model=self.requests[0]["model"],
-            asked=self.runs,
-            concurrency=self.concurrency,
-            rate_per_s=self.rate_per_s,
-            busy=load.busy,
-            stopped_by=why,
-            under_way_s=tuple(sorted(self._left_s)),
-            settings=self.settings,
+
+def _unlike_settings(first: LatencyRun, second: LatencyRun) -> Iterator[tuple[str, Any, Any]]:
+    for name, value in first.settings.items():
+        other = second.settings.get(name)
+        if name not in MAY_DIFFER and value != other:
+            yield name, value, other
+
+
+def _stream(saved: Mapping[str, Any]) -> TimedStream:
+    cost = saved["cost_usd"]
+    texts = tuple(Text(*text) for text in saved["texts"])
+    return TimedStream(
+        **{**saved, "texts": texts, "cost_usd": None if cost is None else Decimal(cost)}
+    )
+
+
+@dataclass(frozen=True)
+class Goodput:
+    """``met`` of ``runs`` meet every target: ``share`` of them, ``requests_per_s`` a second."""
+
+    met: int
+    runs: int
+    ended_per_s: float
+
+    @property
+    def share(self) -> float:
+        return self.met / self.runs if self.runs else 0.0
+
+    @property
+    def requests_per_s(self) -> float:
+        return self.share * self.ended_per_s
+
+    def __str__(self) -> str:
+        return (
+            f"{self.met} of {self.runs} runs ({self.share:.0%}) meet every target: "
+            f"{self.requests_per_s:.2f} requests a second"
         )
 
-    async def _load(self, load: Load) -> None:
-        await load.warm_up(self.warmup, self.concurrency)
-        if load.warm and all(isinstance(taken.error, HOPELESS) for taken in load.warm):
-            load.stopped_by = load.warm[-1].error
-        if load.stopped_by is not None:
-            return
-        if self.rate_per_s is not None:
-            await load.opened(self.runs, self.rate_per_s, Random(SEED))
-            return
-        spread_s = stagger_s(load.warm, self.concurrency) if self.stagger else 0.0
-        await load.closed(self.runs, self.concurrency, spread_s, ramp=self.ramp > 0)
+    __repr__ = __str__
 
-    async def _ask(
-        self, client: openai.AsyncOpenAI, loop: WireLoop, index: int, due_s: float | None
-    ) -> Taken:
-        arguments = self.requests[self._asked % len(self.requests)]
-        self._asked += 1
-        taken = Taken(index, arguments["model"], due_s)
-        began_s = loop.wire_clock() if due_s is None else due_s
-        try:
-            await take(client, taken, loop.wire_clock, **arguments)
-        except asyncio.CancelledError:
-            self._left_s.append(loop.wire_clock() - began_s)
-            raise
-        return taken
+
+class LatencySummary:
+    """A table in milliseconds, and below it what one must know to read it; ``frame`` has the
+    numbers."""
+
+    def __init__(self, run: LatencyRun) -> None:
+        if not run.runs:
+            raise InputError("Nothing was measured: there is nothing to sum up.")
+        self.run = run
+        shown = ["ttft_s", "itl_s", "e2e_s", "client_s"]
+        if run.values("answer_ttft_s") != run.values("ttft_s"):
+            shown.insert(1, "answer_ttft_s")
+        if run.rate_per_s is not None:
+            shown.insert(0, "user_ttft_s")
+        values = {name: run.values(name) for name in shown}
+        self.rows = [row_of(NAMES[name], found) for name, found in values.items() if found]
+
+    @property
+    def frame(self) -> DataFrame:
+        """A row for each metric, all in milliseconds; empty where the sample does not carry it."""
+        import pandas as pd
+
+        columns = [f"{key}{end}" for key in STATISTICS for end in ("", "_low", "_high")]
+        table = [[value for key in STATISTICS for value in getattr(row, key)] for row in self.rows]
+        index = pd.Index([row.name for row in self.rows], name="ms")
+        frame = pd.DataFrame(table, index, columns, dtype=float) * 1000
+        frame.insert(0, "runs", [row.count for row in self.rows])
+        return frame
+
+    @property
+    def headline(self) -> str:
+        """What was run, in one line."""
+        run = self.run
+        warm = (
+            f", {counted(len(run.warmups), 'warm-up')} left out" if run.warmups else ", no warm-up"
+        )
+        return f"{run.label}: {counted(len(run), 'run')} in {run.elapsed_s:.1f} s{warm}"
+
+    @property
+    def notes(self) -> list[str]:
+        """What one must know to read the table."""
+        return [*self._what_failed(), *self._speed(), *self._own_error(), *self._what_is_missing()]
+
+    def _what_failed(self) -> Iterator[str]:
+        run = self.run
+        if run.stopped_by is not None:
+            yield f"Stopped early ({run.stopped_by}): {run.asked} runs were asked for."
+        if run.under_way_s:
+            yield (
+                f"Note: {counted(len(run.under_way_s), 'run')} under way left out, the longest "
+                f"after {ms(max(run.under_way_s))} ms: the slow ones are missing most."
+            )
+        if run.failed:
+            kinds = Counter(stream.error for stream in run.failed)
+            what = ", ".join(f"{count} x {kind}" for kind, count in sorted(kinds.items()))
+            yield (
+                f"Note: {len(run.failed)} of {len(run)} failed ({what}): infinite in median and "
+                "percentiles, not in the mean."
+            )
+        if failed := sum(stream.failed for stream in run.warmups):
+            yield f"Note: {failed} of {counted(len(run.warmups), 'warm-up')} failed."
+
+    def _speed(self) -> Iterator[str]:
+        run, parts = self.run, []
+        decode, stream = (run.values(name) for name in SPEEDS)
+        if decode:
+            parts.append(f"decode speed {stats.quantile(decode, 0.5):.1f} tokens/s")
+        if stream:
+            parts.append(
+                f"throughput {stats.quantile(stream, 0.5):.1f} tokens/s a stream (medians)"
+            )
+        answered = [one.output_tokens or 0 for one in run.runs if not one.failed]
+        if answered:
+            parts.append(
+                f"in all {run.answers_per_s:.2f} answers/s, "
+                f"{run.answers_per_s * fmean(answered):.1f} tokens/s"
+            )
+        if parts:
+            yield "; ".join(parts).capitalize() + "."
+
+    def _own_error(self) -> Iterator[str]:
+        run, known = self.run, self.run.calibration
+        first = next((row.mean for row in self.rows if row.name == NAMES["ttft_s"]), None)
+        if known is None:
+            at_once = "" if run.concurrency == 1 else str(run.concurrency)
+            yield f"The error of this client is unknown: hs.calibrate({at_once}) states it."
+        elif first is not None and first.value is not None:
+            yield (
+                f"Time to first token ± {ms(known.error_s, 2)} ms at {known.concurrency} at once "
+                f"on this machine, after taking off {ms(known.bias_s, 2)} ms of the instrument's "
+                f"own: mean {ms(first.value - known.bias_s)} ms{_both_errors(first, known)}."
+            )
+        if run.clock_step_s is not None:
+            yield (
+                f"Note: the clock moves in steps of {ms(run.clock_step_s)} ms: no single time is "
+                "more exact than that."
+            )
+        if run.client_is_bottleneck:
+            yield (
+                f"Note: the client itself is the bottleneck: busy {run.busy:.0%} of the time, and "
+                f"{run.client_share:.0%} of the wait for the first token. These figures are about "
+                "this computer as much as about the gateway."
+            )
+
+    def _what_is_missing(self) -> Iterator[str]:
+        run = self.run
+        needed = {name: stats.runs_needed(q) for name, q in PERCENTILES.items()}
+        if missing := [f"{name} needs {n} runs" for name, n in needed.items() if len(run) < n]:
+            yield f"Not shown: {', '.join(missing)}."
+        each = Counter(note for stream in run.runs if not stream.failed for note in stream.notes)
+        yield from (f"{note} ({count} of {len(run)} runs)" for note, count in each.items())
+        if new := sum(stream.new_connection for stream in run.runs):
+            yield f"{new} of {len(run)} runs opened a new connection."
+
+    def _table(self) -> list[list[str]]:
+        return [
+            ["ms", "mean", "95% interval", "median", "95% interval", *PERCENTILES],
+            *map(self._cells, self.rows),
+        ]
+
+    def _cells(self, row: Row) -> list[str]:
+        digits = 2 if (row.median.value or 0) < 0.02 else 1
+        cells = [row.name + (f", {row.count} runs" if row.count != len(self.run) else "")]
+        for found in (row.mean, row.median):
+            ends = f"{ms(found.low, digits)} to {ms(found.high, digits)}"
+            cells += [ms(found.value, digits), "–" if found.low is None else ends]
+        return cells + [ms(found.value, digits) for found in (row.p90, row.p95, row.p99)]
+
+    def __str__(self) -> str:
+        table = self._table()
+        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+        lines = []
+        for name, *cells in table:
+            padded = (cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True))
+            lines.append("  ".join([name.ljust(widths[0]), *padded]))
+        return "\n".join([self.headline, *lines, *self.notes])
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        right = ' style="text-align:right;padding:0 .6em"'
+        head, *rows = ([escape(cell) for cell in row] for row in self._table())
+        top = "".join(f'<th scope="col"{right}>{cell}</th>' for cell in head)
+        body = "".join(
+            f'<tr><th scope="row" style="text-align:left">{name}</th>'
+            + "".join(f"<td{right}>{cell}</td>" for cell in cells)
+            + "</tr>"
+            for name, *cells in rows
+        )
+        notes = "".join(f"<li>{escape(note)}</li>" for note in self.notes)
+        return (
+            f"<div><strong>{escape(self.headline)}</strong>"
+            f"<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table><ul>{notes}</ul></div>"
+        )
+
+
+def _both_errors(mean: PointEstimate, known: Calibration) -> str:
+    """The interval of the mean with both its errors: the sample's and the instrument's."""
+    if mean.value is None or mean.low is None or mean.high is None:
+        return ""
+    middle = mean.value - known.bias_s
+    low = middle - hypot(mean.value - mean.low, known.error_s)
+    high = middle + hypot(mean.high - mean.value, known.error_s)
+    return f", with the sample's own error {ms(low)} to {ms(high)} ms"
+
+
+class Comparison:
+    """The difference of two measurements' medians, ``second - first``, with 95% intervals."""
+
+    def __init__(
+        self,
+        first: LatencyRun,
+        second: LatencyRun,
+        metrics: Sequence[str] = ("ttft_s", "itl_s", "e2e_s"),
+    ) -> None:
+        if not isinstance(second, LatencyRun):
+            raise InputError(f"A {type(second).__name__} was given: an hs.LatencyRun is needed.")
+        self.first, self.second = first, second
+        self.rows: dict[str, tuple[float, float, float]] = {}
+        for name in metrics:
+            before, after = first.values(name), second.values(name)
+            if before and after:
+                self.rows[name] = self._difference(name, before, after)
+        if not self.rows:
+            raise InputError("One of them has no run with a token: there is nothing to compare.")
+        self.few = min(len(first), len(second)) < LEAST_RUNS
+
+    def _difference(
+        self, name: str, before: Sequence[float], after: Sequence[float]
+    ) -> tuple[float, float, float]:
+        """The interval is widened by what the instrument itself is unsure of, where calibrated."""
+        middle, low, high = stats.difference(before, after, "median")
+        one, two = self.first.calibration, self.second.calibration
+        if name == "ttft_s" and one and two:
+            shift = two.bias_s - one.bias_s
+            unsure = hypot(one.error_s, two.error_s)
+            middle, low, high = middle - shift, low - shift - unsure, high - shift + unsure
+        return middle, low, high
+
+    def differs(self, metric: str = "ttft_s") -> bool:
+        """Whether the interval leaves 0 out."""
+        _, low, high = self.rows[metric]
+        return not self.few and (low > 0 or high < 0)
+
+    def verdict(self, metric: str = "ttft_s") -> str:
+        """One sentence on this metric."""
+        middle, low, high = self.rows[metric]
+        if self.few:
+            return f"{NAMES[metric]}: {TOO_FEW}"
+        if not isfinite(middle):
+            return f"{NAMES[metric]}: {NO_MEDIAN}"
+        if not self.differs(metric):
+            interval = f"95% interval {ms(low)} to {ms(high)} ms"
+            return f"{NAMES[metric]}: can't tell them apart ({interval})"
+        how = "longer" if middle > 0 else "shorter"
+        near, far = sorted((abs(low), abs(high)))
+        return (
+            f"{NAMES[metric]}: the second is {ms(abs(middle))} ms {how} "
+            f"(95% interval {ms(near)} to {ms(far)} ms {how})"
+        )
+
+    @property
+    def frame(self) -> DataFrame:
+        """A row for each metric, in milliseconds: both medians, the difference, its interval."""
+        import pandas as pd
+
+        runs = {"first": self.first, "second": self.second}
+        table = [
+            [*(stats.quantile(run.values(name), 0.5) for run in runs.values()), *found]
+            for name, found in self.rows.items()
+        ]
+        index = pd.Index([NAMES[name] for name in self.rows], name="median, ms")
+        frame = pd.DataFrame(table, index, [*runs, "difference", "low", "high"], dtype=float) * 1000
+        return frame.assign(differs=[self.differs(name) for name in self.rows])
+
+    @property
+    def notes(self) -> list[str]:
+        """What makes the two unlike each other, apart from what was to be compared."""
+        first, second = both = self.first, self.second
+        found = []
+        if first.how != second.how:
+            found.append(f"Note: under unlike load: {first.how}, and {second.how}.")
+        for name, value, other in _unlike_settings(first, second):
+            found.append(f"Note: not the same {name}: {value}, and {other}.")
+        for metric in self.rows:
+            counts = [len(run.values(metric)) for run in both]
+            if counts != [len(first), len(second)]:
+                found.append(
+                    f"Note: {NAMES[metric]}: of {counts[0]} runs of {len(first)}, and of "
+                    f"{counts[1]} of {len(second)}; the others have none."
+                )
+        tokens = [[one.output_tokens for one in run.runs if one.output_tokens] for run in both]
+        lengths = [fmean(known) if known else 0 for known in tokens]
+        if min(lengths) and max(lengths) > 1.05 * min(lengths):
+            found.append(
+                f"Note: answers of unlike length, {lengths[0]:.0f} and {lengths[1]:.0f} tokens: "
+                "end to end compares that, too."
+            )
+        shares = [len(run.failed) / len(run) for run in both]
+        if any(shares):
+            found.append(
+                f"Note: failed: {shares[0]:.0%} of the first, {shares[1]:.0%} of the second."
+            )
+        return found
+
+    def __str__(self) -> str:
+        head = f"first: {self.first.label}; second: {self.second.label}"
+        return "\n".join([head, *(self.verdict(name) for name in self.rows), *self.notes])
+
+    __repr__ = __str__

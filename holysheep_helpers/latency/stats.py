@@ -9,19 +9,19 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
+from functools import cache
 from statistics import NormalDist
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from holysheep_helpers._checks import check_whole
 from holysheep_helpers.exceptions import InputError
 
 Floats = NDArray[np.float64]
 
-
 Statistic = Literal["mean", "median"] | float
-
 
 AT_ONCE = 1_000_000  # random numbers held at once, whatever the size of the sample
 
@@ -68,6 +68,46 @@ def interval(
     return _ends(found, found, level)
 
 
+def widened(level: float, n: int) -> float:
+    """The level to ask ``interval`` for, so that one of ``n`` values keeps ``level``.
+
+    A percentile interval of few values is too narrow: it lacks the factor ``sqrt(n / (n - 1))``,
+    and the difference between Student's t and the normal distribution. Both are put back by asking
+    for the level ``1 - 2 Φ(-sqrt(n / (n - 1)) t)``. Raises ``InputError`` for fewer than 2 values
+    or a level outside 0 to 1. Source: Hesterberg, What Teachers Should Know About the Bootstrap,
+    2015, section 5.3.
+    """
+    check_whole("n", n, 2)
+    return 1 - 2 * NormalDist().cdf(-math.sqrt(n / (n - 1)) * students_t(level, n - 1))
+
+
+@cache
+def students_t(level: float, degrees: int) -> float:
+    """Student's t: a value of this distribution is within ± t with the probability ``level``.
+
+    ``degrees`` are the degrees of freedom, 1 or more. The distribution's closed form for a whole
+    number of them, inverted by bisection. Source: Abramowitz and Stegun, 26.7.3 and 26.7.4.
+    """
+    share = _share("level", level, open_ended=True)
+    check_whole("degrees", degrees)
+
+    def within(angle: float) -> float:
+        """The probability of a value within ± sqrt(degrees) tan(angle)."""
+        odd = degrees % 2
+        term, total = math.cos(angle) ** odd, 0.0
+        for power in range(odd, degrees - 1, 2):
+            total += term
+            term *= math.cos(angle) ** 2 * (power + 1) / (power + 2)
+        total *= math.sin(angle)
+        return (angle + total) * 2 / math.pi if odd else total
+
+    low, high = 0.0, math.pi / 2
+    for _ in range(52):
+        middle = (low + high) / 2
+        low, high = (middle, high) if within(middle) < share else (low, middle)
+    return math.sqrt(degrees) * math.tan(high)
+
+
 def difference(
     a: Sequence[float],
     b: Sequence[float],
@@ -108,7 +148,8 @@ def band(n: int, level: float = 0.95) -> float:
     Massart's constant, 1990). Raises ``InputError`` for what can't be right.
     """
     alpha = 1 - _share("level", level, open_ended=True)
-    return min(1.0, math.sqrt(math.log(2 / alpha) / (2 * _count("n", n, 1))))
+    check_whole("n", n)
+    return min(1.0, math.sqrt(math.log(2 / alpha) / (2 * n)))
 
 
 def _sample(name: str, values: Sequence[float]) -> Floats:
@@ -136,12 +177,6 @@ def _share(name: str, share: float, *, open_ended: bool) -> float:
     return float(share)
 
 
-def _count(name: str, count: int, least: int) -> int:
-    if not isinstance(count, int | np.integer) or isinstance(count, bool) or count < least:
-        raise InputError(f"{name} is {count!r}: a whole number, {least} or more, is needed.")
-    return int(count)
-
-
 def _statistic(statistic: Any) -> float | None:
     """The quantile, or ``None`` for the mean."""
     if statistic == "mean":
@@ -160,11 +195,11 @@ def _exactly(share: float) -> Fraction:
 
 def _draws(n: int, resamples: int, seed: int) -> Iterator[Floats]:
     """Random numbers from 0 to 1: ``n`` for each sample to be drawn, some samples at a time."""
-    random = np.random.default_rng(_count("seed", seed, 0))
-    left, most = _count("resamples", resamples, 1), max(1, AT_ONCE // n)
-    while left:
-        yield random.random((min(left, most), n))
-        left -= min(left, most)
+    check_whole("seed", seed, 0)
+    check_whole("resamples", resamples)
+    random, most = np.random.default_rng(seed), max(1, AT_ONCE // n)
+    for done in range(0, resamples, most):
+        yield random.random((min(resamples - done, most), n))
 
 
 def _indices(uniform: Floats, n: int) -> NDArray[np.intp]:
@@ -202,22 +237,3 @@ def _ends(lows: Floats, highs: Floats, level: float) -> tuple[float, float]:
     """Both ends of the percentile interval, each outward where a neighbour is infinite."""
     upper = (1 + _share("level", level, open_ended=True)) / 2
     return -float(_quantiles(-lows, upper)), float(_quantiles(highs, upper))
-
-
-def widened(level: float, n: int) -> float:
-    """The level to ask ``interval`` for, so that one of ``n`` values keeps ``level``.
-
-    A percentile interval of few values is too narrow: it lacks the factor ``sqrt(n / (n - 1))``,
-    and the difference between Student's t and the normal distribution. Both are put back by asking
-    for the level ``1 - 2 Φ(-sqrt(n / (n - 1)) t)`` (Hesterberg, What Teachers Should Know About the
-    Bootstrap, 2015, section 5.3), with Student's t by its expansion in ``1 / (n - 1)`` (Abramowitz
-    and Stegun, 26.7.5). Raises ``InputError`` for fewer than 2 values or a level outside 0 to 1.
-    """
-    if n < 2:
-        raise InputError(f"n is {n!r}: at least 2 values are needed.")
-    share = _share("level", level, open_ended=True)
-    normal, free = NormalDist(), n - 1
-    z = normal.inv_cdf((1 + share) / 2)
-    t = z + (z**3 + z) / (4 * free) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * free**2)
-    t += (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / (384 * free**3)
-    return 1 - 2 * normal.cdf(-math.sqrt(n / free) * t)

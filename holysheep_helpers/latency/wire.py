@@ -170,8 +170,8 @@ class _Body:
         return taken
 
 
-def facts_of(reads: Sequence[tuple[float, bytes]], began_s: float) -> dict[str, Any]:
-    """What the reply's bytes say, as keywords for ``TimedStream``; moments since ``began_s``."""
+def facts_of(reads: Sequence[tuple[float, bytes]]) -> dict[str, Any]:
+    """What the reply's bytes say, as keywords for ``TimedStream``; moments as in ``reads``."""
     texts: list[Text] = []
     facts: dict[str, Any] = {"chunks": 0}
     for at_s, event in read_events(reads):
@@ -183,5 +183,5 @@ def facts_of(reads: Sequence[tuple[float, bytes]], began_s: float) -> dict[str, 
             facts["finish_reason"] = said.finish_reason or facts.get("finish_reason")
         if text := said.text or said.reasoning:
             kind = "answer" if said.text else "reasoning"
-            texts.append(Text(at_s - began_s, len(text), kind))
+            texts.append(Text(at_s, len(text), kind))
     return facts | {"texts": tuple(texts)}

@@ -12,10 +12,11 @@ import scipy.stats
 
 import holysheep_helpers as hs
 from holysheep_helpers.exceptions import HolySheepError
-from holysheep_helpers.latency import data, measure
-from holysheep_helpers.latency.data import Calibration, known_calibration, remember
-from holysheep_helpers.latency.measure import LEAST_ERROR_S, ROUNDS, STUDENT_T, compared
-from holysheep_helpers.latency.run import LatencyRun, Measurement
+from holysheep_helpers.latency import measure
+from holysheep_helpers.latency.data import Calibration
+from holysheep_helpers.latency.load import Measurement
+from holysheep_helpers.latency.measure import LEAST_ERROR_S, ROUNDS, compared
+from holysheep_helpers.latency.run import LatencyRun
 from holysheep_helpers.mock.process import MockProcess
 from tests.support.streams import made, texts
 
@@ -27,7 +28,7 @@ EIGHT = [0.004, 0.002, 0.003, 0.005, 0.001, 0.004, 0.002, 0.003]
 
 @pytest.fixture(autouse=True)
 def nothing_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(data, "_known", {})
+    monkeypatch.setattr(Calibration, "_known", {})
 
 
 def rounds(
@@ -54,14 +55,18 @@ def test_bias_and_error_are_those_that_can_be_worked_out_by_hand() -> None:
     found = compared(*rounds(late, concurrency=2))
     assert found.bias_s == pytest.approx(0.003)
     assert fmean(EIGHT) == pytest.approx(0.003)
-    assert found.error_s == pytest.approx(2.365 * stdev(EIGHT) * sqrt(9 / 8))
+    assert found.error_s == pytest.approx(2.364624 * stdev(EIGHT) * sqrt(9 / 8))
     assert stdev(EIGHT) == pytest.approx(sqrt(12 / 7) / 1000)
     assert (found.itl_bias_s, found.itl_error_s) == pytest.approx((0.0, 0.0))
     assert (found.streams, found.concurrency, found.stagger) == (16, 2, True)
 
 
-def test_the_factor_is_students_for_as_many_rounds() -> None:
-    assert pytest.approx(scipy.stats.t.ppf(0.975, ROUNDS - 1), abs=0.0005) == STUDENT_T
+@pytest.mark.parametrize("count", [2, 3, 8, 25])
+def test_the_factor_is_students_for_as_many_rounds(count: int) -> None:
+    means = [0.001 * nth for nth in range(count)]
+    t = scipy.stats.t.ppf(0.975, count - 1)
+    found = compared(*rounds([[mean] for mean in means]))
+    assert found.error_s == pytest.approx(t * stdev(means) * sqrt(1 + 1 / count))
 
 
 def test_each_round_counts_once_however_many_streams_it_has() -> None:
@@ -82,7 +87,7 @@ def test_inter_token_latency_has_a_bias_and_an_error_of_its_own() -> None:
     uneven = [rounds([[0.0]], itl_late_s=late_s)[0][0] for late_s in EIGHT]
     found = compared(uneven, rounds([[0.0]])[1])
     assert found.itl_bias_s == pytest.approx(0.003)
-    assert found.itl_error_s == pytest.approx(2.365 * stdev(EIGHT) * sqrt(9 / 8))
+    assert found.itl_error_s == pytest.approx(2.364624 * stdev(EIGHT) * sqrt(9 / 8))
 
 
 def test_a_coarse_clocks_step_is_part_of_the_error() -> None:
@@ -126,14 +131,14 @@ FOUND = Calibration(
 
 
 def test_a_calibration_holds_for_its_own_load_alone_and_the_last_one_counts() -> None:
-    assert known_calibration(4) is None
-    remember(FOUND)
-    assert known_calibration(4) is FOUND
-    assert [known_calibration(at) for at in (1, 3, 5)] == [None] * 3
-    assert known_calibration(4, stagger=False) is None
+    assert Calibration.known(4) is None
+    FOUND.remember()
+    assert Calibration.known(4) is FOUND
+    assert [Calibration.known(at) for at in (1, 3, 5)] == [None] * 3
+    assert Calibration.known(4, stagger=False) is None
     better = replace(FOUND, error_s=0.00030)
-    remember(better)
-    assert known_calibration(4) is better
+    better.remember()
+    assert Calibration.known(4) is better
 
 
 def test_it_says_what_it_is_in_milliseconds() -> None:
@@ -170,7 +175,7 @@ def test_a_real_calibration_is_finite_and_remembered_and_its_mock_is_gone(
     numbers = (found.bias_s, found.error_s, found.itl_bias_s, found.itl_error_s)
     assert all(map(isfinite, numbers))
     assert found.error_s >= LEAST_ERROR_S
-    assert known_calibration(1) is found
+    assert Calibration.known(1) is found
     (mock,) = mocks
     assert not mock.alive
 
@@ -178,7 +183,7 @@ def test_a_real_calibration_is_finite_and_remembered_and_its_mock_is_gone(
 def test_one_that_is_interrupted_leaves_neither_a_mock_nor_a_calibration(
     mocks: list[MockProcess], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def stopped(self: Measurement, *, progress: bool) -> LatencyRun:
+    def stopped(self: Measurement) -> LatencyRun:
         self.stop("interrupted")
         return self.run()
 
@@ -186,7 +191,7 @@ def test_one_that_is_interrupted_leaves_neither_a_mock_nor_a_calibration(
     with pytest.raises(KeyboardInterrupt, match="nothing is calibrated"):
         hs.calibrate()
     assert [mock.alive for mock in mocks] == [False]
-    assert known_calibration(1) is None
+    assert Calibration.known(1) is None
 
 
 @pytest.mark.parametrize(

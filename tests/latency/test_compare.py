@@ -13,8 +13,7 @@ import pytest
 import holysheep_helpers as hs
 from holysheep_helpers.latency import stats
 from holysheep_helpers.latency.data import Calibration
-from holysheep_helpers.latency.report import Comparison
-from holysheep_helpers.latency.run import LatencyRun
+from holysheep_helpers.latency.run import Comparison, LatencyRun
 from tests.support.latency_runs import FAILED, ladder, measured
 from tests.support.streams import made, texts
 
@@ -251,7 +250,9 @@ def test_goodput_is_a_share_of_the_ends_a_second() -> None:
 @pytest.mark.parametrize("value", [0, -0.1, inf, float("nan"), "0.2", True, [1]])
 @pytest.mark.parametrize("name", ["ttft_s", "itl_s", "e2e_s"])
 def test_what_is_no_target_is_refused_by_its_own_name(name: str, value: Any) -> None:
-    with pytest.raises(hs.InputError, match=rf"^{name} is .*: seconds, above 0, are needed"):
+    with pytest.raises(
+        hs.InputError, match=rf"^{name} is .*: a number of seconds, more than 0, is needed"
+    ):
         targets().goodput(**{name: value})
 
 

@@ -25,7 +25,10 @@ BAD: list[tuple[dict[str, Any], str]] = [
     *(({"concurrency": value}, "concurrency is .*: a whole number, 1") for value in (0, 1.5, "4")),
     ({"runs": 3, "concurrency": 4}, "concurrency is 4, and runs is 3"),
     ({"runs": 500, "concurrency": 401}, "concurrency is 401, .*400 at most"),
-    *(({"rate": value}, "rate is .*: requests a second") for value in (0, -2, "5", True)),
+    *(
+        ({"rate": value}, "rate is .*: a number of requests a second, more than 0")
+        for value in (0, -2, "5", True)
+    ),
     *(({"rate": value}, "rate is (nan|inf)") for value in (float("nan"), float("inf"))),
     ({"rate": 0.0001}, "rate is 0.0001: 3 starts .* an hour is the longest"),
     ({"rate": 2, "concurrency": 3}, "rate=2 and concurrency=3 were given"),

@@ -26,7 +26,7 @@ EVENTS = (
 
 
 def facts(*events: bytes) -> dict[str, Any]:
-    return facts_of(streams.arrived(*events), 0.0)
+    return facts_of(streams.arrived(*events))
 
 
 def characters(*events: bytes) -> list[tuple[int, str]]:
@@ -79,11 +79,11 @@ def test_no_cut_changes_what_is_read_nor_dates_an_event_before_or_after_its_last
     until = next((n for n, one in enumerate(events) if b"[DONE]" in one), len(events))
     expected: list[Text] = []
     for one, at_s in zip(events[:until], complete, strict=False):
-        alone = facts_of(streams.arrived(one), 0.0)["texts"]
+        alone = facts_of(streams.arrived(one))["texts"]
         expected += [text._replace(at_s=at_s) for text in alone]
-    found = facts_of(reads, 0.0)
+    found = facts_of(reads)
     assert list(found.pop("texts")) == expected
-    whole = facts_of([(0.0, b"".join(piece for _, piece in reads))], 0.0)
+    whole = facts_of([(0.0, b"".join(piece for _, piece in reads))])
     del whole["texts"]
     assert found == whole
 
@@ -93,12 +93,12 @@ def test_every_single_cut_of_one_reply() -> None:
     wire = HEAD + b"".join(map(framed, events)) + END
     seen = set()
     for place in range(1, len(wire)):
-        found = facts_of([(1.0, wire[:place]), (2.0, wire[place:])], 0.5)
+        found = facts_of([(1.0, wire[:place]), (2.0, wire[place:])])
         seen.add(tuple(text.at_s for text in found["texts"]))
         assert [found[name] for name in ("chunks", "output_tokens", "finish_reason")] == [
             *(5, 2, "stop")
         ]
-    assert seen == {(1.5, 1.5), (0.5, 1.5), (0.5, 0.5)}
+    assert seen == {(2.0, 2.0), (1.0, 2.0), (1.0, 1.0)}
 
 
 @pytest.mark.parametrize("line_end", [b"\n", b"\r\n", b"\r"])
@@ -112,7 +112,7 @@ def test_a_byte_at_a_time(line_end: bytes) -> None:
         complete.append(reads[-3][0])
     ends = (len(first.replace(b"\n", line_end)), len((first + said("b")).replace(b"\n", line_end)))
     last = 2 if line_end == b"\r\n" else 1
-    found = facts_of(reads, 0.0)
+    found = facts_of(reads)
     assert found["texts"] == (
         Text(complete[ends[0] - last], 12, "answer"),
         Text(complete[ends[1] - last], 1, "answer"),
@@ -131,7 +131,7 @@ def test_a_byte_at_a_time(line_end: bytes) -> None:
 def test_other_ways_to_frame_a_body(head: bytes) -> None:
     body = said("a") + said("b") + STOP
     reads = [(1.0, head % len(body) + body[:-5]), (2.0, body[-5:])]
-    found = facts_of(reads, 0.0)
+    found = facts_of(reads)
     assert [text.at_s for text in found["texts"]] == [1.0, 1.0]
     assert found["finish_reason"] == "stop"
 
@@ -190,10 +190,10 @@ def test_what_is_no_chunk_of_a_chat_has_no_text_and_hides_none(odd: bytes) -> No
 def test_a_broken_reply_gives_what_came_before_it_broke() -> None:
     good = HEAD + framed(said("a"))
     for broken in (b"", b"ZZZ\r\n", framed(said("b"))[:-9], b"\x00\xff"):
-        found = facts_of([(1.0, good), (2.0, broken)], 0.0)
+        found = facts_of([(1.0, good), (2.0, broken)])
         assert found["texts"] == (Text(1.0, 1, "answer"),)
-    assert facts_of([(1.0, b"\x16\x03 no HTTP at all")], 0.0) == {"chunks": 0, "texts": ()}
-    assert facts_of([], 0.0) == {"chunks": 0, "texts": ()}
+    assert facts_of([(1.0, b"\x16\x03 no HTTP at all")]) == {"chunks": 0, "texts": ()}
+    assert facts_of([]) == {"chunks": 0, "texts": ()}
 
 
 def test_a_reply_that_is_no_stream_has_no_events() -> None:

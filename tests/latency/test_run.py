@@ -13,7 +13,6 @@ import pandas as pd
 import pytest
 
 import holysheep_helpers as hs
-from holysheep_helpers.latency import data
 from holysheep_helpers.latency.data import Calibration, Text
 from holysheep_helpers.latency.run import LatencyRun
 from tests.support.streams import made, texts
@@ -44,7 +43,7 @@ def run_of(*runs: Any, **known: Any) -> LatencyRun:
 
 @pytest.fixture(autouse=True)
 def nothing_is_calibrated(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(data, "_known", {})
+    monkeypatch.setattr(Calibration, "_known", {})
 
 
 # --- numbers
@@ -296,10 +295,10 @@ def test_unlike_measurements_are_not_made_one(change: dict[str, Any], said: str)
 
 def test_a_measurement_carries_the_calibration_of_its_own_load() -> None:
     assert Wire().measure(3).calibration is None
-    data.remember(CALIBRATION)
+    CALIBRATION.remember()
     assert Wire().measure(3).calibration == CALIBRATION
     assert Wire().measure(8, concurrency=2).calibration is None
-    data.remember(replace(CALIBRATION, concurrency=2, stagger=False))
+    replace(CALIBRATION, concurrency=2, stagger=False).remember()
     assert Wire().measure(8, concurrency=2).calibration is None
     assert Wire().measure(3, rate_per_s=0.5).calibration == CALIBRATION  # one at a time
     assert Wire().measure(9, rate_per_s=50.0).calibration is None

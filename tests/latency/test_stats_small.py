@@ -17,7 +17,7 @@ from holysheep_helpers.latency import stats
 def test_a_small_sample_is_asked_for_a_wider_interval(n: int, level: float) -> None:
     t = scipy.stats.t.ppf((1 + level) / 2, n - 1)
     exact = 1 - 2 * scipy.stats.norm.cdf(-math.sqrt(n / (n - 1)) * t)
-    assert stats.widened(level, n) == pytest.approx(exact, abs=0.0015)
+    assert stats.widened(level, n) == pytest.approx(exact, rel=1e-9)
     assert level < stats.widened(level, n) < 1
 
 
@@ -32,7 +32,16 @@ def test_the_widened_interval_of_ten_values_holds_the_mean_as_often_as_it_says()
     assert held[0] < 370 < held[1]  # of 400, 380 would be 95%
 
 
+@pytest.mark.parametrize("level", [0.5, 0.95, 0.999])
+@pytest.mark.parametrize("degrees", [*range(1, 12), 99, 1000])
+def test_students_t_is_scipys_for_any_number_of_degrees(degrees: int, level: float) -> None:
+    exact = scipy.stats.t.ppf((1 + level) / 2, degrees)
+    assert stats.students_t(level, degrees) == pytest.approx(exact, rel=1e-9)
+
+
 @pytest.mark.parametrize("n", [1, 0, -3])
 def test_one_value_has_no_interval_to_widen(n: int) -> None:
-    with pytest.raises(InputError, match="at least 2"):
+    with pytest.raises(InputError, match=f"n is {n}: a whole number, 2 or more"):
         stats.widened(0.95, n)
+    with pytest.raises(InputError, match="degrees is 0: a whole number, 1 or more"):
+        stats.students_t(0.95, 0)

@@ -11,9 +11,9 @@ import openai
 import pytest
 
 import holysheep_helpers as hs
-from holysheep_helpers.latency import run as run_module
-from holysheep_helpers.latency.load import Taken
-from holysheep_helpers.latency.run import Measurement
+from holysheep_helpers.latency import load, measure
+from holysheep_helpers.latency.load import Measurement, Taken
+from holysheep_helpers.latency.measure import with_progress
 from tests.support.virtual_wire import VirtualWireLoop, Wire, client_of
 
 PATIENCE_S = 30
@@ -142,13 +142,13 @@ class Interrupted(SimpleQueue[Any]):
 
 def interrupted(monkeypatch: pytest.MonkeyPatch, count: int = 3, times: int = 1) -> Interrupted:
     queue = Interrupted(count, times)
-    monkeypatch.setattr(run_module, "SimpleQueue", lambda: queue)
+    monkeypatch.setattr(load, "SimpleQueue", lambda: queue)
     return queue
 
 
 def test_ctrl_c_ends_it_and_keeps_what_was_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     interrupted(monkeypatch)
-    run = Wire().measurement(100_000, warmup=2).supervised(progress=False)
+    run = Wire().measurement(100_000, warmup=2).supervised()
     assert (len(run), len(run.warmups), run.stopped_by) == (3, 2, "interrupted")
 
 
@@ -158,7 +158,7 @@ def test_a_second_ctrl_c_is_raised_and_the_thread_asks_no_more(
     interrupted(monkeypatch, times=2)
     wire = Wire()
     with pytest.raises(KeyboardInterrupt):
-        wire.measurement(100_000).supervised(progress=False)
+        wire.measurement(100_000).supervised()
     _join()
     assert len(wire.entries) <= 4
 
@@ -172,7 +172,7 @@ def test_ctrl_c_before_anything_was_measured_is_raised(monkeypatch: pytest.Monke
 
     wire = Wire()
     with pytest.raises(KeyboardInterrupt, match="before anything was measured"):
-        wire.measurement(5, client=client).supervised(progress=False)
+        wire.measurement(5, client=client).supervised()
     assert wire.entries == []
 
 
@@ -203,12 +203,12 @@ def bars(monkeypatch: pytest.MonkeyPatch) -> list[Bar]:
         made.append(Bar(*args, **options))
         return made[-1]
 
-    monkeypatch.setattr(run_module, "Progress", bar)
+    monkeypatch.setattr(measure, "Progress", bar)
     return made
 
 
 def test_the_bar_counts_the_runs_alone_their_cost_and_failures(bars: list[Bar]) -> None:
-    run = Wire().script(None, None, 503).measurement(5, warmup=1).supervised(progress=True)
+    run = with_progress(Wire().script(None, None, 503).measurement(5, warmup=1), shown=True)
     (bar,) = bars
     assert bar.made_with == (5, True, " runs")
     assert bar.closed
@@ -221,7 +221,7 @@ def test_ctrl_c_while_the_bar_is_drawn_loses_nothing_either(
     bars: list[Bar], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Bar, "interrupt_at", 2)
-    run = Wire().measurement(100_000).supervised(progress=True)
+    run = with_progress(Wire().measurement(100_000), shown=True)
     assert run.stopped_by == "interrupted"
     assert len(run) == len(bars[0].calls) >= 2
     assert bars[0].closed
@@ -236,8 +236,8 @@ def test_ctrl_c_that_takes_the_last_word_leaves_nobody_waiting(
                 raise KeyboardInterrupt
             return Taken(0, "m", None)
 
-    monkeypatch.setattr(run_module, "SimpleQueue", Lost)
-    run = Wire().measurement(4).supervised(progress=False)
+    monkeypatch.setattr(load, "SimpleQueue", Lost)
+    run = Wire().measurement(4).supervised()
     assert (len(run), run.stopped_by) == (4, None)
 
 
@@ -246,13 +246,13 @@ def test_ctrl_c_that_takes_the_last_word_leaves_nobody_waiting(
 
 def test_an_error_of_the_measurement_is_raised_to_its_caller() -> None:
     with pytest.raises(openai.AuthenticationError):
-        Wire().script(401).measurement(4).supervised(progress=False)
+        Wire().script(401).measurement(4).supervised()
 
 
 def test_a_bar_that_breaks_ends_the_measurement(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: Any) -> None:
         raise OSError("no room on the screen")
 
-    monkeypatch.setattr(run_module.Progress, "one_more", broken)
+    monkeypatch.setattr(measure.Progress, "one_more", broken)
     with pytest.raises(OSError, match="no room"):
-        Wire().measurement(100_000).supervised(progress=False)
+        with_progress(Wire().measurement(100_000), shown=False)

@@ -93,7 +93,7 @@ def test_warm_up_opens_a_connection_for_each_asker_and_is_left_out(
     measurement = wire.measurement(8, concurrency=4, warmup=warmup, stagger=stagger, http=http)
     run = measurement.run()
     warm += 3 if stagger and warm else 0
-    assert measurement.count == 8 + warm
+    assert measurement.plan.count == 8 + warm
     assert (len(run), len(run.warmups), len(wire.entries)) == (8, warm, 8 + warm)
     assert [stream.index for stream in run.runs] == list(range(8))
     assert [stream.index for stream in run.warmups] == list(range(warm))

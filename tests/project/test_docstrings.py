@@ -69,18 +69,6 @@ PENDING = {
     "NotAskedError",
     "UnexpectedReplyError",
     "UnknownPriceError",
-    # latency
-    "Calibration",
-    "LatencyRun",
-    "LatencyStoppedWarning",
-    "TimedStream",
-    "calibrate",
-    "latency_panel",
-    "measure_latency",
-    "plot_before_after",
-    "plot_ecdf",
-    "plot_latency_sweep",
-    "plot_waterfall",
     # lessons
     "check",
     "compare_panel",

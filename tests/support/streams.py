@@ -67,7 +67,7 @@ def arrived(*events: bytes, step_s: float = 0.1) -> list[tuple[float, bytes]]:
 def read(*events: bytes, step_s: float = 0.1, **known: Any) -> TimedStream:
     """The stream of these events, sent at 0."""
     reads = arrived(*events, step_s=step_s)
-    return made(**{"done_s": reads[-1][0], **facts_of(reads, 0.0), **known})
+    return made(**{"done_s": reads[-1][0], **facts_of(reads), **known})
 
 
 def made(**known: Any) -> TimedStream:

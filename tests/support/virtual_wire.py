@@ -18,7 +18,7 @@ import openai
 import holysheep_helpers as hs
 from holysheep_helpers import catalog
 from holysheep_helpers.client.chat import stream_arguments
-from holysheep_helpers.latency.run import Measurement
+from holysheep_helpers.latency.load import LoadPlan, Measurement
 from holysheep_helpers.latency.wire import WireLoop
 from holysheep_helpers.mock.app import App
 from holysheep_helpers.mock.faults import parse_script
@@ -216,9 +216,8 @@ class Wire:
         return Measurement(
             client=client or (lambda: client_of(http)),
             requests=[request],
-            runs=runs,
+            plan=LoadPlan(runs, **{"warmup": 0, **options}),
             loop_factory=self.new_loop,
-            **{"warmup": 0, **options},
         )
 
     def measure(self, runs: int = 3, **options: Any) -> hs.LatencyRun:
