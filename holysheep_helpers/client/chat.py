@@ -1,16 +1,15 @@
-"""``ask()``: one question, one whole reply, with everything that came with it."""
+"""One question, one answer: whole (``ask``) or as it comes (``stream``, ``astream``)."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from html import escape
 from json import JSONDecodeError
 from time import perf_counter
-from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import openai
@@ -31,20 +30,31 @@ from holysheep_helpers.diagnosis.diagnose import add_advice
 from holysheep_helpers.exceptions import IncompleteStreamError, InputError, UnexpectedReplyError
 from holysheep_helpers.pricing.calls import cost_or_none
 
+Made = TypeVar("Made")
+
 
 class CutShortWarning(UserWarning):
-    """A reply was cut by ``max_tokens``: it is not the whole answer."""
+    """A reply was cut by ``max_tokens``: it is not the whole answer. Raise it, or ask for less."""
 
 
 @dataclass(frozen=True)
 class Reply:
     """One whole reply.
 
-    ``text`` is the answer (the first, if ``n`` asked for several); ``usage`` the server's count of
-    tokens; ``cost`` exact US dollars as a ``Decimal``, or ``None`` where no price was published;
-    ``finish_reason`` ``"stop"`` or ``"length"`` (cut by ``max_tokens``); ``model`` and
-    ``request_id`` as the server states them; ``elapsed_s`` the seconds that the SDK's call took,
-    its retries included; ``completion`` the SDK's own object, with all the answers.
+    Attributes:
+        text: the answer; the first one, if ``n`` asked for several.
+        usage: the server's count of tokens, as the SDK's ``CompletionUsage``, or ``None``.
+        cost: exact US dollars as a ``Decimal``, or ``None`` where no price was published.
+        finish_reason: ``"stop"``, or ``"length"`` if ``max_tokens`` cut the answer.
+        model: the model's id, as the server states it.
+        request_id: the server's id of this request, or ``None``.
+        elapsed_s: seconds that the SDK's call took, its retries included.
+        completion: the SDK's own ``ChatCompletion``, with all the answers.
+
+    Example:
+        >>> reply = hs.ask(gw, "Say hello in Korean.")
+        >>> reply.usage.completion_tokens > 0 and reply.cost > 0
+        True
     """
 
     text: str
@@ -61,19 +71,19 @@ class Reply:
         """Whether ``max_tokens`` cut the answer off."""
         return self.finish_reason == "length"
 
-    def __str__(self) -> str:
-        return f"{self.text}\n{self._cut_note()}" if self.cut_short else self.text
-
-    def _cut_note(self) -> str:
-        tokens = f" after {self.usage.completion_tokens} tokens" if self.usage else ""
-        return f"CUT SHORT{tokens} by max_tokens: this is not the whole answer."
-
     def summary(self) -> str:
         """Tokens, cost and finish reason in one line; no time, so that it can repeat."""
         used = self.usage
         tokens = f"{used.prompt_tokens} + {used.completion_tokens} tokens" if used else "no usage"
         cost = "cost unknown" if self.cost is None else f"{self.cost:f} USD"
         return f"{self.model} · {tokens} · {cost} · finish_reason {self.finish_reason}"
+
+    def _cut_note(self) -> str:
+        tokens = f" after {self.usage.completion_tokens} tokens" if self.usage else ""
+        return f"CUT SHORT{tokens} by max_tokens: this is not the whole answer."
+
+    def __str__(self) -> str:
+        return f"{self.text}\n{self._cut_note()}" if self.cut_short else self.text
 
     def __repr__(self) -> str:
         return f"{self}\n— {self.summary()}"
@@ -98,44 +108,68 @@ def ask(
 ) -> Reply:
     """Ask one question and wait for the whole reply.
 
-    ``preset`` sets temperature, max_tokens and top_p (``hs.catalog.presets()``); any parameter of
-    the SDK's ``chat.completions.create`` may be given and wins over it. A reply that
-    ``max_tokens`` cut warns (``CutShortWarning``) and says so whenever it is shown.
+    A reply that ``max_tokens`` cut off warns (``CutShortWarning``) and says so whenever it is
+    shown.
 
-    Raises ``InputError`` before anything is sent (empty prompt, unknown preset, negative
-    max_tokens), ``BudgetError`` if the gateway's budget is spent, the SDK's own errors as they
-    are, with a note on what to do, and ``UnexpectedReplyError`` if what came is no completion.
+    Args:
+        gateway_or_client: the gateway from ``hs.connect()``, or an ``openai.OpenAI`` client.
+        prompt: the question, as text.
+        system: the system prompt, as text. Default: none.
+        model: the model's id. Default: the catalogue's default model.
+        preset: the name of one of ``hs.catalog.presets()``, which sets ``temperature``,
+            ``max_tokens`` (in tokens) and ``top_p``. Default: ``"general"``.
+        **sdk_parameters: any other parameter of ``client.chat.completions.create``; it wins over
+            the preset.
+
+    Returns:
+        A ``Reply`` with the text, its tokens, its cost and the time it took.
+
+    Raises:
+        InputError: the prompt is empty, the preset is unknown, or ``max_tokens`` is below 1.
+            Nothing was sent.
+        BudgetError: the gateway's budget is spent. Nothing was sent.
+        openai.OpenAIError: the SDK's own errors, with a note on what to do.
+        UnexpectedReplyError: the server sent something else than a chat completion.
+
+    Example:
+        >>> reply = hs.ask(gw, "Say hello in Korean.")
+        >>> reply.finish_reason
+        'stop'
     """
-    client = sync_client(gateway_or_client)
+    client = sync_client(gateway_or_client, "hs.astream, whose read() gives the whole answer")
     return answer(client, request_arguments(prompt, system, model, preset, sdk_parameters))
 
 
 def answer(client: openai.OpenAI, arguments: dict[str, Any]) -> Reply:
     """``ask`` for helpers whose arguments are checked; warns the caller's caller of a cut reply."""
     start_s = perf_counter()
-    try:
+    with _with_advice():
         completion = client.chat.completions.create(**in_time(client, arguments))
-    except openai.OpenAIError as error:
-        add_advice(error)
-        raise
     return _reply(completion, client, arguments, perf_counter() - start_s)
 
 
 async def aanswer(client: openai.AsyncOpenAI, arguments: dict[str, Any]) -> Reply:
     """``answer`` for asynchronous code."""
     start_s = perf_counter()
-    try:
+    with _with_advice():
         completion = await client.chat.completions.create(**in_time(client, arguments))
+    return _reply(completion, client, arguments, perf_counter() - start_s)
+
+
+@contextmanager
+def _with_advice() -> Iterator[None]:
+    """Send a request inside: the SDK's error gets a note on what to do."""
+    try:
+        yield
     except openai.OpenAIError as error:
         add_advice(error)
         raise
-    return _reply(completion, client, arguments, perf_counter() - start_s)
 
 
 def _reply(
     completion: object,
     client: openai.OpenAI | openai.AsyncOpenAI,
-    arguments: Mapping[str, Any],
+    arguments: dict[str, Any],
     elapsed_s: float,
 ) -> Reply:
     said = ParsedReply(completion)
@@ -165,20 +199,12 @@ def _reply(
     return reply
 
 
-Made = TypeVar("Made")
-
-
 def begin(client: openai.OpenAI, arguments: dict[str, Any], make: Callable[..., Made]) -> Made:
-    """Send the request, and make a stream of the reply: ``make(raw, arguments=, start_s=)``."""
+    """Send the request, and make a stream of the reply: ``make(raw, arguments, start_s)``."""
     start_s = perf_counter()
-    try:
+    with _with_advice():
         raw = client.chat.completions.create(**in_time(client, arguments))
-    except openai.OpenAIError as error:
-        add_advice(error)
-        raise
-    if not isinstance(raw, openai.Stream) or not is_event_stream(raw.response):
-        raise unexpected_reply(client.base_url, "an event stream", page=True)
-    return make(raw, arguments=arguments, start_s=start_s)
+    return make(_checked_stream(raw, client), arguments, start_s)
 
 
 async def abegin(
@@ -186,33 +212,30 @@ async def abegin(
 ) -> Made:
     """``begin`` for asynchronous code."""
     start_s = perf_counter()
-    try:
+    with _with_advice():
         raw = await client.chat.completions.create(**in_time(client, arguments))
-    except openai.OpenAIError as error:
-        add_advice(error)
-        raise
-    if not isinstance(raw, openai.AsyncStream) or not is_event_stream(raw.response):
+    return make(_checked_stream(raw, client), arguments, start_s)
+
+
+def _checked_stream(raw: Any, client: openai.OpenAI | openai.AsyncOpenAI) -> Any:
+    is_stream = isinstance(raw, openai.Stream | openai.AsyncStream)
+    if not is_stream or not is_event_stream(raw.response):
         raise unexpected_reply(client.base_url, "an event stream", page=True)
-    return make(raw, arguments=arguments, start_s=start_s)
+    return raw
 
 
-class _Reading:
-    """What both kinds of stream gather while they are read. All times are seconds.
+class _StreamedReply:
+    """What both kinds of stream gather while they are read."""
 
-    ``text`` so far; ``usage``, ``cost``, ``finish_reason``, ``model``, ``request_id`` once they
-    are known; ``ttft_s`` from the call to the first text, as the application sees it;
-    ``elapsed_s`` from the call to the end, or to the moment it was left; ``timeline`` a list of
-    (seconds since the call, text that came); ``chunks`` the count of chunks of any kind.
-    """
-
-    def __init__(self, arguments: dict[str, Any], start_s: float) -> None:
+    def __init__(self, raw: Any, arguments: dict[str, Any], start_s: float) -> None:
         self.usage: CompletionUsage | None = None
         self.finish_reason: str | None = None
         self.model: str = arguments["model"]
-        self.request_id: str | None = None
+        self.request_id: str | None = raw.response.headers.get("x-request-id")
         self.elapsed_s: float | None = None
         self.timeline: list[tuple[float, str]] = []
         self.chunks = 0
+        self._raw = raw
         self._start_s = start_s
         self._begun = False
 
@@ -246,7 +269,30 @@ class _Reading:
             )
         self._begun = True
 
+    @contextmanager
+    def _read_to_the_end(self) -> Iterator[None]:
+        """Read all chunks inside: an error says how much came before it, and so does a bad end."""
+        came = "{} characters had come, in the stream's .text; asking again is a new, paid request."
+        try:
+            yield
+        except JSONDecodeError as error:
+            raise UnexpectedReplyError(
+                "A line of the stream is no JSON. " + came.format(len(self.text))
+            ) from error
+        except openai.OpenAIError as error:
+            error.add_note(came.format(len(self.text)))
+            raise
+        self._stop_clock()
+        if not self.complete:
+            raise IncompleteStreamError(
+                f"The stream ended without a finish reason after {self.chunks} chunks: what came "
+                "is not the whole answer. It is in this error's partial_text; asking again is a "
+                "new, paid request.",
+                self.text,
+            )
+
     def _take(self, chunk: ChatCompletionChunk) -> str:
+        """Keep what this chunk says, and return its text."""
         said = ParsedReply(chunk)
         self.chunks += 1
         self.model = said.model or self.model
@@ -263,46 +309,38 @@ class _Reading:
         if self.elapsed_s is None:
             self.elapsed_s = perf_counter() - self._start_s
 
-    @contextmanager
-    def _telling_what_came(self) -> Iterator[None]:
-        """Say with an error in mid-stream how much came before it, and where that is."""
-        came = "{} characters had come, in the stream's .text; asking again is a new, paid request."
-        try:
-            yield
-        except JSONDecodeError as error:
-            raise UnexpectedReplyError(
-                "A line of the stream is no JSON. " + came.format(len(self.text))
-            ) from error
-        except openai.OpenAIError as error:
-            error.add_note(came.format(len(self.text)))
-            raise
-
-    def _check_whole(self) -> None:
-        if not self.complete:
-            raise IncompleteStreamError(
-                f"The stream ended without a finish reason after {self.chunks} chunks: what came "
-                "is not the whole answer. It is in this error's partial_text; asking again is a "
-                "new, paid request.",
-                self.text,
-            )
-
     def __repr__(self) -> str:
         state = self.finish_reason or ("left early" if self.elapsed_s is not None else "open")
         return f"<{type(self).__name__} {self.model}: {len(self.text)} characters, {state}>"
 
 
-class Stream(_Reading):
+class Stream(_StreamedReply):
     """An answer that is still coming: iterate for its text, or ``read()`` it to the end.
 
     The request is sent when the object is made. Leaving the loop early, ``close()`` or the end of
-    a ``with`` block closes the connection, which stops the server. Raises
+    a ``with`` block closes the connection, which stops the server. Reading raises
     ``IncompleteStreamError`` at the end if the server never said that it had finished.
-    """
 
-    def __init__(self, raw: openai.Stream[ChatCompletionChunk], **known: Any) -> None:
-        super().__init__(**known)
-        self._raw = raw
-        self.request_id = raw.response.headers.get("x-request-id")
+    Attributes:
+        text: the text that has come so far.
+        usage: the server's count of tokens, which comes at the end; ``None`` until then.
+        cost: exact US dollars as a ``Decimal``; ``None`` until the usage is known.
+        finish_reason: ``"stop"``, or ``"length"`` if ``max_tokens`` cut it; ``None`` until then.
+        complete: whether the server said that it had finished.
+        cut_short: whether ``max_tokens`` cut the answer off.
+        model: the model's id, as the server states it.
+        request_id: the server's id of this request, or ``None``.
+        ttft_s: seconds from the call to the first text, as the application sees it.
+        elapsed_s: seconds from the call to the end, or to the moment the stream was left.
+        timeline: a list of (seconds since the call, text that came).
+        chunks: how many chunks came, of any kind.
+
+    Example:
+        >>> with hs.stream(gw, "Count to three.") as answer:
+        ...     text = "".join(answer)
+        >>> answer.complete
+        True
+    """
 
     def __iter__(self) -> Iterator[str]:
         self._begin()
@@ -310,12 +348,10 @@ class Stream(_Reading):
 
     def _texts(self) -> Generator[str]:
         try:
-            with self._telling_what_came():
+            with self._read_to_the_end():
                 for chunk in self._raw:
                     if text := self._take(chunk):
                         yield text
-            self._stop_clock()
-            self._check_whole()
         finally:
             self.close()
 
@@ -333,22 +369,22 @@ class Stream(_Reading):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        tb: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 
-class AsyncStream(_Reading):
-    """``Stream``'s asynchronous twin: ``async for``, ``await read()``, ``async with``."""
+class AsyncStream(_StreamedReply):
+    """The asynchronous twin of ``Stream``: ``async for``, ``await read()``, ``async with``.
 
-    def __init__(self, raw: openai.AsyncStream[ChatCompletionChunk], **known: Any) -> None:
-        super().__init__(**known)
-        self._raw = raw
-        self.request_id = raw.response.headers.get("x-request-id")
+    Attributes:
+        text: the text that has come so far; this and all others are those of ``Stream``.
+
+    Example:
+        >>> answer = await hs.astream(gw, "Count to three.")
+        >>> text = await answer.read()
+        >>> answer.complete
+        True
+    """
 
     def __aiter__(self) -> AsyncIterator[str]:
         self._begin()
@@ -356,12 +392,10 @@ class AsyncStream(_Reading):
 
     async def _texts(self) -> AsyncGenerator[str]:
         try:
-            with self._telling_what_came():
+            with self._read_to_the_end():
                 async for chunk in self._raw:
                     if text := self._take(chunk):
                         yield text
-            self._stop_clock()
-            self._check_whole()
         finally:
             await self.close()
 
@@ -379,12 +413,7 @@ class AsyncStream(_Reading):
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        tb: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.close()
 
 
@@ -399,13 +428,34 @@ def stream(
 ) -> Stream:
     """Ask, and hand the answer on as it comes: ``for text in hs.stream(gw, "..."): ...``.
 
-    Takes what ``hs.ask`` takes. The request is sent at once, not at the first iteration, and asks
-    for the usage at the end (``stream_options``) unless you say otherwise. Once the stream has
-    begun nothing is retried. Raises what ``hs.ask`` raises, and while it is read the SDK's errors
-    (with a note on what had come), ``IncompleteStreamError``, and ``UnexpectedReplyError`` for a
-    line that is no JSON.
+    The request is sent at once, not at the first iteration, and asks for the usage at its end
+    (``stream_options``) unless you say otherwise. Once the stream has begun nothing is retried.
+
+    Args:
+        gateway_or_client: the gateway from ``hs.connect()``, or an ``openai.OpenAI`` client.
+        prompt: the question, as text.
+        system: the system prompt, as text. Default: none.
+        model: the model's id. Default: the catalogue's default model.
+        preset: the name of one of ``hs.catalog.presets()``. Default: ``"general"``.
+        **sdk_parameters: any other parameter of ``client.chat.completions.create``; it wins over
+            the preset.
+
+    Returns:
+        A ``Stream``: iterate over it for the text, or ``read()`` it to the end.
+
+    Raises:
+        InputError: as in ``hs.ask``, or ``n`` is more than 1. Nothing was sent.
+        BudgetError: the gateway's budget is spent. Nothing was sent.
+        openai.OpenAIError: the SDK's own errors, also while the stream is read, with a note.
+        UnexpectedReplyError: the server sent no event stream, or a line that is no JSON.
+        IncompleteStreamError: the stream ended without a finish reason.
+
+    Example:
+        >>> for text in hs.stream(gw, "Count to three."):
+        ...     print(text, end="")
+        [canned reply] ...
     """
-    client = sync_client(gateway_or_client)
+    client = sync_client(gateway_or_client, "hs.astream")
     arguments = stream_arguments(prompt, system, model, preset, sdk_parameters)
     return begin(client, arguments, Stream)
 
@@ -419,11 +469,33 @@ async def astream(
     preset: str = "general",
     **sdk_parameters: Any,
 ) -> AsyncStream:
-    """``stream()`` for asynchronous code: ``async for text in await hs.astream(gw, "..."): ...``.
+    """Ask in asynchronous code: ``async for text in await hs.astream(gw, "..."): ...``.
 
     Leave early inside ``async with await hs.astream(...) as answer:`` so that the connection is
     closed at once; a bare ``break`` leaves that to the event loop, a moment later.
+
+    Args:
+        gateway_or_client: the gateway from ``hs.connect()``, or an ``openai.AsyncOpenAI`` client.
+        prompt: the question, as text.
+        system: the system prompt, as text. Default: none.
+        model: the model's id. Default: the catalogue's default model.
+        preset: the name of one of ``hs.catalog.presets()``. Default: ``"general"``.
+        **sdk_parameters: any other parameter of ``client.chat.completions.create``; it wins over
+            the preset.
+
+    Returns:
+        An ``AsyncStream``, ``Stream``'s asynchronous twin.
+
+    Raises:
+        InputError, BudgetError, openai.OpenAIError, UnexpectedReplyError, IncompleteStreamError:
+            as in ``hs.stream``.
+
+    Example:
+        >>> async with await hs.astream(gw, "Count to three.") as answer:
+        ...     text = await answer.read()
+        >>> text.startswith("[canned reply]")
+        True
     """
-    client = async_client(gateway_or_client)
+    client = async_client(gateway_or_client, "hs.stream")
     arguments = stream_arguments(prompt, system, model, preset, sdk_parameters)
     return await abegin(client, arguments, AsyncStream)

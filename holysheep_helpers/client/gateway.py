@@ -26,93 +26,10 @@ from holysheep_helpers.exceptions import DeadlineError, InputError
 if TYPE_CHECKING:
     from holysheep_helpers.mock.process import MockProcess
 
-LEAST_S = 0.001
-
-
-@dataclass
-class Attempt:
-    """One attempt under way: ``left_s()`` is the seconds that are left for it, ``None`` for any.
-
-    A task that it began and that outlives it finds it ``over``, and is on its own.
-    """
-
-    left_s: Callable[[], float | None]
-    over: bool = False
-
-
-_attempt: ContextVar[Attempt | None] = ContextVar("_attempt", default=None)
-
-
-@contextmanager
-def attempt(left_s: Callable[[], float | None]) -> Iterator[None]:
-    """What is called in here is retried as a whole, and retries nothing by itself."""
-    one = Attempt(left_s)
-    token = _attempt.set(one)
-    try:
-        yield
-    finally:
-        one.over = True
-        _attempt.reset(token)
-
-
-def is_retried() -> bool:
-    """Whether a ``hs.retrying`` around this asks again."""
-    one = _attempt.get()
-    return one is not None and not one.over
-
-
-def left_s() -> float | None:
-    """Seconds until the deadline of the ``hs.retrying`` around this; ``None`` if there is none."""
-    one = _attempt.get()
-    return None if one is None or one.over else one.left_s()
-
-
-def shortened(timeout: Any) -> Any:
-    """This time-out of the SDK's, or what is left until the deadline, if that is less."""
-    remains_s = left_s()
-    if remains_s is None:
-        return timeout
-    least_s = max(remains_s, LEAST_S)
-    if isinstance(timeout, openai.Timeout):
-        parts = timeout.as_dict().items()
-        return openai.Timeout(
-            **{name: least_s if s is None else min(s, least_s) for name, s in parts}
-        )
-    if timeout is None:
-        return least_s
-    return min(timeout, least_s) if isinstance(timeout, int | float) else timeout
-
-
-def in_time(
-    client: openai.OpenAI | openai.AsyncOpenAI, arguments: dict[str, Any]
-) -> dict[str, Any]:
-    """The arguments of a request, whose time-out is what is left for it at most.
-
-    Raises ``DeadlineError`` if nothing is: what nobody can wait for any more is not sent.
-    """
-    remains_s = left_s()
-    if remains_s is None:
-        return arguments
-    if remains_s <= 0:
-        raise DeadlineError("The total deadline had passed before this request. It was not sent.")
-    timeout = arguments.get("timeout", openai.NOT_GIVEN)
-    if isinstance(timeout, openai.NotGiven | openai.Omit):
-        timeout = client.timeout
-    return arguments | {"timeout": shortened(timeout)}
-
-
-def check_in_time(characters: int) -> None:
-    """Raise ``DeadlineError`` if the deadline has passed while a stream is read."""
-    remains_s = left_s()
-    if remains_s is not None and remains_s <= 0:
-        raise DeadlineError(
-            f"The total deadline passed in the middle of the stream: {characters} characters had "
-            "come, in the stream's .text. Allow more time, or ask for less."
-        )
-
+SHORTEST_S = 0.001
+"""The shortest time-out that a deadline makes of another one, in seconds."""
 
 Mode = Literal["mock", "live"]
-
 
 Client = TypeVar("Client", openai.OpenAI, openai.AsyncOpenAI)
 
@@ -120,10 +37,21 @@ Client = TypeVar("Client", openai.OpenAI, openai.AsyncOpenAI)
 class Gateway:
     """A gateway to talk to: made by ``hs.connect()``, shown as a card.
 
-    ``mode`` is ``"mock"`` or ``"live"``; ``base_url`` the address; ``plan`` a ``catalog.Plan`` or
-    ``None`` if unknown; ``budget_usd`` a ``Decimal`` or ``None``; ``spend`` what was spent through
-    this object; ``mock`` the mock's handle, or ``None``; ``time_scale`` how slowly that is played
-    (1 as in life, 0.05 twenty times as fast); ``why`` how the mode was decided.
+    Attributes:
+        mode: ``"mock"`` or ``"live"``.
+        base_url: the address.
+        plan: one of ``hs.catalog.plans()``, or ``None`` if unknown.
+        budget_usd: US dollars as a ``Decimal``, or ``None`` for no limit.
+        spend: what was spent through this object, in all and by model and label.
+        mock: the handle of the mock that was started for it, or ``None``.
+        time_scale: how slowly the mock is played: 1 as in life, 0.05 twenty times as fast.
+        why: how the mode was decided.
+
+    Example:
+        >>> gw.client().base_url == gw.base_url + "/"
+        True
+        >>> print(gw.spend)
+        0 USD in 0 calls
     """
 
     def __init__(
@@ -146,6 +74,7 @@ class Gateway:
         self.time_scale = time_scale
         self._key = key
         self._budget = budget
+        self._meter = Meter(budget.spend, budget.check_request)
         self._client: openai.OpenAI | None = None
         self._async_clients: WeakKeyDictionary[AbstractEventLoop, _AsyncClient] = (
             WeakKeyDictionary()
@@ -185,35 +114,27 @@ class Gateway:
         return known.client
 
     def _new_client(self, options: dict[str, Any]) -> openai.OpenAI:
-        meter = Meter(self.spend, self._budget.check_request)
         http = openai.DefaultHttpxClient(
-            event_hooks={"request": [meter.on_request], "response": [meter.on_response]},
-            trust_env=not self._on_this_computer,
-            follow_redirects=False,  # neither key nor prompt goes to a host that nobody named
+            **self._http_options(self._meter.on_request, self._meter.on_response)
         )
-        published = catalog.client_settings()
-        return openai.OpenAI(
-            **self._options(options, published.timeout_s, published.max_retries),
-            http_client=_closes_by_itself(http),
-        )
+        options = self._options(options, catalog.client_settings().timeout_s)
+        return openai.OpenAI(**options, http_client=_closes_by_itself(http))
 
     def _new_async_client(self, options: dict[str, Any]) -> openai.AsyncOpenAI:
-        meter = Meter(self.spend, self._budget.check_request)
         http = openai.DefaultAioHttpClient(
-            event_hooks={
-                "request": [meter.on_request_async],
-                "response": [meter.on_response_async],
-            },
-            trust_env=not self._on_this_computer,
-            follow_redirects=False,  # neither key nor prompt goes to a host that nobody named
+            **self._http_options(self._meter.on_request_async, self._meter.on_response_async)
         )
-        published = catalog.client_settings()
-        return openai.AsyncOpenAI(
-            **self._options(options, published.async_timeout_s, published.max_retries),
-            http_client=http,
-        )
+        options = self._options(options, catalog.client_settings().async_timeout_s)
+        return openai.AsyncOpenAI(**options, http_client=http)
 
-    def _options(self, given: dict[str, Any], timeout_s: float, retries: int) -> dict[str, Any]:
+    def _http_options(self, on_request: Any, on_response: Any) -> dict[str, Any]:
+        return {
+            "event_hooks": {"request": [on_request], "response": [on_response]},
+            "trust_env": not is_loopback(urlsplit(self.base_url).hostname or ""),
+            "follow_redirects": False,  # neither key nor prompt goes to a host that nobody named
+        }
+
+    def _options(self, given: dict[str, Any], timeout_s: float) -> dict[str, Any]:
         for name in ("api_key", "base_url", "http_client"):
             if name in given:
                 raise InputError(
@@ -225,16 +146,12 @@ class Gateway:
         headers = {"Accept-Encoding": "identity"} | foreign | (given.get("default_headers") or {})
         return {
             "timeout": timeout_s,
-            "max_retries": retries,
+            "max_retries": catalog.client_settings().max_retries,
             **given,
             "default_headers": headers,
             "api_key": self._key.reveal(),
             "base_url": self.base_url,
         }
-
-    @property
-    def _on_this_computer(self) -> bool:
-        return is_loopback(urlsplit(self.base_url).hostname or "")
 
     @property
     def budget_usd(self) -> Decimal | None:
@@ -248,19 +165,14 @@ class Gateway:
         """``text`` with this gateway's key, wherever it occurs, replaced by what may be shown."""
         return text.replace(self._key.reveal(), repr(self._key))
 
-    @property
-    def _speed(self) -> str:
-        if not self.time_scale:
-            return "answers at once"
-        return f"played at {1 / self.time_scale:.3g} times the speed"
-
     def _rows(self) -> list[tuple[str, str]]:
         own = self.mock is not None
+        speed = f"played at {1 / self.time_scale:.3g} times the speed" if self.time_scale else ""
         return [
             ("address", "this computer, a port of its own" if own else self.base_url),
             ("key", f"{self._key!r} (the mock's own)" if own else repr(self._key)),
             ("plan", str(self.plan) if self.plan else "unknown here; the server knows"),
-            *([("speed", self._speed)] if self.time_scale != 1 else []),
+            *([("speed", speed or "answers at once")] if self.time_scale != 1 else []),
             ("budget", str(self._budget)),
             ("because", self.why),
         ]
@@ -295,14 +207,14 @@ def _closes_by_itself(http: httpx2.Client) -> httpx2.Client:
 
     A stream, or a copy of its client (``with_options``), may hold it for longer than that client.
     """
-    parts = [getattr(http, "_transport", None), *getattr(http, "_mounts", {}).values()]
-    finalize(http, _close, [part for part in parts if part is not None])
+    transports = [getattr(http, "_transport", None), *getattr(http, "_mounts", {}).values()]
+
+    def close() -> None:
+        for transport in filter(None, transports):
+            transport.close()
+
+    finalize(http, close)
     return http
-
-
-def _close(transports: list[httpx2.BaseTransport]) -> None:
-    for transport in transports:
-        transport.close()
 
 
 class _AsyncClient:
@@ -326,28 +238,31 @@ async def _closed_at_the_end(client: openai.AsyncOpenAI) -> AsyncGenerator[None,
         await client.close()
 
 
-def sync_client(target: object) -> openai.OpenAI:
-    """The synchronous SDK client behind a gateway or a bare client."""
-    if isinstance(target, Gateway):
-        return _asking_once(target.client())
-    if isinstance(target, openai.OpenAI):
-        return _asking_once(target)
-    raise InputError(
-        f"A {type(target).__name__} was given: hs.connect()'s gateway or an openai.OpenAI client "
-        "is needed"
-        + (" (for an asynchronous client there is hs.astream)." if _is_async(target) else ".")
-    )
+def sync_client(target: object, twin: str = "") -> openai.OpenAI:
+    """The synchronous SDK client behind a gateway or a bare client.
+
+    ``twin`` names what takes an asynchronous client, for the error's hint.
+    """
+    client = target.client() if isinstance(target, Gateway) else target
+    if isinstance(client, openai.OpenAI):
+        return _asking_once(client)
+    raise _no_client(target, openai.OpenAI, openai.AsyncOpenAI, twin)
 
 
-def async_client(target: object) -> openai.AsyncOpenAI:
-    """The asynchronous SDK client behind a gateway or a bare client."""
-    if isinstance(target, Gateway):
-        return _asking_once(target.async_client())
-    if isinstance(target, openai.AsyncOpenAI):
-        return _asking_once(target)
-    raise InputError(
-        f"A {type(target).__name__} was given: hs.connect()'s gateway or an openai.AsyncOpenAI "
-        "client is needed."
+def async_client(target: object, twin: str = "") -> openai.AsyncOpenAI:
+    """The asynchronous SDK client behind a gateway or a bare client; ``twin`` takes a sync one."""
+    client = target.async_client() if isinstance(target, Gateway) else target
+    if isinstance(client, openai.AsyncOpenAI):
+        return _asking_once(client)
+    raise _no_client(target, openai.AsyncOpenAI, openai.OpenAI, twin)
+
+
+def _no_client(target: object, needed: type, other: type, twin: str) -> InputError:
+    is_other = twin and isinstance(target, other)
+    hint = f" For an openai.{other.__name__} client there is {twin}." if is_other else ""
+    return InputError(
+        f"A {type(target).__name__} was given: hs.connect()'s gateway or an "
+        f"openai.{needed.__name__} client is needed.{hint}"
     )
 
 
@@ -355,7 +270,7 @@ def _asking_once(client: Client) -> Client:
     """Inside ``hs.retrying`` a copy that does not retry, nor waits longer than there is time."""
     if not is_retried():
         return client
-    return client.with_options(max_retries=0, timeout=shortened(client.timeout))
+    return client.with_options(max_retries=0, timeout=_shortened(client.timeout))
 
 
 def is_live(target: Any) -> bool:
@@ -365,5 +280,84 @@ def is_live(target: Any) -> bool:
     return not is_loopback(target.base_url.host)
 
 
-def _is_async(target: object) -> bool:
-    return isinstance(target, openai.AsyncOpenAI)
+@dataclass
+class Attempt:
+    """One attempt of ``hs.retrying`` under way, for whatever is called in it.
+
+    ``left_s()`` is the seconds that are left for it, ``None`` without a deadline. A task that was
+    begun in it and outlives it finds it ``over``, and is on its own.
+    """
+
+    left_s: Callable[[], float | None]
+    over: bool = False
+
+
+_attempt: ContextVar[Attempt | None] = ContextVar("_attempt", default=None)
+
+
+@contextmanager
+def attempt(left_s: Callable[[], float | None]) -> Iterator[None]:
+    """What is called in here is retried as a whole, and retries nothing by itself."""
+    one = Attempt(left_s)
+    token = _attempt.set(one)
+    try:
+        yield
+    finally:
+        one.over = True
+        _attempt.reset(token)
+
+
+def is_retried() -> bool:
+    """Whether a ``hs.retrying`` around this asks again."""
+    one = _attempt.get()
+    return one is not None and not one.over
+
+
+def left_s() -> float | None:
+    """Seconds until the deadline of the ``hs.retrying`` around this; ``None`` if there is none."""
+    one = _attempt.get()
+    return None if one is None or one.over else one.left_s()
+
+
+def in_time(
+    client: openai.OpenAI | openai.AsyncOpenAI, arguments: dict[str, Any]
+) -> dict[str, Any]:
+    """The arguments of a request, whose time-out is what is left for it at most.
+
+    Raises ``DeadlineError`` if nothing is: what nobody can wait for any more is not sent.
+    """
+    remains_s = left_s()
+    if remains_s is None:
+        return arguments
+    if remains_s <= 0:
+        raise DeadlineError("The total deadline had passed before this request. It was not sent.")
+    timeout = arguments.get("timeout", openai.NOT_GIVEN)
+    if isinstance(timeout, openai.NotGiven | openai.Omit):
+        timeout = client.timeout
+    return arguments | {"timeout": _shortened(timeout)}
+
+
+def check_in_time(characters: int) -> None:
+    """Raise ``DeadlineError`` if the deadline has passed while a stream is read."""
+    remains_s = left_s()
+    if remains_s is not None and remains_s <= 0:
+        raise DeadlineError(
+            f"The total deadline passed in the middle of the stream: {characters} characters had "
+            "come, in the stream's .text. Allow more time, or ask for less."
+        )
+
+
+def _shortened(timeout: Any) -> Any:
+    """This time-out of the SDK's, or what is left until the deadline, if that is less."""
+    remains_s = left_s()
+    if remains_s is None:
+        return timeout
+    most_s = max(remains_s, SHORTEST_S)
+    if isinstance(timeout, openai.Timeout):
+        parts = timeout.as_dict().items()
+        return openai.Timeout(
+            **{name: most_s if s is None else min(s, most_s) for name, s in parts}
+        )
+    if timeout is None:
+        return most_s
+    return min(timeout, most_s) if isinstance(timeout, int | float) else timeout

@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from threading import Lock
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any
 
 import httpx2
 from openai.types import CompletionUsage
@@ -162,7 +162,7 @@ class Spend:
 
 
 class Meter:
-    """The hooks of one HTTP client: ask before a call is sent, read a chat's usage after it."""
+    """The hooks of an HTTP client: ask before a call is sent, read a chat's usage after it."""
 
     def __init__(self, spend: Spend, before_call: Callable[[httpx2.Request], None]) -> None:
         self._spend = spend
@@ -173,85 +173,67 @@ class Meter:
             self._before_call(request)
 
     def on_response(self, response: httpx2.Response) -> None:
-        if self._counts(response):
-            stream = cast(httpx2.SyncByteStream, response.stream)
-            response.stream = _Tee(stream, _UsageReader(self._spend, response))
+        if response.request.method == "POST" and response.is_success:
+            self._spend.answered(self._spend.label())
+            if response.request.url.path.endswith(CHAT_PATH):
+                response.stream = _MeteredStream(response, self._spend)
 
     async def on_request_async(self, request: httpx2.Request) -> None:
         self.on_request(request)
 
     async def on_response_async(self, response: httpx2.Response) -> None:
-        if self._counts(response):
-            stream = cast(httpx2.AsyncByteStream, response.stream)
-            response.stream = _AsyncTee(stream, _UsageReader(self._spend, response))
-
-    def _counts(self, response: httpx2.Response) -> bool:
-        if response.request.method != "POST" or not response.is_success:
-            return False
-        self._spend.answered(self._spend.label())
-        return response.request.url.path.endswith(CHAT_PATH)
+        self.on_response(response)
 
 
-class _UsageReader:
-    """Reads the usage out of a reply's bytes as they pass by, whole or streamed."""
+class _MeteredStream(httpx2.SyncByteStream, httpx2.AsyncByteStream):
+    """The bytes of a chat's reply as they pass by; at their end its usage is counted."""
 
-    def __init__(self, spend: Spend, response: httpx2.Response) -> None:
+    def __init__(self, response: httpx2.Response, spend: Spend) -> None:
+        self._inner: Any = response.stream
         self._spend, self._label = spend, spend.label()
         self._events = EventStream() if is_event_stream(response) else None
         self._with_usage = b""  # the last event that has it, or the whole body
         self._finished = False
 
-    def feed(self, data: bytes) -> None:
+    def __iter__(self) -> Iterator[bytes]:
+        for data in self._inner:
+            self._read(data)
+            yield data
+        self._finish()
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for data in self._inner:
+            self._read(data)
+            yield data
+        self._finish()
+
+    def close(self) -> None:
+        self._finish()
+        self._inner.close()
+
+    async def aclose(self) -> None:
+        self._finish()
+        await self._inner.aclose()
+
+    def _read(self, data: bytes) -> None:
         if self._events is None:
             self._with_usage += data
-            return
-        for event in self._events.feed(data):
-            self._keep(event)
+        else:
+            self._keep_usage(self._events.feed(data))
 
-    def _keep(self, event: bytes) -> None:
-        if b'"usage"' in event:
-            self._with_usage = event
+    def _keep_usage(self, events: list[bytes]) -> None:
+        for event in events:
+            if b'"usage"' in event:
+                self._with_usage = event
 
-    def finish(self) -> None:
+    def _finish(self) -> None:
         if self._finished:
             return
         self._finished = True
         if self._events is not None:
-            self._keep(self._events.take_rest())
-        # A stated cost is read digit by digit, not as a float.
+            self._keep_usage([self._events.take_rest()])
+        # A cost that the gateway states is read digit by digit, not as a float.
         said = ParsedReply(parse_json(self._with_usage, parse_float=Decimal))
         usage = said.usage
         if usage is not None and said.model is not None:  # else the call stays unpriced
             self._spend.used(usage, str(said.model), self._label)
-
-
-class _Tee(httpx2.SyncByteStream):
-    def __init__(self, inner: httpx2.SyncByteStream, reader: _UsageReader) -> None:
-        self._inner = inner
-        self._reader = reader
-
-    def __iter__(self) -> Iterator[bytes]:
-        for data in self._inner:
-            self._reader.feed(data)
-            yield data
-        self._reader.finish()
-
-    def close(self) -> None:
-        self._reader.finish()
-        self._inner.close()
-
-
-class _AsyncTee(httpx2.AsyncByteStream):
-    def __init__(self, inner: httpx2.AsyncByteStream, reader: _UsageReader) -> None:
-        self._inner = inner
-        self._reader = reader
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for data in self._inner:
-            self._reader.feed(data)
-            yield data
-        self._reader.finish()
-
-    async def aclose(self) -> None:
-        self._reader.finish()
-        await self._inner.aclose()

@@ -356,7 +356,7 @@ def failover(
     Raises ``AllFailedError``, which carries every cause, if none answered; and what ``hs.ask``
     raises.
     """
-    sync_client(gateway_or_client)  # raises if it is neither
+    sync_client(gateway_or_client, "hs.afailover")  # raises if it is neither
     call = Call(gateway_or_client, prompt, models, system, preset, breaker, stream, sdk_parameters)
     for arguments in call.turns():
         client = sync_client(gateway_or_client).with_options(max_retries=0)  # its time may run out
@@ -404,7 +404,7 @@ async def afailover(
 
     With ``stream=True`` it gives what ``hs.astream`` gives.
     """
-    async_client(gateway_or_client)  # raises if it is neither
+    async_client(gateway_or_client, "hs.failover")  # raises if it is neither
     call = Call(gateway_or_client, prompt, models, system, preset, breaker, stream, sdk_parameters)
     for arguments in call.turns():
         client = async_client(gateway_or_client).with_options(max_retries=0)

@@ -11,6 +11,7 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
@@ -254,3 +255,34 @@ def test_a_client_that_is_forgotten_closes_its_connections(gw: hs.Gateway) -> No
     del copy
     gc.collect()
     assert pool.connections == []
+
+
+@pytest.mark.parametrize(
+    ("call", "twin"),
+    [
+        (hs.ask, "hs.astream, whose read() gives the whole answer"),
+        (hs.stream, "hs.astream"),
+        (partial(hs.failover, models=["gpt-4.1"]), "hs.afailover"),
+        (partial(hs.failover, models=["gpt-4.1"], stream=True), "hs.afailover"),
+    ],
+)
+def test_an_async_client_is_told_which_function_takes_it(
+    gw: hs.Gateway, mock: MockHandle, call: Callable[..., Any], twin: str
+) -> None:
+    with pytest.raises(hs.InputError) as caught:
+        call(gw.async_client(), "hello")
+    assert str(caught.value).endswith(f"For an openai.AsyncOpenAI client there is {twin}.")
+    assert mock.entries() == []
+
+
+@pytest.mark.parametrize(
+    ("call", "twin"),
+    [(hs.astream, "hs.stream"), (partial(hs.afailover, models=["gpt-4.1"]), "hs.failover")],
+)
+def test_a_sync_client_is_told_which_function_takes_it(
+    gw: hs.Gateway, mock: MockHandle, call: Callable[..., Any], twin: str
+) -> None:
+    with pytest.raises(hs.InputError) as caught:
+        asyncio.run(call(gw.client(), "hello"))
+    assert str(caught.value).endswith(f"For an openai.OpenAI client there is {twin}.")
+    assert mock.entries() == []

@@ -36,16 +36,8 @@ PENDING = {
     "plot_parts",
     "plot_sweep",
     # client
-    "AsyncStream",
-    "CutShortWarning",
-    "Gateway",
-    "Reply",
-    "Stream",
-    "ask",
-    "astream",
     "connect",
     "login",
-    "stream",
     # costs
     "cost_panel",
     "plot_audit",
