@@ -6,9 +6,10 @@ from typing import Any, ClassVar
 
 
 class HolySheepError(Exception):
-    """Anything that a helper refuses or can't do. The message ends with what to do about it.
+    """Any error of a helper; the message ends with what to do about it.
 
-    ``kind`` is what ``hs.diagnose`` takes it for: one of ``hs.errors_table()``'s.
+    Attributes:
+        kind: the kind of error that ``hs.diagnose()`` takes it for, a row of ``hs.errors_table()``.
     """
 
     kind: ClassVar[str] = "helper"
@@ -18,20 +19,35 @@ class HolySheepError(Exception):
         return _unpickled, (type(self), self.args, vars(self))
 
 
+def _unpickled(cls: type[HolySheepError], args: tuple[Any, ...], carried: dict[str, Any]) -> Any:
+    error = cls.__new__(cls, *args)
+    error.__dict__.update(carried)
+    return error
+
+
 class ConfigurationError(HolySheepError):
-    """A key, an address or a setting can't be right. Nothing was sent."""
+    """A key, an address or a setting can't be right; nothing was sent.
+
+    Mend the setting that the message names.
+    """
 
     kind = "configuration"
 
 
 class InputError(HolySheepError, ValueError):
-    """An argument can't be right. Nothing was sent."""
+    """An argument can't be right; nothing was sent.
+
+    The message says what was given and what is allowed.
+    """
 
     kind = "input"
 
 
 class UnknownPriceError(HolySheepError, LookupError):
-    """No price was published for this model, so no cost can be stated."""
+    """No price was published for this model, so no cost can be stated.
+
+    Use a model with a published price, or do without the cost.
+    """
 
     kind = "unknown_price"
 
@@ -39,7 +55,10 @@ class UnknownPriceError(HolySheepError, LookupError):
 class UnexpectedReplyError(HolySheepError):
     """The server answered, with status 200, something that is no chat completion.
 
-    ``page`` tells whether it was a page, or any other text, instead of JSON.
+    Check ``base_url``, and whether a proxy or a sign-in page stands in between.
+
+    Attributes:
+        page: whether a web page, or any other text, came instead of JSON.
     """
 
     kind = "unexpected_reply"
@@ -52,7 +71,10 @@ class UnexpectedReplyError(HolySheepError):
 class IncompleteStreamError(HolySheepError):
     """A stream ended without a finish reason: what came is not the whole answer.
 
-    ``partial_text`` is what arrived until then. It may have been paid for.
+    It may be billed. To ask again is a new, paid request.
+
+    Attributes:
+        partial_text: the text that had arrived.
     """
 
     kind = "ended_early"
@@ -63,11 +85,17 @@ class IncompleteStreamError(HolySheepError):
 
 
 class JournalError(HolySheepError):
-    """A batch's journal is another kind of file, is in use, or can't be written."""
+    """A batch's journal is another kind of file, is in use, or can't be written.
+
+    Give the batch another path.
+    """
 
 
 class NotAskedError(HolySheepError):
-    """A prompt of a batch has no answer, because the batch stopped first; its cause says why."""
+    """A prompt of a batch has no answer, because the batch stopped first.
+
+    Its ``__cause__`` is what stopped the batch. Mend that, then ``result.retry_failed()``.
+    """
 
     kind = "not_asked"
 
@@ -75,17 +103,22 @@ class NotAskedError(HolySheepError):
 class DeadlineError(HolySheepError, TimeoutError):
     """The total deadline of one prompt has passed, or the next wait would pass it.
 
-    Its cause is what had gone wrong until then.
+    Its ``__cause__`` is what had gone wrong until then. Allow more time, or ask for less.
     """
 
     kind = "deadline"
 
 
 class AllFailedError(HolySheepError):
-    """No model of a failover answered; its cause is the last of their errors.
+    """No model of a failover answered.
 
-    ``tried`` says of each model what became of it (``fallback_turns.Tried``); ``errors`` are the
-    exceptions alone, in the same order. A model that was left alone to recover has none.
+    Its ``__cause__`` is the last of their errors. ``hs.diagnose()`` says whether to ask again.
+
+    Attributes:
+        tried: what became of each model, in the order in which they were tried.
+        errors: the exceptions alone, in the same order; a model that was left alone to recover
+            has none.
+        lost: the number of requests that may have been billed all the same.
     """
 
     kind = "all_failed"
@@ -100,11 +133,4 @@ class AllFailedError(HolySheepError):
 
     @property
     def lost(self) -> int:
-        """How many of its requests may have been billed all the same."""
         return sum(one.cost is None for one in self.tried)
-
-
-def _unpickled(cls: type[HolySheepError], args: tuple[Any, ...], carried: dict[str, Any]) -> Any:
-    error = cls.__new__(cls, *args)
-    error.__dict__.update(carried)
-    return error

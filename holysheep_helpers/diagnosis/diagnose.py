@@ -2,72 +2,99 @@
 
 from __future__ import annotations
 
+import hmac
 import json
+import os
 import re
 import ssl
 from dataclasses import dataclass, replace
 from html import escape
 from socket import EAI_AGAIN, gaierror
+from typing import Any
+from urllib.parse import urlsplit
 
+import httpx2
 import openai
 from pydantic import ValidationError
 
 from holysheep_helpers import catalog
+from holysheep_helpers._checks import is_loopback
+from holysheep_helpers.diagnosis.config import checked_key, has_version
 from holysheep_helpers.diagnosis.evidence import (
-    QUOTA,
-    REFUSED,
     TRANSPORT,
     base_of,
-    causes,
     connection_kind,
+    exception_chain,
     key_of,
-    kind_of_status,
-    not_found,
-    raised_beneath,
-    refused_key,
-    room,
-    sent_elsewhere,
-    unsendable_key,
+    model_of,
+    package_of,
+    raised_in,
 )
-from holysheep_helpers.diagnosis.kinds import KINDS, LINES
+from holysheep_helpers.diagnosis.kinds import KINDS
 from holysheep_helpers.diagnosis.waiting import BREAKER, wait_asked
 from holysheep_helpers.exceptions import (
     AllFailedError,
+    ConfigurationError,
     HolySheepError,
     InputError,
     UnexpectedReplyError,
 )
 
-_NO_PASSAGE = (
-    "A firewall, or a proxy that wants its own log-in, stands in between: ask who runs it."
-)
+KIND_OF_CODE = {
+    "insufficient_quota": "quota",
+    "content_filter": "refused_content",
+    "content_policy_violation": "refused_content",
+    "moderation_blocked": "refused_content",
+    "context_length_exceeded": "too_long",
+}
+KIND_OF_STATUS = {
+    402: "quota",
+    403: "forbidden",
+    408: "timeout_408",
+    409: "conflict",
+    413: "too_long",
+    429: "rate_limit",
+    504: "gateway_timeout",
+    524: "gateway_timeout",
+}
+KEY_PREFIXES: dict[str, tuple[str, ...]] = {
+    "api.openai.com": ("sk-proj-", "sk-svcacct-", "sk-admin-"),
+    "api.anthropic.com": ("sk-ant-",),
+    "generativelanguage.googleapis.com": ("AIza",),
+    "api.mistral.ai": (),
+    "api.deepseek.com": (),
+    "openrouter.ai": ("sk-or-",),
+    "api.groq.com": ("gsk_",),
+}
+"""Hosts of other vendors, and how their keys begin, where that tells them from all others'."""
 
-
-_NO_HEADER = "A header that was to be sent has a character that no header can have."
-
-
-_LOOK_AT_HEADERS = "Look for a line break in extra_headers, default_headers and the key."
-
-
-_NO_ADDRESS = "base_url is no address that can be asked."
-
-
-_EACH = "Look at each: [hs.diagnose(one) for one in error.exceptions]."
-
-
-_NAME = re.compile(r"[A-Za-z_][\w.\[\]]{0,40}")
+LONGEST_ID = 60
+_ID = re.compile(r"[\w./:@+-]+", re.ASCII)
+_PARAMETER = re.compile(r"[A-Za-z_][\w.\[\]]{0,40}")
 
 
 @dataclass(frozen=True, repr=False)
 class Diagnosis:
-    """What an error means; ``print()`` it.
+    """What ``hs.diagnose()`` says of an error; ``print()`` it.
 
-    ``kind`` is one of ``hs.errors_table()``'s; ``what`` happened, in a sentence; ``whose`` fault
-    it is (``"yours"``, ``"the gateway's"``, ``"the line's"``, ``"nobody knows whose"``);
-    ``retryable``: the same request may succeed later; ``other_model``: another model may fare
-    better; ``wait_s`` the seconds that the server asked for, and ``wait_said_by`` the header in
-    which it did; ``may_have_cost``: it may have been answered and billed; ``advice`` what to do
-    now. The key and the prompt are never in it.
+    The key and the prompt are never in it.
+
+    Attributes:
+        kind: the kind of error, a row of ``hs.errors_table()``.
+        what: what happened, in a sentence.
+        whose: whose fault it is: ``"yours"``, ``"the gateway's"``, ``"the line's"`` or
+            ``"nobody knows whose"``.
+        retryable: whether the same request may succeed later.
+        other_model: whether another model may succeed.
+        wait_s: how long the server asks its callers to wait, in seconds; ``None`` if it did not.
+        wait_said_by: the header in which it did; ``None`` if it did not.
+        may_have_cost: whether the request may have been answered and billed.
+        advice: what to do now.
+
+    Example:
+        >>> found = hs.diagnose(hs.BudgetError("The budget is spent."))
+        >>> found.retryable, found.whose
+        (False, 'yours')
     """
 
     kind: str
@@ -111,11 +138,27 @@ class Diagnosis:
 
 
 def diagnose(error: object) -> Diagnosis:
-    """What went wrong, whose fault it is, whether to ask again, and what to do now.
+    """Say what went wrong, whose fault it is, whether to ask again, and what to do now.
 
-    ``error`` is an exception of the SDK, of its transport or of these helpers; any other is of the
-    kind ``"unknown"``. Where the SDK raises nothing, hand over what came instead: the ``str`` that
-    stands for a page with status 200. Raises ``InputError`` for anything else.
+    The type, the status, the code and the causes of the error decide, never its message.
+
+    Args:
+        error: an exception of the SDK, of its transport or of these helpers; any other exception
+            is of the kind ``"unknown"``. Where the SDK raises nothing, give what came instead: the
+            ``str`` that stands for a page with status 200.
+
+    Returns:
+        A ``Diagnosis``; ``print()`` it.
+
+    Raises:
+        InputError: ``error`` is neither an exception nor a ``str``.
+
+    Example:
+        >>> try:
+        ...     hs.ask(gw, "Hello", temperature=9)
+        ... except Exception as error:
+        ...     print(hs.diagnose(error).kind)
+        bad_request
     """
     if isinstance(error, openai.APIStatusError):
         return _of_status(error)
@@ -123,17 +166,13 @@ def diagnose(error: object) -> Diagnosis:
         return _of_connection(error)
     if isinstance(error, HolySheepError):
         return _of_helper(error)
+    if isinstance(error, openai.APIResponseValidationError):
+        return _diagnosis("unexpected_reply")
     if isinstance(error, openai.APIError):
-        kind = "error_in_stream"
-        if isinstance(error, openai.APIResponseValidationError):
-            kind = "unexpected_reply"
-        elif QUOTA in (error.code, error.type):
-            kind = "quota"
-        elif _word(error.code) in REFUSED:
-            kind = "refused_content"
-        return _as(kind, cost=True)
+        kind = KIND_OF_CODE.get(_code(error), "error_in_stream")
+        return _diagnosis(kind, may_have_cost=True)
     if isinstance(error, str):
-        return _as("html_page")
+        return _diagnosis("html_page")
     if not isinstance(error, BaseException):
         raise InputError(
             f"A {type(error).__name__} was given: an exception is needed, or the text that came in "
@@ -141,67 +180,65 @@ def diagnose(error: object) -> Diagnosis:
         )
     if isinstance(error, BaseExceptionGroup):
         return _of_group(error)
-    return _as(_kind_of(error))
+    return _diagnosis(_kind_of_any(error))
 
 
-def _of_group(group: BaseExceptionGroup[BaseException]) -> Diagnosis:
-    """Of one error it is that one's (a ``TaskGroup`` wraps it); of several, none's alone."""
-    found = [diagnose(error) for error in group.exceptions]
-    if len(found) == 1:
-        return found[0]
-    kinds = ", ".join(one.kind for one in found)
-    cost = any(one.may_have_cost for one in found)
-    return _as("unknown", f"Several errors came together: {kinds}.", _EACH, cost=cost)
+def add_advice(error: openai.OpenAIError) -> None:
+    """Attach to the SDK's error, as a note below it, what to do about it."""
+    found = diagnose(error)
+    if isinstance(error, openai.BadRequestError | openai.NotFoundError):
+        error.add_note(found.advice)  # its message has said what happened
+    elif isinstance(error, openai.APIConnectionError) or not found.retryable:
+        error.add_note(f"{found.what} {found.advice}")
 
 
-def _word(value: object) -> str | None:
-    """A code or parameter as the server sent it, if it is text: some send numbers, or objects."""
-    return value if isinstance(value, str) else None
+def _diagnosis(kind: str, what: str = "", advice: str = "", **known: Any) -> Diagnosis:
+    """A diagnosis as its kind has it, except for what is known better of this error."""
+    usual = KINDS[kind]
+    found = Diagnosis(
+        kind=kind,
+        what=what or usual.what,
+        whose=usual.whose,
+        retryable=usual.retryable,
+        other_model=usual.other_model,
+        wait_s=None,
+        wait_said_by=None,
+        may_have_cost=usual.may_have_cost,
+        advice=advice or usual.advice,
+    )
+    return replace(found, **known)
 
 
-def _kind_of(error: BaseException) -> str:
-    if isinstance(error, openai.LengthFinishReasonError):
-        return "cut_short"
-    if isinstance(error, openai.ContentFilterFinishReasonError):
-        return "refused_content"
-    if type(error) is openai.OpenAIError:  # a client that was to be made without a key
-        return "missing_key"
-    if isinstance(error, json.JSONDecodeError):
-        return "bad_json"
-    if isinstance(error, TimeoutError) and error.errno is None:
-        return "deadline"
-    if isinstance(error, ConnectionError | gaierror | ssl.SSLError | TimeoutError):
-        return connection_kind(error)
-    if room(error) in TRANSPORT:
-        return connection_kind(error)
-    if isinstance(error, UnicodeEncodeError) and str(error.object).startswith("Bearer "):
-        return "malformed_key"  # the SDK writes it into a header
-    if not isinstance(error, TypeError | ValueError):
-        return "unknown"
-    if error.__traceback__ is not None and not raised_beneath(error, "openai"):
-        return "unknown"  # of the code around the call: who knows what was sent before
-    return "wrong_form" if isinstance(error, ValidationError) else "input"
+# --- a status
 
 
 def _of_status(error: openai.APIStatusError) -> Diagnosis:
-    status, headers, param = error.status_code, error.response.headers, _word(error.param)
-    code = QUOTA if error.type == QUOTA else _word(error.code)
-    if error.response.is_redirect or (error.response.history and status in (401, 404, 405)):
-        return _as(*sent_elsewhere(error.response))
+    status, response, headers = error.status_code, error.response, error.response.headers
+    code, param = _code(error), _text(error.param)
+    if response.is_redirect or (response.history and status in (401, 404, 405)):
+        return _redirected(response)
     page = "html" in headers.get("content-type", "")
-    refused = refused_key(error.request) if status == 401 else None
-    if page and (status in (403, 407) or (refused and refused[0] == "wrong_key")):
-        found = _as("proxy_page", None, _NO_PASSAGE, cost=False)
-        return replace(found, whose=LINES, retryable=False, other_model=False)
+    refused = _refused_key(error.request) if status == 401 else None
+    if page and (status in (403, 407) or (refused and refused.kind == "wrong_key")):
+        return _diagnosis(
+            "proxy_page",
+            advice="A firewall, or a proxy that wants its own log-in, stands in between: ask who "
+            "runs it.",
+            whose="the line's",
+            retryable=False,
+            other_model=False,
+            may_have_cost=False,
+        )
     if refused:
-        return _as(*refused)
+        return refused
     if status in (404, 405):
-        return _as(*not_found(error.request, code, param))
-    kind = kind_of_status(status, code, page)
-    found = _as(kind, cost=False if kind == "refused_content" else None)
-    if found.kind == "bad_request" and param and _NAME.fullmatch(param):
-        found = replace(found, what=f"The server can't accept {param!r} (status {status}).")
-    elif found.kind in ("bad_request", "server_error"):
+        return _not_found(error.request, code, param)
+    found = _diagnosis(_kind_of_status(status, code, page))
+    if found.kind == "refused_content":
+        return replace(found, may_have_cost=False)
+    if found.kind == "bad_request" and param and _PARAMETER.fullmatch(param):
+        return replace(found, what=f"The server can't accept {param!r} (status {status}).")
+    if found.kind in ("bad_request", "server_error"):
         found = replace(found, what=f"{found.what[:-1]} (status {status}).")
     if not found.retryable:
         return found
@@ -212,42 +249,169 @@ def _of_status(error: openai.APIStatusError) -> Diagnosis:
     return replace(found, wait_s=wait_s, wait_said_by=said_by)
 
 
+def _text(value: object) -> str:
+    """A code or parameter as the server sent it, if it is text: some send numbers, or objects."""
+    return value if isinstance(value, str) else ""
+
+
+def _code(error: openai.APIError) -> str:
+    """The error's code: the API of OpenAI says that the credit is used up in ``type``, too."""
+    kind = _text(error.type)
+    return kind if kind == "insufficient_quota" else _text(error.code)
+
+
+def _kind_of_status(status: int, code: str, page: bool) -> str:
+    """What a status means, but for 401, 404, 405 and redirects; ``page``: it came with HTML."""
+    if found := KIND_OF_CODE.get(code) or KIND_OF_STATUS.get(status):
+        return found
+    if status < 500:
+        return "bad_request"
+    return "proxy_page" if page else "server_error"
+
+
+def _redirected(response: httpx2.Response) -> Diagnosis:
+    """Where a redirect leads, without what may be secret in it; followed or not."""
+    if not response.history:
+        where = _plain(response.headers["location"]) if "location" in response.headers else ""
+        there = f" to {where!r}" if where else ", and does not say where to"
+        return _diagnosis("redirect", f"{base_of(response.request)} sends its callers on{there}.")
+    asked, last = base_of(response.history[0].request), base_of(response.request)
+    return _diagnosis(
+        "redirect",
+        f"{asked} sent the SDK on to {last}, which refused (status {response.status_code}).",
+        "The key does not go to another host. If you trust that address, give it as base_url.",
+    )
+
+
+def _plain(address: str) -> str:
+    try:
+        url = httpx2.URL(address)
+    except httpx2.InvalidURL:
+        return ""
+    return f"{url.scheme}://{url.netloc.decode()}{url.path}" if url.host else url.path
+
+
+def _refused_key(request: httpx2.Request) -> Diagnosis:
+    """Missing, placeholder, malformed, sent to the wrong host, or simply wrong."""
+    key, host = key_of(request), request.url.host
+    if unsendable := _unsendable_key(key):
+        return unsendable
+    own_host = urlsplit(catalog.BASE_URL).hostname or ""
+    makers = [name for name, starts in KEY_PREFIXES.items() if starts and key.startswith(starts)]
+    if makers and host not in makers:
+        return _diagnosis("wrong_host", f"A key that {makers[0]} issued was sent to {host}.")
+    if host in KEY_PREFIXES and not makers:
+        return _diagnosis(
+            "wrong_host",
+            f"{host}, another vendor's host, refused the key.",
+            f"If the key is this gateway's, give its address, too: base_url={catalog.BASE_URL!r} "
+            "(without one, the SDK asks api.openai.com). If it is that vendor's, it is not valid.",
+        )
+    if checked_key(key, "the request").from_mock and host == own_host:
+        return _diagnosis("wrong_host", "A key that a mock issued was sent to the real gateway.")
+    if _is_own(key) and host not in (own_host, _own_host()) and not is_loopback(host):
+        return _diagnosis("wrong_host", f"The key in {catalog.KEY_VARIABLE} was sent to {host}.")
+    if is_loopback(host):
+        advice = "A mock takes the keys that it issued alone: hs.connect('mock')."
+        return _diagnosis("wrong_key", advice=advice)
+    return _diagnosis("wrong_key")
+
+
+def _unsendable_key(key: str) -> Diagnosis | None:
+    """Why this can't be a key, ``None`` if it can."""
+    if not key.strip():
+        return _diagnosis("missing_key")
+    if key.strip().strip("\"'") == catalog.PLACEHOLDER_KEY:
+        return _diagnosis("placeholder_key")
+    try:
+        checked_key(key, "the request")
+    except ConfigurationError as error:
+        return _diagnosis("malformed_key", str(error))
+    return None
+
+
+def _is_own(key: str) -> bool:
+    own = os.environ.get(catalog.KEY_VARIABLE, "")
+    return bool(own) and hmac.compare_digest(os.fsencode(own), os.fsencode(key))
+
+
+def _own_host() -> str | None:
+    try:
+        return urlsplit(os.environ.get("HOLYSHEEP_BASE_URL", "")).hostname
+    except ValueError:
+        return None
+
+
+def _not_found(request: httpx2.Request, code: str, param: str) -> Diagnosis:
+    """A model that is not there, or a path that is not: by the code, else by what was asked for."""
+    model = model_of(request)
+    known = catalog.find(model) if model else None
+    if code != "model_not_found" and param != "model":
+        versioned = has_version(request.url.path)
+        if code == "unknown_url" or model is None or known is not None or not versioned:
+            base = base_of(request)
+            cure = "" if versioned else f"/v1 is missing from base_url: use {base + '/v1'!r}."
+            return _diagnosis("wrong_path", f"{base} has no such path.", cure)
+    near = [name for name in catalog.nearest(model or "") if known is None or name != known.id]
+    advice = f"Nearest known ids: {', '.join(near)}. " if near else ""
+    advice += "client.models.list() shows what this key may use."
+    if known is not None and model != known.id:
+        advice = f"It is an alias: try the id itself, {known.id!r}. " + advice
+    if known is not None and known.warning():
+        advice = f"{known.warning()} " + advice
+    shown = _is_showable(model) and model != key_of(request)
+    what = f"The server has no model {model!r} for this key." if shown else ""
+    return _diagnosis("unknown_model", what, advice)
+
+
+def _is_showable(model: str | None) -> bool:
+    """Whether it is an id, as far as one can see: no prompt in the wrong place, and no key."""
+    if not model or len(model) > LONGEST_ID or not _ID.fullmatch(model):
+        return False
+    starts = tuple(start for starts in KEY_PREFIXES.values() for start in starts)
+    return not model.startswith(("hs-", "sk-", *starts))
+
+
+# --- no status: a connection, a helper's error, several errors, any other
+
+
 def _of_connection(error: openai.APIConnectionError) -> Diagnosis:
     kind, base = connection_kind(error), base_of(error.request)
     if kind == "input":
-        key = key_of(error.request)
-        off = unsendable_key(key) if key.strip() else ("missing_key", None, None)
-        return _as(*(off or (kind, _NO_HEADER, _LOOK_AT_HEADERS)))
+        return _unsendable_key(key_of(error.request)) or _diagnosis(
+            "input",
+            "A header that was to be sent has a character that no header can have.",
+            "Look for a line break in extra_headers, default_headers and the key.",
+        )
     if kind == "configuration" or not error.request.url.host:
-        return _as("configuration", _NO_ADDRESS, f"Give a base_url like {catalog.BASE_URL!r}.")
+        return _diagnosis(
+            "configuration",
+            "base_url is no address that can be asked.",
+            f"Give a base_url like {catalog.BASE_URL!r}.",
+        )
     if kind == "redirect":
-        return _as("redirect", f"{base} sends its callers on and on.")
+        return _diagnosis(kind, f"{base} sends its callers on and on.")
     if kind == "first_token_timeout":
         waited_s = (error.request.extensions.get("timeout") or {}).get("read")
         silent = f": silence for {waited_s:g} s" if waited_s else ""
-        return _as(kind, f"No answer in time from {base}{silent}.")
-    found = _as(kind)
+        return _diagnosis(kind, f"No answer in time from {base}{silent}.")
+    found = _diagnosis(kind)
     if found.may_have_cost:
         return found
-    if kind == "dns" and not _may_pass(error):
-        found = replace(found, retryable=False)
+    if kind == "dns":  # a name server may be busy just now; a name that it does not know stays so
+        codes = [e.errno for e in exception_chain(error) if isinstance(e, gaierror)]
+        found = replace(found, retryable=EAI_AGAIN in codes)
     return replace(found, what=f"No connection to {base}: {found.what[0].lower()}{found.what[1:]}")
-
-
-def _may_pass(error: BaseException) -> bool:
-    """Whether a host name could not be looked up just now, rather than not found."""
-    unknown = [cause for cause in causes(error) if isinstance(cause, gaierror)]
-    return any(cause.errno == EAI_AGAIN for cause in unknown)
 
 
 def _of_helper(error: HolySheepError) -> Diagnosis:
     if isinstance(error, UnexpectedReplyError):
         if isinstance(error.__cause__, json.JSONDecodeError):
-            return _as("bad_json")
-        return _as("html_page" if error.page else "unexpected_reply")
-    found = _as(error.kind if error.kind in KINDS else "helper")
+            return _diagnosis("bad_json")
+        return _diagnosis("html_page" if error.page else "unexpected_reply")
     if isinstance(error, AllFailedError):
-        return _of_all(found, error)
+        return _of_all(error)
+    found = _diagnosis(error.kind if error.kind in KINDS else "helper")
     cause = error.__cause__
     if found.kind in ("deadline", "not_asked") and isinstance(cause, Exception):
         why = diagnose(cause)
@@ -255,46 +419,56 @@ def _of_helper(error: HolySheepError) -> Diagnosis:
     return found
 
 
-def _of_all(found: Diagnosis, error: AllFailedError) -> Diagnosis:
-    """As soon as the most hopeful of the models may be asked again, so may all."""
-    hopes: list[tuple[float, str | None]] = []
+def _of_all(error: AllFailedError) -> Diagnosis:
+    """As soon as the first of the models may be asked again, so may all."""
+    waits: list[tuple[float, str | None]] = []
     for one in error.tried:
         if one.why is not None and one.why.retryable:
-            hopes.append((one.why.wait_s or 0.0, one.why.wait_said_by))
+            waits.append((one.why.wait_s or 0.0, one.why.wait_said_by))
         elif one.cooling_s is not None:
-            hopes.append((one.cooling_s, BREAKER))
-    wait_s, said_by = min(hopes, key=lambda hope: hope[0], default=(0.0, None))
-    return replace(
-        found,
-        retryable=bool(hopes),
+            waits.append((one.cooling_s, BREAKER))
+    wait_s, said_by = min(waits, key=lambda wait: wait[0], default=(0.0, None))
+    return _diagnosis(
+        "all_failed",
+        retryable=bool(waits),
         wait_s=wait_s or None,
         wait_said_by=said_by if wait_s else None,
-        may_have_cost=any(one.cost is None for one in error.tried),
+        may_have_cost=error.lost > 0,
     )
 
 
-def _as(
-    kind: str, what: str | None = None, advice: str | None = None, *, cost: bool | None = None
-) -> Diagnosis:
-    """A diagnosis as its kind has it, except for what is known better here."""
-    known = KINDS[kind]
-    return Diagnosis(
-        kind=kind,
-        what=what or known.what,
-        whose=known.whose,
-        retryable=known.retryable,
-        other_model=known.other_model,
-        wait_s=None,
-        wait_said_by=None,
-        may_have_cost=known.may_have_cost if cost is None else cost,
-        advice=advice or known.advice,
+def _of_group(group: BaseExceptionGroup[BaseException]) -> Diagnosis:
+    """Of one error it is that one's (a ``TaskGroup`` wraps it); of several, none's alone."""
+    found = [diagnose(error) for error in group.exceptions]
+    if len(found) == 1:
+        return found[0]
+    return _diagnosis(
+        "unknown",
+        f"Several errors came together: {', '.join(one.kind for one in found)}.",
+        "Look at each: [hs.diagnose(one) for one in error.exceptions].",
+        may_have_cost=any(one.may_have_cost for one in found),
     )
 
 
-def add_advice(error: openai.OpenAIError) -> None:
-    """Attach to the SDK's error, as a note below it, what to do about it."""
-    found = diagnose(error)
-    if isinstance(error, openai.BadRequestError | openai.NotFoundError):
-        error.add_note(found.advice)  # its message has said what happened
-    elif isinstance(error, openai.APIConnectionError) or not found.retryable:
-        error.add_note(f"{found.what} {found.advice}")
+def _kind_of_any(error: BaseException) -> str:
+    if isinstance(error, openai.LengthFinishReasonError):
+        return "cut_short"
+    if isinstance(error, openai.ContentFilterFinishReasonError):
+        return "refused_content"
+    if type(error) is openai.OpenAIError:  # a client that was to be made without a key
+        return "missing_key"
+    if isinstance(error, json.JSONDecodeError):
+        return "bad_json"
+    if isinstance(error, TimeoutError) and error.errno is None:
+        return "deadline"
+    if package_of(error) in TRANSPORT or isinstance(
+        error, ConnectionError | gaierror | ssl.SSLError | TimeoutError
+    ):
+        return connection_kind(error)
+    if isinstance(error, UnicodeEncodeError) and str(error.object).startswith("Bearer "):
+        return "malformed_key"  # the SDK writes it into a header
+    if not isinstance(error, TypeError | ValueError):
+        return "unknown"
+    if error.__traceback__ is not None and not raised_in(error, "openai"):
+        return "unknown"  # of the code around the call: who knows what was sent before
+    return "wrong_form" if isinstance(error, ValidationError) else "input"

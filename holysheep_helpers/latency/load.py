@@ -23,7 +23,7 @@ from holysheep_helpers.client.budget import BudgetError
 from holysheep_helpers.client.gateway import Gateway
 from holysheep_helpers.client.replies import ParsedReply, is_event_stream
 from holysheep_helpers.diagnosis.diagnose import add_advice
-from holysheep_helpers.diagnosis.evidence import causes
+from holysheep_helpers.diagnosis.evidence import exception_chain
 from holysheep_helpers.exceptions import IncompleteStreamError, InputError, UnexpectedReplyError
 from holysheep_helpers.latency.data import TimedStream
 from holysheep_helpers.latency.run import LatencyRun
@@ -402,7 +402,7 @@ def label_of(error: Exception | None) -> str | None:
     if isinstance(error, openai.APIStatusError):
         return str(error.status_code)
     if isinstance(error, openai.APITimeoutError) and not any(
-        isinstance(cause, TimeoutError) for cause in causes(error)
+        isinstance(cause, TimeoutError) for cause in exception_chain(error)
     ):
         return openai.APIConnectionError.__name__
     return None if error is None else type(error).__name__

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Sequence
 
 import holysheep_helpers as hs
-from holysheep_helpers.diagnosis import kinds
+from holysheep_helpers.diagnosis import diagnose, kinds
 from tests.support.project import ROOT
 from tools import errors_page
 
@@ -18,7 +19,7 @@ def test_the_page_of_errors_is_up_to_date() -> None:
 
 def test_whose_fault_is_one_of_four() -> None:
     whose = {kind.whose for kind in kinds.KINDS.values()}
-    assert whose == {kinds.YOURS, kinds.GATEWAYS, kinds.LINES, kinds.UNKNOWN}
+    assert whose == {"yours", "the gateway's", "the line's", "nobody knows whose"}
     for kind in kinds.KINDS.values():
         assert kind.what.endswith(".")
         assert kind.advice.endswith((".", "?"))
@@ -34,13 +35,17 @@ def test_the_list_is_closed_no_kind_is_idle_and_none_is_unlisted() -> None:
         for node in ast.walk(ast.parse((package / f"{name}.py").read_text("utf-8"))):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 named.add(node.value)
-            if isinstance(node, ast.Return):
-                first = node.value.elts[0] if isinstance(node.value, ast.Tuple) else node.value
-                for each in (
-                    (first.body, first.orelse) if isinstance(first, ast.IfExp) else (first,)
-                ):
-                    if isinstance(each, ast.Constant) and isinstance(each.value, str):
-                        returned.add(each.value)
+            said: Sequence[ast.expr | None] = ()
+            if isinstance(node, ast.Return) and isinstance(node.value, ast.IfExp):
+                said = [node.value.body, node.value.orelse]
+            elif isinstance(node, ast.Return):
+                said = [node.value]
+            elif isinstance(node, ast.Call) and getattr(node.func, "id", "") == "_diagnosis":
+                said = node.args[:1]
+            texts = [each.value for each in said if isinstance(each, ast.Constant)]
+            returned |= {text for text in texts if isinstance(text, str)}
     assert set(kinds.KINDS) <= named
-    assert len(returned) > 25
+    assert len(returned) > 30
     assert returned - {"", "none"} <= set(kinds.KINDS)
+    assert set(diagnose.KIND_OF_CODE.values()) <= set(kinds.KINDS)
+    assert set(diagnose.KIND_OF_STATUS.values()) <= set(kinds.KINDS)

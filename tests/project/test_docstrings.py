@@ -46,21 +46,6 @@ PENDING = {
     "plot_premium",
     "plot_sensitivity",
     "write_report",
-    # diagnosis
-    "Diagnosis",
-    "diagnose",
-    "errors_table",
-    # exceptions
-    "AllFailedError",
-    "ConfigurationError",
-    "DeadlineError",
-    "HolySheepError",
-    "IncompleteStreamError",
-    "InputError",
-    "JournalError",
-    "NotAskedError",
-    "UnexpectedReplyError",
-    "UnknownPriceError",
     # lessons
     "check",
     "compare_panel",
