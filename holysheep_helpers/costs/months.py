@@ -142,8 +142,9 @@ def _cost(
             cached * price.cached_usd_per_mtok,
             (tokens - into) * price.output_usd_per_mtok,
         )
-        usd = [dollars(part.scaleb(-6)) for part in parts]
-    return MonthlyCost(model, tidy(tokens), tidy(input_share), tidy(cached_share), *usd, price)
+        input_usd, cached_usd, output_usd = (dollars(part.scaleb(-6)) for part in parts)
+    volumes = tidy(tokens), tidy(input_share), tidy(cached_share)
+    return MonthlyCost(model, *volumes, input_usd, cached_usd, output_usd, price)
 
 
 def usd_per_mtok(price: Price, input_share: Decimal, cached_share: Decimal = Decimal(0)) -> Decimal:

@@ -299,12 +299,17 @@ class Assumptions:
     @property
     def monthly_saving_usd(self) -> Decimal:
         """What is saved in the first month, running costs not yet taken off; below 0: lost."""
-        mix = {"input_share": self.input_share, "cached_share": self.cached_share}
         there, here = (
-            monthly_cost(model, self.tokens, **mix, prices=self.prices).usd
+            monthly_cost(
+                model,
+                self.tokens,
+                input_share=self.input_share,
+                cached_share=self.cached_share,
+                prices=self.prices,
+            )
             for model in (self.baseline, self.model)
         )
-        return dollars(EXACT.subtract(there, here))
+        return dollars(EXACT.subtract(there.usd, here.usd))
 
     @property
     def net_gain_usd(self) -> Decimal:
