@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from holysheep_helpers import catalog
 from holysheep_helpers.catalog import Price, PublishedMonth
-from holysheep_helpers.costs.months import monthly_cost, usd_per_mtok
+from holysheep_helpers.costs.months import less_or_more, monthly_cost, usd_per_mtok
 from holysheep_helpers.exceptions import InputError
 from holysheep_helpers.pricing.calls import Prices, find_price
 from holysheep_helpers.pricing.decimals import (
@@ -416,24 +416,19 @@ class Comparison:
             return low - HALF_A_POINT <= self.claimed <= high + HALF_A_POINT
 
     def __str__(self) -> str:
+        shares = (self.saving_share, self.claimed, self.lowest_share, self.highest_share)
+        saves, claimed, lowest, highest = (less_or_more(share, 0) for share in shares)
         found = (
-            f"{self.model} costs {_saved(self.saving_share)} than {self.other} at "
-            f"{_mix(self.input_share, 0)}: {self.usd} against {self.other_usd} USD for a million "
-            f"tokens; {_saved(self.claimed)} was claimed"
+            f"{self.model} costs {saves} than {self.other} at {_mix(self.input_share, 0)}: "
+            f"{self.usd} against {self.other_usd} USD for a million tokens; {claimed} was claimed"
         )
         if self.holds:
             return f"True: {found}."
-        ends = f"over all mixes it is from {_saved(self.lowest_share)} to "
-        ends += _saved(self.highest_share)
+        ends = f"over all mixes it is from {lowest} to {highest}"
         if self.possible:
             return f"Not at this mix: {found}; {ends}."
         wrong = "Too modest" if self.claimed < self.lowest_share else "Wrong"
         return f"{wrong} at every mix: {found}; {ends}."
-
-
-def _saved(saving: Decimal) -> str:
-    """A saving in words: 0.4 is 40% less, -0.63 is 63% more."""
-    return f"{saving.copy_abs():.0%} {'less' if saving >= 0 else 'more'}"
 
 
 def audit_comparison(

@@ -225,6 +225,11 @@ def compare_models(
     return DataFrame(columns, index=Index(names, name="model"), dtype=object)
 
 
+def less_or_more(saving: Decimal, digits: int = 1) -> str:
+    """A saving in words: 0.4 is 40.0% less, -0.63 is 63.0% more."""
+    return f"{saving.copy_abs():,.{digits}%} {'less' if saving >= 0 else 'more'}"
+
+
 def named(models: Iterable[str] | None) -> list[str]:
     """The ids that were named, each once; all with a published price if none were."""
     if isinstance(models, str):

@@ -18,14 +18,47 @@ from holysheep_helpers.costs.report import by_model, cached_note, in_words, tabl
 from holysheep_helpers.exceptions import InputError
 from holysheep_helpers.notebook.controls import FigureBox, IntSlider
 from holysheep_helpers.notebook.panels import Soon, View, show_figure, slider
+from holysheep_helpers.pricing.calls import priced_models
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
 MILLION = 1_000_000
-
-
+PERCENT = Decimal("0.01")
 PRICES = [("the gateway's, as published", "published"), ("direct, at the maker's", "direct")]
+
+
+START = Assumptions(
+    tokens=10 * MILLION,
+    model=catalog.DEFAULT_MODEL,
+    baseline="gpt-4.1",
+    one_off_usd=1000,
+    monthly_running_usd=5,
+    rate=catalog.published_rate(),
+)
+
+
+def cost_panel(assumptions: Assumptions | None = None) -> CostPanel:
+    """Show lesson 9's panel: change each assumption of a move, and see what it costs and brings.
+
+    Args:
+        assumptions: the ``Assumptions`` to start from. Default: 10 million tokens a month, half of
+            them input, from GPT-4.1 to the running example.
+
+    Returns:
+        A ``CostPanel``: ``text`` is what it says, ``assumptions`` what its sliders say, ``table``
+        the models side by side.
+
+    Raises:
+        InputError: a slider can't hold an amount, which has to be a whole number of its unit.
+
+    Example:
+        >>> panel = hs.cost_panel()
+        >>> panel.tokens.value = 20
+        >>> panel.assumptions.net_gain_usd
+        Decimal('164.00')
+    """
+    return CostPanel(assumptions or START)
 
 
 class CostPanel(View):
@@ -48,39 +81,33 @@ class CostPanel(View):
 
     def _body(self) -> Iterable[w.Widget]:
         start = self._given
-        rate = start.rate or catalog.published_rate()
+        self._rate = start.rate or catalog.published_rate()
         self.tokens = _whole("Tokens, millions", start.tokens, 1, 500, scale=MILLION)
-        self.input_share = _whole("Input, %", start.input_share, 0, 100, scale=_PERCENT)
-        self.cached_share = _whole("Cached, %", start.cached_share, 0, 100, scale=_PERCENT)
-        self.growth = _whole("Growth, %", start.growth, -20, 50, scale=_PERCENT)
+        self.input_share = _whole("Input, %", start.input_share, 0, 100, scale=PERCENT)
+        self.cached_share = _whole("Cached, %", start.cached_share, 0, 100, scale=PERCENT)
+        self.growth = _whole("Growth, %", start.growth, -20, 50, scale=PERCENT)
+        self.baseline = _models("From", start.baseline)
         self.model = _models("To", start.model)
         self.prices = w.Dropdown(options=PRICES, value=start.prices, description="Prices")
-        self.baseline = _models("From", start.baseline)
         self.one_off_usd = _whole("Move, USD once", start.one_off_usd, 0, 10_000, step=50)
         self.monthly_running_usd = _whole("USD a month", start.monthly_running_usd, 0, 500)
-        self.krw_per_usd = _whole("KRW per USD", rate.krw_per_usd, 1000, 2000, step=10)
-        self._rate = rate
+        self.krw_per_usd = _whole("KRW per USD", self._rate.krw_per_usd, 1000, 2000, step=10)
         self.costs, self.returns = FigureBox(), FigureBox()
-        knobs = (
-            *(self.tokens, self.input_share, self.cached_share, self.growth),
-            *(self.baseline, self.model, self.prices),
-            *(self.one_off_usd, self.monthly_running_usd, self.krw_per_usd),
-        )
+        knobs = self.knobs().values()
         self._follow(self._look, *knobs)
-        yield from (*knobs, self.status, self.costs, self.answer, self.returns)
+        return (*knobs, self.status, self.costs, self.answer, self.returns)
 
     def _chosen(self) -> Assumptions:
-        won = Decimal(self.krw_per_usd.value)
         rate = self._rate
-        if won != rate.krw_per_usd:
+        if self.krw_per_usd.value != rate.krw_per_usd:
             today = datetime.now().astimezone().date()
-            rate = ExchangeRate(won, Source("set in the panel", today))
+            rate = ExchangeRate(Decimal(self.krw_per_usd.value), Source("set in the panel", today))
         return replace(
             self._given,
             tokens=self.tokens.value * MILLION,
-            input_share=self.input_share.value * _PERCENT,
-            cached_share=self.cached_share.value * _PERCENT,
-            growth=self.growth.value * _PERCENT,
+            input_share=self.input_share.value * PERCENT,
+            cached_share=self.cached_share.value * PERCENT,
+            growth=self.growth.value * PERCENT,
             model=str(self.model.value),
             baseline=str(self.baseline.value),
             prices=self.prices.value,
@@ -119,9 +146,6 @@ class CostPanel(View):
             show_figure(self.returns, plot_break_even(self.assumptions))
 
 
-_PERCENT = Decimal("0.01")
-
-
 def _whole(
     name: str, value: Any, low: int, high: int, *, step: int = 1, scale: Decimal | int = 1
 ) -> IntSlider:
@@ -137,7 +161,7 @@ def _whole(
 
 
 def _models(name: str, value: str) -> w.Dropdown:
-    ids = dict.fromkeys([*(model.id for model in catalog.models() if model.price), value])
+    ids = dict.fromkeys([*priced_models(), value])
     return w.Dropdown(options=list(ids), value=value, description=name)
 
 
@@ -148,22 +172,3 @@ def _html(rows: list[list[str]]) -> str:
         "<tr>" + "".join(f"<td>{escape(text)}</td>" for text in row) + "</tr>" for row in rows[1:]
     )
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-
-
-def cost_panel(assumptions: Assumptions | None = None) -> CostPanel:
-    """Lesson 9's panel: turn each assumption of a move, and see what it costs and brings.
-
-    It begins with ``assumptions``, or with 10 million tokens a month, half of them input, from
-    GPT-4.1 to the running example. Raises ``InputError`` where a slider can't hold an amount.
-    """
-    return CostPanel(
-        assumptions
-        or Assumptions(
-            tokens=10 * MILLION,
-            model=catalog.DEFAULT_MODEL,
-            baseline="gpt-4.1",
-            one_off_usd=1000,
-            monthly_running_usd=5,
-            rate=catalog.published_rate(),
-        )
-    )

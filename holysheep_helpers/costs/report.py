@@ -7,11 +7,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from holysheep_helpers import catalog
-from holysheep_helpers.costs.months import compare_models, find_price
+from holysheep_helpers.costs.months import compare_models, less_or_more
 from holysheep_helpers.costs.moves import Assumptions, sensitivity
 from holysheep_helpers.exceptions import InputError
-from holysheep_helpers.pricing.calls import to_krw
+from holysheep_helpers.pricing.calls import find_price, priced_models, to_krw
 from holysheep_helpers.pricing.decimals import Exact, krw_text, usd_text
 
 if TYPE_CHECKING:
@@ -29,15 +28,30 @@ NOT_IN_IT = """\
 
 
 def write_report(folder: str | Path, assumptions: Assumptions, *, overwrite: bool = False) -> Path:
-    """Write ``cost_report.md`` into ``folder``, beside its tables as CSV; gives back its path.
+    """Write a page about a move into a folder, beside its tables as CSV.
 
-    The page says in a sentence what the move costs and saves, then states all assumptions, the
-    models side by side, break-even and return, what the result hangs on, and where each price comes
-    from. ``by_model.csv``, ``by_month.csv`` and ``sensitivity.csv`` have the exact figures. All are
-    UTF-8; a folder that is not there is made.
+    ``cost_report.md`` says in three sentences what the move costs and saves. Then it states all
+    assumptions, the models side by side, what the result hangs on, and where each price comes from.
+    ``by_model.csv``, ``by_month.csv`` and ``sensitivity.csv`` have the exact figures, in UTF-8.
 
-    Raises ``InputError``, and writes nothing, if one of these files is there already and
-    ``overwrite`` was not given, or the folder is a file.
+    Args:
+        folder: the path of the folder. It is made if it is not there.
+        assumptions: the ``Assumptions`` of the move.
+        overwrite: whether files of these names are replaced. Default: they are not.
+
+    Returns:
+        The path of the page.
+
+    Raises:
+        InputError: one of the files is there already and ``overwrite`` was not given, or the folder
+            is a file. Nothing was written.
+
+    Example:
+        >>> move = hs.Assumptions(
+        ...     tokens=10_000_000, model="mistral-small-2603", baseline="gpt-4.1", one_off_usd=500
+        ... )
+        >>> hs.write_report("reports/move", move).name
+        'cost_report.md'
     """
     if not isinstance(assumptions, Assumptions):
         raise InputError(f"assumptions is a {type(assumptions).__name__}: hs.Assumptions(...).")
@@ -49,13 +63,14 @@ def write_report(folder: str | Path, assumptions: Assumptions, *, overwrite: boo
         "by_month.csv": _by_month(assumptions),
         "sensitivity.csv": sensitivity(assumptions),
     }
+    files = [place / name for name in (PAGE, *tables)]
     for part in (place, *place.parents):
         if part.exists() and not part.is_dir():
             raise InputError(f"{part} is a file: give the folder that the report is to go to.")
-    for name in (PAGE, *tables):
-        if (place / name).is_dir():
-            raise InputError(f"{place / name} is a folder: give another one. Nothing was written.")
-    there = [name for name in (PAGE, *tables) if (place / name).exists()]
+    for file in files:
+        if file.is_dir():
+            raise InputError(f"{file} is a folder: give another one. Nothing was written.")
+    there = [file.name for file in files if file.exists()]
     if there and not overwrite:
         raise InputError(
             f"{place} has {', '.join(there)} already, and nothing was written: give another "
@@ -71,9 +86,8 @@ def write_report(folder: str | Path, assumptions: Assumptions, *, overwrite: boo
 
 def by_model(move: Assumptions) -> DataFrame:
     """The first month as ``hs.compare_models()`` has it, for all models with a published price."""
-    priced = (model.id for model in catalog.models() if model.price)
     return compare_models(
-        dict.fromkeys([*priced, move.baseline, move.model]),
+        [*priced_models(), move.baseline, move.model],
         tokens=move.tokens,
         input_share=move.input_share,
         cached_share=move.cached_share,
@@ -94,14 +108,12 @@ def in_words(move: Assumptions, table: DataFrame) -> str:
     )
     first += "" if share is None else f" ({abs(share):,.1%})"
     returned = move.roi()
-    back = str(returned.break_even)
     gain = f"{usd_text(returned.gain_usd)} USD"
     if move.rate is not None:
         gain += f" ({krw_text(to_krw(returned.gain_usd, move.rate))} KRW)"
-    ratio = (
-        "" if returned.ratio is None else f", a return of {returned.ratio:,.1%} on what it costs"
-    )
-    return f"{first}. The move {back}. Net gain of the first year: {gain}{ratio}."
+    if returned.ratio is not None:
+        gain += f", a return of {returned.ratio:,.1%} on what it costs"
+    return f"{first}. The move {returned.break_even}. Net gain of the first year: {gain}."
 
 
 def table_rows(table: DataFrame, baseline: str) -> list[list[str]]:
@@ -111,10 +123,7 @@ def table_rows(table: DataFrame, baseline: str) -> list[list[str]]:
     rows = [["model", "USD a month", *(["KRW"] if won else []), f"against {baseline}"]]
     for model, row in table.sort_values("usd", ascending=False, kind="stable").iterrows():
         saved = row["saving_share"]
-        if not saved:
-            against = "–" if saved is None else "the same"
-        else:
-            against = f"{abs(saved):,.1%} {'less' if saved > 0 else 'more'}"
+        against = less_or_more(saved) if saved else "–" if saved is None else "the same"
         money = [usd_text(row["usd"]), *([krw_text(row["krw"])] if won else [])]
         rows.append([str(model), *money, against])
     return rows
@@ -170,21 +179,19 @@ def _page(move: Assumptions, table: DataFrame, hangs_on: DataFrame) -> str:
 
 
 def _assumed(move: Assumptions) -> list[list[str]]:
-    rows = [
-        ["assumption", "value"],
-        ["tokens in the first month", _tokens(move.tokens)],
-        ["of these prompts (input)", f"{Decimal(move.input_share):.1%}"],
-        ["of the prompts from a cache", f"{Decimal(move.cached_share):.1%}"],
-        ["growth a month", f"{Decimal(move.growth):.1%}"],
-        ["cost of the move, once", f"{usd_text(Decimal(move.one_off_usd))} USD"],
-        [
-            "running cost a month, beside the tokens",
-            f"{usd_text(Decimal(move.monthly_running_usd))} USD",
-        ],
-    ]
+    running = f"{usd_text(Decimal(move.monthly_running_usd))} USD"
+    values = {
+        "assumption": "value",
+        "tokens in the first month": _tokens(move.tokens),
+        "of these prompts (input)": f"{Decimal(move.input_share):.1%}",
+        "of the prompts from a cache": f"{Decimal(move.cached_share):.1%}",
+        "growth a month": f"{Decimal(move.growth):.1%}",
+        "cost of the move, once": f"{usd_text(Decimal(move.one_off_usd))} USD",
+        "running cost a month, beside the tokens": running,
+    }
     if move.rate is not None:
-        rows.append(["exchange rate", f"{move.rate.krw_per_usd:,f} KRW for 1 USD"])
-    return rows
+        values["exchange rate"] = f"{move.rate.krw_per_usd:,f} KRW for 1 USD"
+    return [[name, value] for name, value in values.items()]
 
 
 def _hangs_on(found: DataFrame) -> list[list[str]]:

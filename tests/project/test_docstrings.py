@@ -39,13 +39,11 @@ PENDING = {
     "connect",
     "login",
     # costs
-    "cost_panel",
     "plot_audit",
     "plot_break_even",
     "plot_costs",
     "plot_premium",
     "plot_sensitivity",
-    "write_report",
     # lessons
     "check",
     "compare_panel",
