@@ -1,4 +1,4 @@
-"""Figures of money: models side by side, a table audited, a premium per mix."""
+"""Lesson 9's figures: models side by side, claims audited, premiums, break-even, sensitivity."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter, StrM
 
 from holysheep_helpers import catalog
 from holysheep_helpers.costs.audits import Audit
+from holysheep_helpers.costs.months import less_or_more
 from holysheep_helpers.costs.moves import Assumptions, BreakEven
 from holysheep_helpers.costs.report import plain
 from holysheep_helpers.exceptions import InputError
@@ -23,138 +24,163 @@ from holysheep_helpers.pricing.decimals import krw_text, whole_months
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+Case = BreakEven | Assumptions
+
 MOST_LETTERS = 80
 """As many fit into the width of the axes."""
 
-
-RANGE: dict[str, Any] = {"linewidth": 9, "solid_capstyle": "butt"}
-
-
-DOT: dict[str, Any] = {"markersize": 11, "markeredgecolor": WHITE}
+DASHES = ("-", "--", ":", "-.")
+MARKS = ("o", "D", "s", "^", "v", "P")
+CROSS: dict[str, Any] = {"color": RED, "markersize": 10, "markeredgewidth": 3}
+DOT: dict[str, Any] = {"color": GREEN, "markersize": 11, "markeredgecolor": WHITE}
+DOWN: dict[str, Any] = {"facecolor": RED, "hatch": "////", "edgecolor": WHITE}
+RANGE: dict[str, Any] = {"color": BLUE, "linewidth": 9, "solid_capstyle": "butt"}
+UP: dict[str, Any] = {"facecolor": BLUE, "edgecolor": WHITE}
+BESIDE: dict[str, Any] = {"textcoords": "offset points", "va": "center"}
 
 
 def plot_costs(costs: DataFrame) -> Figure:
-    """A bar for each model of ``hs.compare_models()``, the dearest on top, with its cost.
+    """Draw a bar with its cost for each model, the most expensive on top.
 
-    The baseline, if there is one, is grey; what a model saves against it stands beside the cost,
-    and its won if there was a rate. Raises ``InputError`` if there is nothing to draw.
+    The baseline, if there is one, is grey. What a model saves against it stands beside the cost,
+    and the cost in won if there was a rate.
+
+    Args:
+        costs: what ``hs.compare_models()`` gave back.
+
+    Returns:
+        A Matplotlib ``Figure``.
+
+    Raises:
+        InputError: there is nothing to draw.
+
+    Example:
+        >>> figure = hs.plot_costs(hs.compare_models(["gpt-4.1"], tokens=10_000_000))
+        >>> figure.axes[0].texts[0].get_text()
+        '55.00 USD'
     """
-    need(costs, "hs.compare_models()", "usd")
+    _need(costs, "hs.compare_models()", "usd")
     rows = costs.sort_values("usd", ascending=False, kind="stable")
     models, usd = [str(name) for name in rows.index], list(rows["usd"])
     saved = list(rows["saving_share"]) if "saving_share" in rows else [None] * len(rows)
     won = list(rows["krw"]) if "krw" in rows else [None] * len(rows)
-    figure, axes = plt.subplots(figsize=(8, 1.3 + 0.5 * len(rows)), layout="constrained")
+    figure, axes = _rows(models, 1.3)
     colours = [GREY if share == 0 else BLUE for share in saved]
-    bars = axes.barh(models, [float(value) for value in usd], color=colours)
-    labels = list(map(_label, usd, won, saved))
+    bars = axes.barh(range(len(rows)), [float(value) for value in usd], color=colours)
+    labels = [
+        f"{cost:,.2f} USD"
+        + ("" if krw is None else f" · {krw_text(krw)} KRW")
+        + (f" · {less_or_more(share)}" if share else "")
+        for cost, krw, share in zip(usd, won, saved, strict=True)
+    ]
     axes.bar_label(bars, labels, padding=4)
     room = 1 - len(labels[0]) / MOST_LETTERS  # for the longest bar, beside its label
     axes.set_xlim(0, float(max(usd)) / room or 1)
-    upside_down(axes, len(rows))
     axes.set_xlabel("US dollars")
     axes.set_title(f"{models[-1]}: {usd[-1]:,.2f} USD, {models[0]}: {usd[0]:,.2f} USD")
     plt.close(figure)  # the returned figure is shown once, by the cell that has it last
     return figure
 
 
-def _label(usd: Decimal, krw: Decimal | None, saved: Decimal | None) -> str:
-    parts = [f"{usd:,.2f} USD", *([] if krw is None else [f"{krw_text(krw)} KRW"])]
-    if saved:
-        parts.append(f"{abs(saved):,.1%} {'less' if saved > 0 else 'more'}")
-    return " · ".join(parts)
-
-
 def plot_audit(audits: Iterable[Audit]) -> Figure:
-    """A row for each ``hs.audit_claim()``: what it can cost, and what was claimed.
+    """Draw a row for each audited claim: what the tokens can cost, and what was claimed.
 
-    The bar goes from the cheapest mix to the dearest; a claim inside it is a dot, one outside a
-    cross, with its distance. The axis is logarithmic, so that a factor of ten is as long in each
-    row. Raises ``InputError`` if there is nothing to draw.
+    The bar goes from the cheapest mix to the most expensive one. A claim inside it is a dot, one
+    outside it is a cross, with its distance. The axis is logarithmic, so that a factor of ten is as
+    long in each row.
+
+    Args:
+        audits: a list of what ``hs.audit_claim()`` gave back.
+
+    Returns:
+        A Matplotlib ``Figure``.
+
+    Raises:
+        InputError: there is nothing to draw, or 0 USD, which a logarithmic axis does not have.
+
+    Example:
+        >>> figure = hs.plot_audit([hs.audit_claim("550", "gpt-4.1", 10_000_000)])
+        >>> figure.axes[0].texts[0].get_text()
+        '550.00 USD: 6.9 × the most'
     """
     rows = list(audits)
     if not rows or not all(isinstance(row, Audit) for row in rows):
         raise InputError("There is no audit to draw: hand over a list of hs.audit_claim(...).")
     if any(not row.usd or not row.lowest_usd for row in rows):
         raise InputError("0 USD can't be drawn on a logarithmic axis: leave that audit out.")
-    figure, axes = plt.subplots(figsize=(8, 1.9 + 0.5 * len(rows)), layout="constrained")
+    figure, axes = _rows([row.model for row in rows])
     for number, row in enumerate(rows):
-        _audited(axes, number, row)
-    axes.set_yticks(range(len(rows)), [row.model for row in rows])
+        low, high, claimed = float(row.lowest_usd), float(row.highest_usd), float(row.usd)
+        axes.plot([low, high], [number] * 2, label="possible, by the price list", **RANGE)
+        if low == high:
+            axes.plot(low, number, "s", color=BLUE, markersize=9)
+        said = f"{row.usd:,.2f} USD"
+        if row.possible:
+            axes.plot(claimed, number, "o", label="claimed, and possible", **DOT)
+        else:
+            axes.plot(claimed, number, "x", label="claimed, and not possible", **CROSS)
+            most, least = f"{claimed / high:.1f} × the most", f"{claimed / low:.2f} × the least"
+            said += f": {most if claimed > high else least}"
+        axes.annotate(said, (max(claimed, high), number), (12, 0), **BESIDE)
     axes.set_xscale("log")
     axes.set_xlim(None, 60 * float(max(max(row.usd, row.highest_usd) for row in rows)))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda usd, _: f"{usd:,g}"))
-    upside_down(axes, len(rows))
     axes.set_xlabel("US dollars (each step is ten times as much)")
     refuted = sum(not row.possible for row in rows)
     axes.set_title(f"{refuted} of {len(rows)} claims: no mix of so many tokens costs that")
-    legend_below(figure, axes)
+    _legend_below(figure, axes)
     plt.close(figure)  # the returned figure is shown once, by the cell that has it last
     return figure
 
 
-def _audited(axes: Axes, number: int, row: Audit) -> None:
-    low, high, claimed = float(row.lowest_usd), float(row.highest_usd), float(row.usd)
-    axes.plot([low, high], [number] * 2, color=BLUE, label="possible, by the price list", **RANGE)
-    if low == high:
-        axes.plot(low, number, "s", color=BLUE, markersize=9)
-    if row.possible:
-        axes.plot(claimed, number, "o", color=GREEN, label="claimed, and possible", **DOT)
-        said = f"{row.usd:,.2f} USD"
-    else:
-        mark: dict[str, Any] = {"color": RED, "markersize": 10, "markeredgewidth": 3}
-        axes.plot(claimed, number, "x", label="claimed, and not possible", **mark)
-        over = claimed > high
-        far = f"{claimed / high:.1f} × the most" if over else f"{claimed / low:.2f} × the least"
-        said = f"{row.usd:,.2f} USD: {far}"
-    axes.annotate(
-        said, (max(claimed, high), number), (12, 0), textcoords="offset points", va="center"
-    )
-
-
 def plot_premium(premiums: DataFrame) -> Figure:
-    """A row for each model of ``hs.premium()``: its premium at each mix, and the published band.
+    """Draw a row for each model: its premium at each mix, and the published band.
 
-    A dot for each mix, the line between them the range. A model without a premium, for one of the
-    prices is unknown, has an empty row that says so. Raises ``InputError`` if there is nothing to
-    draw.
+    A dot stands for each mix, and the line between them is the range. A model without a premium,
+    for one of the prices is unknown, has an empty row that says so.
+
+    Args:
+        premiums: what ``hs.premium()`` gave back.
+
+    Returns:
+        A Matplotlib ``Figure``.
+
+    Raises:
+        InputError: there is nothing to draw.
+
+    Example:
+        >>> figure = hs.plot_premium(hs.premium(["gpt-4.1"]))
+        >>> figure.axes[0].get_title(loc="left")
+        'From 0% to +50%: it depends on model and mix'
     """
-    need(premiums, "hs.premium()", "model", "input_share", "premium")
+    _need(premiums, "hs.premium()", "model", "input_share", "premium")
     claims = catalog.published_claims()
     models = list(dict.fromkeys(premiums["model"]))
-    figure, axes = plt.subplots(figsize=(8, 1.9 + 0.55 * len(models)), layout="constrained")
-    band = [float(claims.premium_low), float(claims.premium_high)]
+    figure, axes = _rows(models, 1.9, 0.55)
+    band = float(claims.premium_low), float(claims.premium_high)
     said = f"published: {claims.premium_low:.0%} to {claims.premium_high:.0%}"
-    axes.axvspan(band[0], band[1], facecolor=PALE, edgecolor="none", label=said, zorder=0)
+    axes.axvspan(*band, facecolor=PALE, edgecolor="none", label=said, zorder=0)
     axes.axvline(0, color=BLACK, linewidth=1)
     known = premiums[premiums["premium"].notna()]
     for number, model in enumerate(models):
         rows = known[known["model"] == model]
         if not len(rows):
-            axes.annotate(
-                "unknown: no price to compare with", (0, number), (6, 0),
-                textcoords="offset points", va="center",
-            )  # fmt: skip
+            axes.annotate("unknown: no price to compare with", (0, number), (6, 0), **BESIDE)
             continue
         found = [float(value) for value in rows["premium"]]
         axes.plot([min(found), max(found)], [number] * 2, color=GREY, linewidth=2, zorder=1)
         _mixes(axes, number, list(rows["input_share"]), found)
-    axes.set_yticks(range(len(models)), models)
     axes.margins(x=0.1)
     axes.xaxis.set_major_formatter(PercentFormatter(1))
-    upside_down(axes, len(models))
     axes.set_xlabel("gateway's price beyond the direct price")
     if known.empty:
         axes.set_title("No premium is known")
     else:
         ends = " to ".join(f"{end(known['premium']):+.0%}" for end in (min, max))
         axes.set_title(f"From {ends}: it depends on model and mix".replace("+0%", "0%"))
-    legend_below(figure, axes)
+    _legend_below(figure, axes)
     plt.close(figure)  # the returned figure is shown once, by the cell that has it last
     return figure
-
-
-MARKS = ("o", "D", "s", "^", "v", "P")
 
 
 def _mixes(axes: Axes, number: int, mixes: Sequence[Decimal], found: Sequence[float]) -> None:
@@ -165,121 +191,129 @@ def _mixes(axes: Axes, number: int, mixes: Sequence[Decimal], found: Sequence[fl
         axes.plot(value, number, mark, color=colour, markersize=size, label=f"{mix:.0%} input")
 
 
-def need(frame: DataFrame, made_by: str, *columns: str) -> None:
-    """Raise ``InputError`` for what is no frame of that function, or has no rows."""
-    missing = [name for name in columns if name not in getattr(frame, "columns", ())]
-    if missing or not len(frame):
-        raise InputError(f"There is nothing to draw: hand over what {made_by} gave back.")
-
-
-def upside_down(axes: Axes, rows: int) -> None:
-    """The first row on top, and no lines between rows."""
-    axes.set_ylim(max(rows, 1) - 0.5, -0.5)
-    axes.grid(visible=False, axis="y")
-
-
-def legend_below(figure: Figure, axes: Axes, *more: Patch) -> None:
-    """One entry for each label, under the figure."""
-    marks = {label: mark for mark, label in zip(*axes.get_legend_handles_labels(), strict=True)}
-    marks |= {str(patch.get_label()): patch for patch in more}
-    figure.legend(marks.values(), marks.keys(), loc="outside lower center", ncols=4, frameon=False)
-
-
-Case = BreakEven | Assumptions
-
-
-DASHES = ("-", "--", ":", "-.")
-
-
 def plot_break_even(cases: Case | Mapping[str, Case], months: int = 24) -> Figure:
-    """What a move has brought, net of all it cost, after 0 to ``months`` months.
+    """Draw what a move has brought, net of all it cost, month by month.
 
-    ``cases`` is what ``hs.break_even()`` gave back, or ``hs.Assumptions``, whose volume may grow,
-    or several of them by name. A dot marks where a line crosses 0, and the legend says when.
-    Raises ``InputError`` if there is nothing to draw.
+    A dot marks where a line crosses 0, and the legend says when.
+
+    Args:
+        cases: what ``hs.break_even()`` gave back, or ``hs.Assumptions``, whose volume may grow, or
+            a dict with several of them by name.
+        months: the last month that is drawn, 1 to 1,200. Default: 24.
+
+    Returns:
+        A Matplotlib ``Figure``.
+
+    Raises:
+        InputError: there is nothing to draw, or ``months`` is out of range.
+
+    Example:
+        >>> figure = hs.plot_break_even(hs.break_even(one_off_usd=100, monthly_saving_usd=50))
+        >>> figure.axes[0].get_title(loc="left")
+        'Paid back: after 2.0 months'
     """
     count = whole_months(months)
-    named = {"": cases} if isinstance(cases, Case) else dict(cases)
-    if not named or not all(isinstance(case, Case) for case in named.values()):
+    given = {"": cases} if isinstance(cases, Case) else dict(cases)
+    if not given or not all(isinstance(case, Case) for case in given.values()):
         raise InputError("There is nothing to draw: hand over what hs.break_even() gave back.")
     figure, axes = plt.subplots(figsize=(8, 4), layout="constrained")
     axes.axhline(0, color=BLACK, linewidth=1)
     found: list[str] = []
-    for number, (name, case) in enumerate(named.items()):
+    for number, (name, case) in enumerate(given.items()):
         back = case if isinstance(case, BreakEven) else case.break_even()
-        _line(axes, f"{name}: {_when(back)}", back, count, number)
-        found.append(_when(back))
+        found.append("never" if back.months is None else f"after {back.months:.1f} months")
+        gained = list(map(float, back.cumulated_usd(count)))
+        colour, dash = COLOURS[number % len(COLOURS)], DASHES[number % len(DASHES)]
+        look: Any = {"color": colour, "linewidth": 2, "label": f"{name}: {found[-1]}"}
+        axes.plot(range(count + 1), gained, dash, **look)
+        if back.months is not None and back.months <= count:
+            axes.plot(float(back.months), 0, "o", color=colour, markersize=8)
     axes.set_title(f"Paid back: {', '.join(found)}")
     axes.set_xlim(0, count)
     axes.xaxis.set_major_locator(MaxNLocator(steps=[1, 2, 3, 6, 10], integer=True))
     axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     axes.set_xlabel("months since the move")
     axes.set_ylabel("net gain so far, USD")
-    if len(named) > 1:
+    if len(given) > 1:
         axes.legend(loc="best", frameon=True)
     plt.close(figure)  # the returned figure is shown once, by the cell that has it last
     return figure
 
 
-def _when(back: BreakEven) -> str:
-    return "never" if back.months is None else f"after {back.months:.1f} months"
-
-
-def _line(axes: Axes, label: str, back: BreakEven, count: int, number: int) -> None:
-    gained = list(map(float, back.cumulated_usd(count)))
-    colour, dash = COLOURS[number % len(COLOURS)], DASHES[number % len(DASHES)]
-    axes.plot(range(count + 1), gained, dash, color=colour, linewidth=2, label=label)
-    if back.months is not None and back.months <= count:
-        axes.plot(float(back.months), 0, "o", color=colour, markersize=8)
-
-
-DOWN: dict[str, Any] = {"facecolor": RED, "hatch": "////", "edgecolor": WHITE}
-
-
-UP: dict[str, Any] = {"facecolor": BLUE, "edgecolor": WHITE}
-
-
 def plot_sensitivity(found: DataFrame, axis_label: str = "first year's net gain, USD") -> Figure:
-    """A bar for each input of ``hs.sensitivity()``, the one that moves the result most on top.
+    """Draw a bar for each input of a move, the one that changes the result most on top.
 
-    Blue is the result with the input turned up, red hatched with it turned down; the black line is
-    the result as assumed, the grey one 0. Inputs that move nothing are left out, and named below.
-    ``axis_label`` names the result, and its unit. Raises ``InputError`` if there is nothing to
-    draw.
+    Blue is the result with the input turned up, red hatched with it turned down. The black line is
+    the result as assumed, the grey one 0. Inputs that change nothing are left out, and named below.
+
+    Args:
+        found: what ``hs.sensitivity()`` gave back.
+        axis_label: the name of the result, with its unit.
+
+    Returns:
+        A Matplotlib ``Figure``.
+
+    Raises:
+        InputError: there is nothing to draw.
+
+    Example:
+        >>> move = hs.Assumptions(tokens=10_000_000, model="gpt-4.1", baseline="claude-sonnet-4-5")
+        >>> hs.plot_sensitivity(hs.sensitivity(move)).axes[0].get_title(loc="left")
+        'Most hangs on the tokens a month'
     """
-    need(found, "hs.sensitivity()", "low", "high", "result_low", "result_high", "moves")
+    _need(found, "hs.sensitivity()", "low", "high", "result_low", "result_high", "moves")
     rows = found[found["moves"] != 0]
+    names = [plain(str(name)) for name in rows.index]
     idle = [plain(str(name)) for name in found.index if name not in rows.index]
     base = found["result_base"].iloc[0]
-    figure, axes = plt.subplots(figsize=(8, 2 + 0.5 * len(rows)), layout="constrained")
-    labels: list[str] = []
-    row: Any
-    for number, (name, row) in enumerate(rows.iterrows()):
-        for result, style in ((row["result_low"], DOWN), (row["result_high"], UP)):
+    ranges = map(_range, rows.index, rows["low"], rows["high"])
+    figure, axes = _rows([f"{name}\n{ends}" for name, ends in zip(names, ranges, strict=True)], 2)
+    for number, results in enumerate(zip(rows["result_low"], rows["result_high"], strict=True)):
+        for result, style in zip(results, (DOWN, UP), strict=True):
             axes.barh(number, float(result - base), left=float(base), height=0.6, **style)
-        labels.append(f"{plain(str(name))}\n{_turned(str(name), row['low'], row['high'])}")
     axes.axvline(float(base), color=BLACK, linewidth=1.5)
     axes.margins(x=0.08)
     left, right = axes.get_xlim()
     if left < 0 < right:
         axes.axvline(0, color=GREY, linewidth=1.5)
-    axes.set_yticks(range(len(rows)), labels)
-    upside_down(axes, len(rows))
     axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     axes.set_xlabel(axis_label + (f"\n(moved by neither {' nor '.join(idle)})" if idle else ""))
-    axes.set_title(
-        f"Most hangs on the {plain(str(rows.index[0]))}"
-        if len(rows)
-        else "Nothing moves the result"
-    )
-    legend_below(figure, axes, Patch(label="turned down", **DOWN), Patch(label="turned up", **UP))
+    axes.set_title(f"Most hangs on the {names[0]}" if names else "Nothing moves the result")
+    _legend_below(figure, axes, Patch(label="turned down", **DOWN), Patch(label="turned up", **UP))
     plt.close(figure)  # the returned figure is shown once, by the cell that has it last
     return figure
 
 
-def _turned(name: str, low: Decimal, high: Decimal) -> str:
+def _range(name: Any, low: Decimal, high: Decimal) -> str:
     if name.endswith("_share") or name == "growth":
         return f"{low:.0%} to {high:.0%}"
     if low >= 1_000_000:
         return f"{float(low) / 1e6:,g}M to {float(high) / 1e6:,g}M"
     return f"{float(low):,g} to {float(high):,g}"
+
+
+def _need(frame: DataFrame, made_by: str, *columns: str) -> None:
+    """Raise ``InputError`` for what is no frame of that function, or has no rows."""
+    missing = [name for name in columns if name not in getattr(frame, "columns", ())]
+    if missing or not len(frame):
+        raise InputError(f"There is nothing to draw: hand over what {made_by} gave back.")
+
+
+def _rows(names: Sequence[str], around: float = 1.9, each: float = 0.5) -> tuple[Figure, Axes]:
+    """A figure with a named row for each, the first on top, without lines between the rows.
+
+    ``around`` and ``each`` are heights in inches: of what stands around the rows, and of a row.
+    """
+    height = around + each * len(names)
+    figure, axes = plt.subplots(figsize=(8, height), layout="constrained")
+    axes.set_yticks(range(len(names)), names)
+    axes.set_ylim(max(len(names), 1) - 0.5, -0.5)
+    axes.grid(visible=False, axis="y")
+    return figure, axes
+
+
+def _legend_below(figure: Figure, axes: Axes, *more: Patch) -> None:
+    """One entry for each label, under the figure."""
+    marks = {label: mark for mark, label in zip(*axes.get_legend_handles_labels(), strict=True)}
+    marks |= {str(patch.get_label()): patch for patch in more}
+    figure.legend(marks.values(), marks.keys(), loc="outside lower center", ncols=4, frameon=False)

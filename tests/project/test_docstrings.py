@@ -38,12 +38,6 @@ PENDING = {
     # client
     "connect",
     "login",
-    # costs
-    "plot_audit",
-    "plot_break_even",
-    "plot_costs",
-    "plot_premium",
-    "plot_sensitivity",
     # lessons
     "check",
     "compare_panel",
