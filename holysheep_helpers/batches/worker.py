@@ -1,9 +1,14 @@
-"""One prompt of a batch, asked until it is answered, has failed for good, or is out of time."""
+"""One prompt of a batch, asked until it is answered, has failed for good, or is out of time.
+
+``Asker.ask`` is the way of one prompt, from the top down: ``_ask_until_done`` asks again as
+``resilience.decision`` says, ``_ask_once`` is one request with its budget and its turn, and
+``_send`` is what goes over the line, with what the journal has to know of it.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -18,52 +23,20 @@ from holysheep_helpers.batches.journal import Journal
 from holysheep_helpers.batches.pacing import Gate, Limit
 from holysheep_helpers.batches.results import Attempt, BatchItem, not_asked, recorded
 from holysheep_helpers.client.budget import Budget, BudgetError
-from holysheep_helpers.client.replies import ParsedReply, read_whole
+from holysheep_helpers.client.replies import read_whole
 from holysheep_helpers.client.requests import Item
-from holysheep_helpers.diagnosis.diagnose import Diagnosis, add_advice, diagnose
-from holysheep_helpers.diagnosis.waiting import RETRY_AFTER, back_off_s
+from holysheep_helpers.diagnosis.diagnose import Diagnosis, add_advice
+from holysheep_helpers.diagnosis.waiting import back_off_s
 from holysheep_helpers.exceptions import DeadlineError, JournalError, UnexpectedReplyError
 from holysheep_helpers.pricing.calls import cost_or_none
-from holysheep_helpers.resilience.circuit_breaker import CircuitBreaker, Permit
+from holysheep_helpers.resilience.circuit_breaker import CircuitBreaker, Turns
+from holysheep_helpers.resilience.decision import Decision, Failure, asked_wait_s, decide
 
-_OPTIONS = {"extra_headers": "headers", "extra_query": "params", "timeout": "timeout"}
+MAX_ATTEMPTS = 6
+"""Requests for one prompt that may fail for a reason of their own; 429s are not counted."""
 
-
-def chat_url(client: openai.AsyncOpenAI) -> str:
-    """Where to send: in full, which spares the SDK from joining it anew for each request.
-
-    A client of another class (Azure's) makes an address of its own, from the path alone.
-    """
-    if type(client) is openai.AsyncOpenAI and not client.base_url.query:
-        return f"{client.base_url}chat/completions"
-    return "/chat/completions"
-
-
-async def send(client: openai.AsyncOpenAI, url: str, item: Item) -> httpx2.Response:
-    """Send it once, the SDK's own retries off, and hand back the reply with its headers."""
-    options: Any = {"max_retries": 0}
-    for name, value in item.options.items():
-        options[_OPTIONS[name]] = value
-    return await client.post(url, body=item.body, cast_to=httpx2.Response, options=options)
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """What a failed request means for what comes next.
-
-    ``fatal``: no other request can fare better; ``retry``: asking again may help; ``limited``: a
-    429, all must wait; ``wait_s``: the seconds that the server asked for; ``maybe_paid``: the
-    request went out and no verdict came back, so that it may have been answered and billed.
-    """
-
-    error: Exception
-    label: str
-    fatal: bool = False
-    retry: bool = False
-    limited: bool = False
-    wait_s: float | None = None
-    maybe_paid: bool = False
-
+PATIENCE_S = 600.0
+"""The longest Retry-After that is waited for, and how long only 429s may come; then it stops."""
 
 FATAL = {
     *("missing_key", "placeholder_key", "malformed_key", "wrong_key", "wrong_host", "forbidden"),
@@ -71,106 +44,12 @@ FATAL = {
 }
 """Kinds of error that every other request of the batch would meet, too."""
 
-
-def judge(error: Exception) -> Failure:
-    """What ``diagnose`` says of it, in a batch's terms."""
-    found = diagnose(error)
-    return Failure(
-        error,
-        _label(error, found),
-        fatal=found.kind in FATAL or (found.kind == "proxy_page" and not found.retryable),
-        retry=found.retryable,
-        limited=found.kind == "rate_limit" and found.retryable,
-        wait_s=found.wait_s if found.wait_said_by in RETRY_AFTER else None,
-        maybe_paid=found.may_have_cost,
-    )
+_OPTIONS = {"extra_headers": "headers", "extra_query": "params", "timeout": "timeout"}
 
 
-def _label(error: Exception, found: Diagnosis) -> str:
-    if isinstance(error, openai.APIStatusError):
-        return str(error.status_code)
-    if not isinstance(error, openai.APIConnectionError):
-        return "reply" if isinstance(error, UnexpectedReplyError) else "not sendable"
-    if not found.may_have_cost:
-        return "no connection"
-    return "time-out" if isinstance(error, openai.APITimeoutError) else "connection"
-
-
-class Route:
-    """One prompt's way through the models, round after round until one has answered.
-
-    In a round each model is asked once at most. ``item`` is the request to send next; its place in
-    a journal is the same for all models.
-    """
-
-    def __init__(self, item: Item, models: Sequence[str], breaker: CircuitBreaker) -> None:
-        self._items = item.in_turn(models)
-        self._breaker = breaker
-        self._failures: dict[str, Failure] = {}  # of this round
-        self._permit: Permit | None = None
-        self.item = item
-
-    def choose(self) -> float:
-        """Set ``item`` and return 0, or the seconds until a model may be asked.
-
-        Where all are left alone, one is asked all the same, and the batch's own back-off is the
-        protection; unless the server itself said how long to wait.
-        """
-        if len(self._items) == 1:
-            return 0.0
-        left = [item for item in self._items if item.model not in self._failures]
-        for insist, items in ((False, left), (True, left), (True, self._items)):
-            for item in items:
-                self._permit = self._breaker.permit(item.model, insist=insist)
-                if self._permit is not None:
-                    self.item = item
-                    return 0.0
-        return min(self._breaker.cooling_s(item.model) for item in self._items)
-
-    def answered(self) -> None:
-        if self._permit is not None:
-            self._permit.answered()
-            self._permit = None
-
-    def failed(self, failure: Failure) -> bool:
-        """Whether another model is to be asked at once; if not, ``counted`` says what counts."""
-        if self._permit is None:
-            return False
-        why = diagnose(failure.error)
-        if not why.other_model:
-            self._failures = {}
-            self.release()
-            return False
-        self._permit.failed(failure.wait_s, for_sure=not why.retryable)
-        self._permit = None
-        self._failures[self.item.model] = failure
-        left = (item.model for item in self._items if item.model not in self._failures)
-        return any(self._breaker.cooling_s(model) == 0 for model in left)
-
-    def counted(self, last: Failure) -> Failure:
-        """Of this round's failures the one with the least to wait, ``last`` if none may pass."""
-        failures, self._failures = self._failures.values(), {}
-        hopes = (failure for failure in failures if failure.retry)
-        return min(hopes, key=lambda failure: failure.wait_s or 0.0, default=last)
-
-    def release(self) -> None:
-        """No word on the model will come of what was under way."""
-        if self._permit is not None:
-            self._permit.no_verdict()
-            self._permit = None
-
-
-MAX_ATTEMPTS = 6
-"""Requests for one prompt that may fail for a reason of their own; 429s are not counted."""
-
-
-PATIENCE_S = 600.0
-"""The longest Retry-After that is waited for, and how long only 429s may come; then it stops."""
-
-
-@dataclass
+@dataclass(frozen=True)
 class Limits:
-    """What the caller said: so many a minute; ``None`` where the plan or headers shall tell.
+    """What the caller allows; ``None`` a minute where the plan or the headers shall tell.
 
     ``models`` are the ones to ask in turn; none where each prompt has the one that it names.
     """
@@ -182,53 +61,36 @@ class Limits:
     models: tuple[str, ...] = ()
 
 
-class _Work:
-    """What is known about one prompt while it is asked."""
+@dataclass(slots=True)
+class Record:
+    """What has become of one prompt until now.
 
-    def __init__(self, index: int, route: Route, lost: int) -> None:
-        self.index, self.route, self.lost = index, route, lost
-        self.timeline: list[Attempt] = []
-        self.sent_s: float | None = None  # of the request that is under way
-        self.reserved = Decimal(0)
-        self.failure: Failure | None = None
+    ``item`` is the request that was sent last, or is sent next; ``lost`` counts the requests that
+    may have been paid for although no reply came; ``failure`` is the last one.
+    """
 
-    @property
-    def item(self) -> Item:
-        """The request to send next, or the one that was sent last."""
-        return self.route.item
+    index: int
+    item: Item
+    lost: int
+    timeline: list[Attempt] = field(default_factory=list)
+    failure: Failure | None = None
+
+    def result(self, **found: Any) -> BatchItem:
+        """The prompt's result, with the times of its requests."""
+        first, last = self.timeline[0], self.timeline[-1]
+        return BatchItem(
+            index=self.index,
+            prompt=self.item.prompt,
+            attempts=len(self.timeline),
+            elapsed_s=last.end_s - first.start_s,
+            timeline=tuple(self.timeline),
+            lost=self.lost,
+            **found,
+        )
 
     def failed(self, error: Exception) -> BatchItem:
-        return BatchItem(
-            index=self.index,
-            prompt=self.item.prompt,
-            error=error.with_traceback(None),  # or its frames would keep everything alive
-            model=self.item.model,
-            lost=self.lost,
-            **self._times(),
-        )
-
-    def answered(self, reply: ParsedReply, request_id: str | None) -> BatchItem:
-        usage, model = reply.usage, reply.model or ""
-        return BatchItem(
-            index=self.index,
-            prompt=self.item.prompt,
-            text=reply.text,
-            usage=usage,
-            cost=cost_or_none(usage, model),
-            finish_reason=reply.finish_reason,
-            model=model,
-            request_id=request_id,
-            lost=self.lost,
-            **self._times(),
-        )
-
-    def _times(self) -> dict:
-        first, last = self.timeline[0], self.timeline[-1]
-        return {
-            "attempts": len(self.timeline),
-            "elapsed_s": last.end_s - first.start_s,
-            "timeline": tuple(self.timeline),
-        }
+        bare = error.with_traceback(None)  # or its frames would keep everything alive
+        return self.result(error=bare, model=self.item.model)
 
 
 @dataclass
@@ -249,27 +111,30 @@ class Asker:
     left: dict[int, BatchItem] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        limits = self.limits
         self.began_s = self.clock()
-        self._url = chat_url(self.client)
+        self._url, self._base_url = chat_url(self.client), self.client.base_url
         self._stop = asyncio.Event()
-        self._limited_since_s: float | None = None
-        self._breaker = CircuitBreaker(clock=self.clock)
-        said = self.limits
+        self._limited_since_s: float | None = None  # only 429s have come since then
+        self._breaker = CircuitBreaker(clock=self.clock) if limits.models else None
         self.gate = Gate(
-            requests=Limit(said.requests_per_minute),
-            tokens=Limit(said.tokens_per_minute),
-            herd=said.max_concurrency,
+            requests=Limit(limits.requests_per_minute),
+            tokens=Limit(limits.tokens_per_minute),
+            herd=limits.max_concurrency,
             clock=self.clock,
             sleep=self._pause,
             random=self.random,
-            learns_requests=said.requests_per_minute is None,
-            learns_tokens=said.tokens_per_minute is None,
+            learns_requests=limits.requests_per_minute is None,
+            learns_tokens=limits.tokens_per_minute is None,
         )
 
     def stop(self, why: Exception) -> None:
         """Send nothing more; what is under way may end."""
         self.stopped_by = self.stopped_by or why
         self._stop.set()
+
+    def _is_stopped(self) -> bool:
+        return self.stopped_by is not None
 
     async def _pause(self, wait_s: float) -> None:
         with suppress(TimeoutError):
@@ -278,160 +143,234 @@ class Asker:
 
     async def ask(self, index: int, item: Item, lost: int = 0) -> BatchItem:
         """Never raises for what the server did; the error is then in the result."""
-        work = _Work(index, Route(item, self.limits.models, self._breaker), lost)
+        record = Record(index, item, lost)
         try:
             if self.limits.deadline_s is None:
-                return await self._ask(work, None)
-            async with asyncio.timeout(None) as deadline:
-                return await self._ask(work, deadline)
+                return await self._ask_until_done(record, None)
+            async with asyncio.timeout(None) as deadline:  # it begins with the first request
+                return await self._ask_until_done(record, deadline)
         except TimeoutError:
-            return self._too_late(work, under_way=True)
+            return self._too_late(record)
         except (BudgetError, JournalError) as error:  # without a line of intent nothing is sent
             self.stop(error)
-            self._settle(work, Decimal(0))
-            return self._left_off(work)
+            return self._not_asked(record)
         except asyncio.CancelledError:
-            self._lose(work, "interrupted")
-            self.left[index] = self._left_off(work)
+            self.left[index] = self._not_asked(record)
+            raise
+
+    async def _ask_until_done(self, record: Record, deadline: asyncio.Timeout | None) -> BatchItem:
+        """Ask, and after each failure do what ``decide`` says of it."""
+        items: dict[str, Item] = {}
+        turns, tries = None, 0
+        if self._breaker is not None:
+            items = {one.model: one for one in record.item.in_turn(self.limits.models)}
+            turns = Turns(items, self._breaker) if len(items) > 1 else None
+        try:
+            while True:
+                if turns is not None:
+                    record.item = items.get(await self._next_model(turns), record.item)
+                result = await self._ask_once(record, deadline)
+                if isinstance(result, BatchItem):
+                    if turns is not None and result.ok:
+                        turns.answered()
+                    return result
+                failure, another = result, False
+                tries += not is_limited(failure.why)
+                if turns is not None:
+                    another = turns.failed(failure) and tries < max(MAX_ATTEMPTS, len(items))
+                    failure = failure if another else turns.end_round(failure)
+                decision = self._decide(record, failure, tries, another)
+                if decision.next == "give up":
+                    return self._given_up(record, failure, tries, decision)
+                if decision.next == "ask again" and not is_limited(failure.why):
+                    await self._pause(decision.wait_s)  # after a 429 all wait at the gate
+        finally:
+            if turns is not None:
+                turns.no_verdict()
+
+    async def _next_model(self, turns: Turns) -> str:
+        """Wait until a model may be asked; empty if the batch was stopped meanwhile."""
+        while (model := turns.next_model()) is None and not self._is_stopped():
+            await self._pause(turns.cooling_s())
+        return model or ""
+
+    async def _ask_once(
+        self, record: Record, deadline: asyncio.Timeout | None
+    ) -> BatchItem | Failure:
+        """One request when its turn has come, within the budget. A result, or why it failed."""
+        item = record.item
+        tokens = item.input_tokens + item.output_tokens if self.gate.counts_tokens else 0
+        # Before its turn: who waits for the budget after it would break the pace.
+        reserved = await self.budget.reserve(item)
+        cost = Decimal(0)
+        try:
+            note = await self.gate.turn(tokens, self._is_stopped)
+            if self._is_stopped():
+                return self._not_asked(record)
+            if deadline is not None and not record.timeline:
+                now_s = asyncio.get_running_loop().time()
+                deadline.reschedule(now_s + (self.limits.deadline_s or 0))
+            if self.journal is not None:
+                self.journal.ask(item.key)
+            cost = reserved  # it may be billed, unless more is known
+            found = await self._send(record, deadline)
+            if isinstance(found, Failure):
+                cost = reserved if found.why.may_have_cost else Decimal(0)
+                self._note_failure(item, found)
+                return found
+            cost = reserved if found.cost is None else found.cost
+            if note is not None and found.usage is not None:
+                self.gate.tokens.correct(note, found.usage.total_tokens)
+            if self.journal is not None:
+                self._keep(self.journal, item, found)
+            return found
+        except BudgetError:  # the gateway's own budget refused it, before it was sent
+            cost = Decimal(0)
+            if self.journal is not None:
+                self.journal.fail(item.key, "budget")
             raise
         finally:
-            work.route.release()
+            self.budget.settle(reserved, cost)
 
-    async def _ask(self, work: _Work, deadline: asyncio.Timeout | None) -> BatchItem:
-        tries = 0
-        while True:
-            while (cooling_s := work.route.choose()) > 0 and self.stopped_by is None:
-                await self._pause(cooling_s)
-            item = work.item
-            tokens = item.input_tokens + item.output_tokens if self.gate.counts_tokens else 0
-            # before its turn: who waits after it would break the pace
-            work.reserved = await self.budget.reserve(item)
-            note = await self.gate.turn(tokens, lambda: self.stopped_by is not None)
-            if self.stopped_by is not None:
-                self._settle(work, Decimal(0))
-                return self._left_off(work)
-            if deadline is not None and not work.timeline:
-                loop = asyncio.get_running_loop()
-                deadline.reschedule(loop.time() + (self.limits.deadline_s or 0))
-            result = await self._once(work, note)
-            if isinstance(result, BatchItem):
-                return result
-            tries += not result.limited
-            if work.route.failed(result) and tries < max(MAX_ATTEMPTS, len(self.limits.models)):
-                continue
-            result = work.route.counted(result)
-            wait_s = self._wait_s(work, result, tries)
-            if wait_s is None:
-                return self._give_up(work, result, tries)
-            if deadline is not None and self._passes(work, wait_s):
-                return self._too_late(work)
-            if not result.limited:
-                await self._pause(wait_s)
+    async def _send(self, record: Record, deadline: asyncio.Timeout | None) -> BatchItem | Failure:
+        """Send the request and read the reply; the timeline tells what became of it."""
+        start_s = self.clock() - self.began_s
 
-    async def _once(self, work: _Work, note: list[float] | None) -> BatchItem | Failure:
-        item = work.item
-        if self.journal is not None:
-            self.journal.ask(item.key)
-        work.sent_s = self.clock()
+        def ended(outcome: str, *, maybe_paid: bool = False) -> None:
+            end_s = self.clock() - self.began_s
+            record.timeline.append(Attempt(start_s, end_s, outcome, record.item.model))
+            record.lost += maybe_paid
+
         try:
-            response = await send(self.client, self._url, item)
-            reply = read_whole(response, self.client.base_url)
-        except BudgetError:  # the gateway's own budget refused it, before it was sent
-            work.sent_s = None
-            self._unpaid(work, "budget")
+            response = await send(self.client, self._url, record.item)
+            reply = read_whole(response, self._base_url)
+        except BudgetError:
+            raise
+        except asyncio.CancelledError:
+            is_late = deadline is not None and deadline.expired()
+            ended("time-out" if is_late else "interrupted", maybe_paid=True)
             raise
         except (openai.OpenAIError, UnexpectedReplyError, TypeError, ValueError) as error:
-            return self._failed(work, judge(error))
-        self._ended(work, "ok")
-        work.route.answered()
+            failure = record.failure = Failure.of(error)
+            ended(outcome_of(failure), maybe_paid=failure.why.may_have_cost)
+            return failure
+        ended("ok")
         if self.gate.learning:
             self.gate.learn(response.headers, done=True)
         self.gate.went_well()
         self._limited_since_s = None
-        result = work.answered(reply, response.headers.get("x-request-id"))
-        if note is not None and result.usage is not None:
-            self.gate.tokens.correct(note, result.usage.total_tokens)
-        self._settle(work, work.reserved if result.cost is None else result.cost)
-        if self.journal is not None:
-            try:
-                self.journal.answer(item.key, recorded(result))
-            except JournalError as error:  # the answer is kept here; nothing more is asked
-                self.stop(error)
-        return result
+        usage, model = reply.usage, reply.model or ""
+        return record.result(
+            text=reply.text,
+            usage=usage,
+            cost=cost_or_none(usage, model),
+            finish_reason=reply.finish_reason,
+            model=model,
+            request_id=response.headers.get("x-request-id"),
+        )
 
-    def _failed(self, work: _Work, failure: Failure) -> Failure:
-        work.failure = failure
-        if failure.limited and isinstance(failure.error, openai.APIStatusError):
+    def _note_failure(self, item: Item, failure: Failure) -> None:
+        if is_limited(failure.why) and isinstance(failure.error, openai.APIStatusError):
             self.gate.learn(failure.error.response.headers, done=False)
-        if failure.maybe_paid:
-            self._lose(work, failure.label)
-            return failure
-        self._ended(work, failure.label)
-        self._unpaid(work, failure.label)
-        return failure
+        if self.journal is not None and not failure.why.may_have_cost:
+            self.journal.fail(item.key, outcome_of(failure))
 
-    def _unpaid(self, work: _Work, why: str) -> None:
-        self._settle(work, Decimal(0))
-        if self.journal is not None:
-            self.journal.fail(work.item.key, why)
+    def _keep(self, journal: Journal, item: Item, result: BatchItem) -> None:
+        try:
+            journal.answer(item.key, recorded(result))
+        except JournalError as error:  # the answer is kept here; nothing more is asked
+            self.stop(error)
 
-    def _wait_s(self, work: _Work, failure: Failure, tries: int) -> float | None:
-        """Seconds until this prompt may be asked again; ``None`` if it may not."""
-        too_long = (failure.wait_s or 0.0) > PATIENCE_S
-        if failure.fatal or not failure.retry or tries >= MAX_ATTEMPTS or too_long:
-            return None
-        if not failure.limited:
-            return max(failure.wait_s or 0.0, back_off_s(tries, self.random))
-        now_s = self.clock()
-        if self._limited_since_s is None:
-            self._limited_since_s = now_s
-        if max(failure.wait_s or 0.0, now_s - self._limited_since_s) > PATIENCE_S:
-            return None
-        return self.gate.hold(failure.wait_s, self.began_s + work.timeline[-1].start_s)
+    def _decide(self, record: Record, failure: Failure, tries: int, another: bool) -> Decision:
+        why, left_s, limited_s = failure.why, None, 0.0
+        if self.limits.deadline_s is not None:
+            since_s = self.clock() - self.began_s - record.timeline[0].start_s
+            left_s = self.limits.deadline_s - since_s
+        if is_limited(why) and not another:
+            now_s = self.clock()
+            if self._limited_since_s is None:
+                self._limited_since_s = now_s
+            limited_s = now_s - self._limited_since_s
 
-    def _give_up(self, work: _Work, failure: Failure, tries: int) -> BatchItem:
+        def wait_s() -> float:
+            if is_limited(why):
+                return self.gate.hold(asked_wait_s(why), self.began_s + record.timeline[-1].start_s)
+            return max(asked_wait_s(why) or 0.0, back_off_s(tries, self.random))
+
+        return decide(
+            why,
+            another_model=another,
+            tries=tries,
+            attempts=MAX_ATTEMPTS,
+            waited_s=limited_s,
+            longest_wait_s=PATIENCE_S,
+            left_s=left_s,
+            wait_s=wait_s,
+        )
+
+    def _given_up(
+        self, record: Record, failure: Failure, tries: int, decision: Decision
+    ) -> BatchItem:
+        if decision.because == "deadline":
+            return self._too_late(record)
         error = failure.error
         if isinstance(error, openai.OpenAIError):
             add_advice(error)
-        if tries >= MAX_ATTEMPTS and failure.retry:
+        if decision.because == "attempts":
             error.add_note(f"Given up after {tries} requests.")
-        if failure.fatal or failure.limited or (failure.wait_s or 0.0) > PATIENCE_S:
+        if is_fatal(failure.why) or is_limited(failure.why) or decision.because == "patience":
             self.stop(error)
-        return work.failed(error)
+        return record.failed(error)
 
-    def _passes(self, work: _Work, wait_s: float) -> bool:
-        since_s = self.clock() - self.began_s - work.timeline[0].start_s
-        return since_s + wait_s >= (self.limits.deadline_s or 0)
-
-    def _too_late(self, work: _Work, under_way: bool = False) -> BatchItem:
-        if under_way:
-            self._lose(work, "time-out")
-            self._settle(work, Decimal(0))  # what was set aside for a turn that did not come
+    def _too_late(self, record: Record) -> BatchItem:
         error = DeadlineError(
-            f"No answer within deadline_s={self.limits.deadline_s} after {len(work.timeline)} "
-            f"requests (the last: {work.timeline[-1].outcome}). Allow more time, or ask for less."
+            f"No answer within deadline_s={self.limits.deadline_s} after {len(record.timeline)} "
+            f"requests (the last: {record.timeline[-1].outcome}). Allow more time, or ask for less."
         )
-        error.__cause__ = work.failure.error.with_traceback(None) if work.failure else None
-        return work.failed(error)
+        if record.failure is not None:
+            error.__cause__ = record.failure.error.with_traceback(None)
+        return record.failed(error)
 
-    def _left_off(self, work: _Work) -> BatchItem:
-        return not_asked(
-            work.index, work.item.prompt, self.stopped_by, work.lost, tuple(work.timeline)
-        )
+    def _not_asked(self, record: Record) -> BatchItem:
+        timeline = tuple(record.timeline)
+        return not_asked(record.index, record.item.prompt, self.stopped_by, record.lost, timeline)
 
-    def _lose(self, work: _Work, outcome: str) -> None:
-        """The request that is under way, if any, may be answered and billed without us."""
-        if work.sent_s is not None:
-            work.lost += 1
-            self._ended(work, outcome)
-            self._settle(work, work.reserved)
 
-    def _ended(self, work: _Work, outcome: str) -> None:
-        start_s = (work.sent_s or 0) - self.began_s
-        end_s = self.clock() - self.began_s
-        work.timeline.append(Attempt(start_s, end_s, outcome, work.item.model))
-        work.sent_s = None
+def is_limited(why: Diagnosis) -> bool:
+    """Whether this is a 429 that passes: then all requests of the batch must wait."""
+    return why.kind == "rate_limit" and why.retryable
 
-    def _settle(self, work: _Work, cost: Decimal) -> None:
-        self.budget.settle(work.reserved, cost)
-        work.reserved = Decimal(0)
+
+def is_fatal(why: Diagnosis) -> bool:
+    """Whether every other request of the batch would meet this, too."""
+    return why.kind in FATAL or (why.kind == "proxy_page" and not why.retryable)
+
+
+def outcome_of(failure: Failure) -> str:
+    """A failed request in one word, as ``Attempt.outcome`` has it."""
+    error = failure.error
+    if isinstance(error, openai.APIStatusError):
+        return str(error.status_code)
+    if not isinstance(error, openai.APIConnectionError):
+        return "reply" if isinstance(error, UnexpectedReplyError) else "not sendable"
+    if not failure.why.may_have_cost:
+        return "no connection"
+    return "time-out" if isinstance(error, openai.APITimeoutError) else "connection"
+
+
+def chat_url(client: openai.AsyncOpenAI) -> str:
+    """Where to send: in full, which spares the SDK from joining it anew for each request.
+
+    A client of another class (Azure's) makes an address of its own, from the path alone.
+    """
+    if type(client) is openai.AsyncOpenAI and not client.base_url.query:
+        return f"{client.base_url}chat/completions"
+    return "/chat/completions"
+
+
+async def send(client: openai.AsyncOpenAI, url: str, item: Item) -> httpx2.Response:
+    """Send it once, the SDK's own retries off, and hand back the reply with its headers."""
+    options: Any = {"max_retries": 0}
+    for name, value in item.options.items():
+        options[_OPTIONS[name]] = value
+    return await client.post(url, body=item.body, cast_to=httpx2.Response, options=options)

@@ -10,7 +10,7 @@ import openai
 import pytest
 
 import holysheep_helpers as hs
-from holysheep_helpers.batches.worker import judge
+from holysheep_helpers.batches.worker import is_fatal
 from tests.support.virtual import Server, ask, completion, error, names
 
 QUIET: dict[str, Any] = {"progress": False}
@@ -180,7 +180,11 @@ def test_what_every_other_prompt_would_meet_stops_a_batch() -> None:
         response = httpx2.Response(status, text="<html>", headers=page_headers, request=request)
         return openai.APIStatusError("x", response=response, body=None)
 
-    assert [judge(page(status)).fatal for status in (403, 407, 502)] == [True, True, False]
+    assert [is_fatal(hs.diagnose(page(status))) for status in (403, 407, 502)] == [
+        True,
+        True,
+        False,
+    ]
     no_address = openai.APIConnectionError(request=httpx2.Request("POST", "ftp://127.0.0.1/v1"))
     no_address.__cause__ = httpx2.UnsupportedProtocol("x")
-    assert judge(no_address).fatal
+    assert is_fatal(hs.diagnose(no_address))
