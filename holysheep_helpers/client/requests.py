@@ -1,4 +1,4 @@
-"""What may be asked in a batch, and what is sent for it."""
+"""What may be asked, and what is sent for it: one call's arguments, or a batch's bodies."""
 
 from __future__ import annotations
 
@@ -9,10 +9,22 @@ from hashlib import blake2b
 from typing import Any
 
 from holysheep_helpers import catalog
+from holysheep_helpers._checks import check_whole
 from holysheep_helpers.catalog import tokens
-from holysheep_helpers.exceptions import (
-    InputError,
-)
+from holysheep_helpers.exceptions import InputError
+
+SDK_OPTIONS = ("extra_headers", "extra_query", "timeout")
+"""Parameters of the SDK that are no part of the body."""
+
+ASSUMED_OUTPUT_TOKENS = 1_000
+"""The length of an answer, in tokens, where ``max_tokens`` is not given."""
+
+_MANY_PROMPTS = "a list of prompts, or one column of a data frame"
+
+_canonical = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode
+
+
+# --- one call
 
 
 def request_arguments(
@@ -26,10 +38,7 @@ def request_arguments(
         )
     if not prompt.strip():
         raise InputError("The prompt is empty: write a question. Nothing was sent.")
-    if system is not None and not isinstance(system, str):
-        raise InputError(f"The system prompt is a {type(system).__name__}: text is needed.")
-    if not isinstance(model, str) or not model.strip():
-        raise InputError(f"The model is {model!r}: an id is needed, {catalog.DEFAULT_MODEL!r} say.")
+    _check_model_and_system(model, system)
     known = catalog.presets()
     if not isinstance(preset, str) or preset not in known:
         raise InputError(
@@ -45,39 +54,54 @@ def request_arguments(
     parameters = dict(known[preset]) | given
     if "max_completion_tokens" in given and "max_tokens" not in given:
         del parameters["max_tokens"]  # two names for one limit: the caller's wins over the preset
-    messages = [{"role": "system", "content": system}] if system else []
-    messages.append({"role": "user", "content": prompt})
-    return {"model": model, "messages": messages, **parameters}
+    return {"model": model, "messages": _messages(prompt, system), **parameters}
+
+
+def stream_arguments(
+    prompt: object, system: object, model: object, preset: object, given: dict[str, Any]
+) -> dict[str, Any]:
+    """``request_arguments`` for a stream, which asks for its usage."""
+    if given.get("n") not in (None, 1):
+        raise InputError(f"n is {given['n']!r}: one answer at a time can be streamed here.")
+    arguments = request_arguments(prompt, system, model, preset, given)
+    return {"stream_options": {"include_usage": True}, **arguments, "stream": True}
+
+
+def checked_models(models: object, given: Any = ()) -> tuple[str, ...]:
+    """The ids in their order, or ``InputError`` that says what is off."""
+    if "model" in given:
+        raise InputError("A failover has several models: give models=[...], the best one first.")
+    listed = list(models) if isinstance(models, Sequence) and not isinstance(models, str) else []
+    if not listed or not all(isinstance(model, str) and model.strip() for model in listed):
+        raise InputError(
+            f"models is {models!r}: a list of model ids is needed, in the order in which to ask."
+        )
+    known = [found.id if (found := catalog.find(model)) else model for model in listed]
+    if len(set(known)) < len(known):
+        raise InputError(f"models is {models!r}: one of them stands there twice, or as its alias.")
+    return tuple(listed)
 
 
 def check_parameters(given: Mapping[str, Any]) -> None:
     """Raise ``InputError`` for a limit on the length of a reply that can't be one."""
     for name in ("max_tokens", "max_completion_tokens"):
-        value = given.get(name)
-        if value is not None and (
-            isinstance(value, bool) or not isinstance(value, int) or value < 1
-        ):
-            raise InputError(f"{name} is {value!r}: a whole number, 1 or more, is needed.")
+        check_whole(name, given.get(name), optional=True)
 
 
-_canonical = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode
+def _check_model_and_system(model: object, system: object) -> None:
+    if not isinstance(model, str) or not model.strip():
+        raise InputError(f"model is {model!r}: an id is needed, {catalog.DEFAULT_MODEL!r} say.")
+    if system is not None and not isinstance(system, str):
+        raise InputError(f"system is a {type(system).__name__}: text is needed.")
 
 
-def key_of(body: dict[str, Any]) -> str:
-    """The hash by which a request is found again: model, messages and parameters, in any order."""
-    return blake2b(_canonical(body).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+def _messages(prompt: Any, system: Any) -> list[Any]:
+    """The messages of a request: the system prompt, then a text or messages as they were given."""
+    asked = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else prompt
+    return [*([{"role": "system", "content": system}] if system else []), *asked]
 
 
-Prompt = str | Sequence[Mapping[str, Any]] | Mapping[str, Any]
-
-
-SDK_OPTIONS = ("extra_headers", "extra_query", "timeout")  # they are no part of the body
-
-
-ASSUMED_OUTPUT_TOKENS = 1_000
-
-
-SHAPE = "a list of prompts, or one column of a data frame"
+# --- many calls
 
 
 @dataclass(slots=True)
@@ -101,13 +125,15 @@ class Item:
     @property
     def output_tokens(self) -> int:
         """The most that may come back: ``max_tokens``, or else an assumed 1,000."""
-        body = self.body
-        most = body.get("max_completion_tokens") or body.get("max_tokens")
-        return most or ASSUMED_OUTPUT_TOKENS
+        return self._max_tokens or ASSUMED_OUTPUT_TOKENS
 
     @property
     def is_capped(self) -> bool:
-        return bool(self.body.get("max_completion_tokens") or self.body.get("max_tokens"))
+        return bool(self._max_tokens)
+
+    @property
+    def _max_tokens(self) -> int | None:
+        return self.body.get("max_completion_tokens") or self.body.get("max_tokens")
 
     def in_turn(self, models: Sequence[str]) -> list[Item]:
         """This request first, then the same for each of ``models`` that is another."""
@@ -126,7 +152,7 @@ class Reader:
             if name in parameters:
                 raise InputError(f"{name!r} belongs into the list of prompts: nothing was sent.")
         self._common = {"model": model, "system": system, **parameters}
-        _checked_settings(self._common)
+        _check_settings(self._common)
 
     def item(self, prompt: object) -> Item:
         """Raises ``InputError`` if this can't be asked."""
@@ -136,18 +162,27 @@ class Reader:
             if ("prompt" in own) == ("messages" in own):
                 raise InputError("a dict needs either 'prompt' or 'messages'.")
             own.setdefault("prompt", own.pop("messages", None))
-            _checked_settings(own)
+            _check_settings(own)
         settings = {**self._common, **own}
         asked, model, system = (settings.pop(name) for name in ("prompt", "model", "system"))
         options = {name: settings.pop(name) for name in SDK_OPTIONS if name in settings}
-        messages = _messages(asked, system)
+        _check_prompt(asked)
         extra = settings.pop("extra_body", None) or {}
-        body = {"model": model, "messages": messages, **settings, **extra}
-        return Item(prompt, body, options, _checked_key(body, self._hashed))
+        body = {"model": model, "messages": _messages(asked, system), **settings, **extra}
+        _check_can_be_sent(body)
+        return Item(prompt, body, options, key_of(body) if self._hashed else "")
 
     def items(self, prompts: object) -> tuple[list[Item], list[Any]]:
         """All items, and the labels of their rows. Raises ``InputError`` that names the first."""
-        given, labels = _listed(prompts)
+        check_are_many(prompts)
+        if not isinstance(prompts, Iterable):
+            raise InputError(
+                f"A {type(prompts).__name__} was given: {_MANY_PROMPTS} is needed. Asynchronous "
+                "and endless ones are for hs.batch_iter()."
+            )
+        given = list(prompts)
+        index = getattr(prompts, "index", None)  # a column has labels; a list has a method
+        labels = list(range(len(given))) if index is None or callable(index) else list(index)
         items = []
         for label, prompt in zip(labels, given, strict=True):
             try:
@@ -161,48 +196,22 @@ def check_are_many(prompts: object) -> None:
     """Raises ``InputError`` for what can be iterated over, but is no row of prompts."""
     if isinstance(prompts, str | bytes | Mapping):
         raise InputError(
-            f"One {type(prompts).__name__} was given where {SHAPE} is needed. For a single prompt "
-            "there is hs.ask(gw, prompt)."
+            f"One {type(prompts).__name__} was given where {_MANY_PROMPTS} is needed. For a single "
+            "prompt there is hs.ask(gw, prompt)."
         )
     if hasattr(prompts, "columns"):
-        raise InputError(f"A whole data frame was given: {SHAPE} is needed, frame['text'] say.")
-
-
-def _listed(prompts: object) -> tuple[list[Any], list[Any]]:
-    check_are_many(prompts)
-    if not isinstance(prompts, Iterable):
         raise InputError(
-            f"A {type(prompts).__name__} was given: {SHAPE} is needed. Asynchronous and endless "
-            "ones are for hs.batch_iter()."
+            f"A whole data frame was given: {_MANY_PROMPTS} is needed, frame['text'] say."
         )
-    given = list(prompts)
-    index = getattr(prompts, "index", None)  # a column has labels; a list has a method
-    labels = list(range(len(given))) if index is None or callable(index) else list(index)
-    return given, labels
 
 
-def _checked_key(body: dict[str, Any], hashed: bool) -> str:
-    """The body's key in a journal. What can't be sent is found here, not in the middle of a run."""
-    try:
-        json.dumps(body, ensure_ascii=False, allow_nan=False).encode("utf-8")
-        return key_of(body) if hashed else ""
-    except UnicodeEncodeError as error:
-        half = error.object[error.start]
-        raise InputError(
-            f"it has half a character in it ({half!r}), which no server takes: clean the text, "
-            "text.encode('utf-8', 'replace').decode() say."
-        ) from None
-    except (TypeError, ValueError, RecursionError) as error:
-        raise InputError(f"a request takes plain JSON values: {error}.") from None
+def key_of(body: dict[str, Any]) -> str:
+    """The hash by which a request is found again: model, messages and parameters, in any order."""
+    return blake2b(_canonical(body).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
-def _checked_settings(settings: dict[str, Any]) -> None:
-    model = settings.get("model", catalog.DEFAULT_MODEL)
-    if not isinstance(model, str) or not model.strip():
-        raise InputError(f"the model is {model!r}: an id is needed, {catalog.DEFAULT_MODEL!r} say.")
-    system = settings.get("system")
-    if system is not None and not isinstance(system, str):
-        raise InputError(f"the system prompt is a {type(system).__name__}: text is needed.")
+def _check_settings(settings: dict[str, Any]) -> None:
+    _check_model_and_system(settings.get("model", catalog.DEFAULT_MODEL), settings.get("system"))
     if settings.get("n") not in (None, 1):
         raise InputError(f"n is {settings['n']!r}: a batch has one answer for each prompt.")
     if "stream" in settings:
@@ -213,21 +222,34 @@ def _checked_settings(settings: dict[str, Any]) -> None:
     check_parameters(settings)
 
 
-def _messages(asked: object, system: str | None) -> list[Any]:
-    before = [{"role": "system", "content": system}] if system else []
+def _check_prompt(asked: object) -> None:
     if isinstance(asked, str):
         if not asked.strip():
             raise InputError("it is empty: write a question, or leave it out.")
-        return [*before, {"role": "user", "content": asked}]
-    if isinstance(asked, Sequence) and not isinstance(asked, bytes):
-        if asked and all(isinstance(m, Mapping) and isinstance(m.get("role"), str) for m in asked):
-            return [*before, *asked]
-        raise InputError("a list of messages is needed: [{'role': 'user', 'content': '...'}].")
-    empty = " (an empty cell: drop those rows first)" if _is_missing(asked) else ""
-    raise InputError(
-        f"it is a {type(asked).__name__}{empty}: text, a list of messages, or a dict with "
-        "'prompt' or 'messages' is needed."
-    )
+    elif isinstance(asked, Sequence) and not isinstance(asked, bytes):
+        are_messages = (isinstance(m, Mapping) and isinstance(m.get("role"), str) for m in asked)
+        if not asked or not all(are_messages):
+            raise InputError("a list of messages is needed: [{'role': 'user', 'content': '...'}].")
+    else:
+        empty = " (an empty cell: drop those rows first)" if _is_missing(asked) else ""
+        raise InputError(
+            f"it is a {type(asked).__name__}{empty}: text, a list of messages, or a dict with "
+            "'prompt' or 'messages' is needed."
+        )
+
+
+def _check_can_be_sent(body: dict[str, Any]) -> None:
+    """What can't be sent is found here, not in the middle of a run."""
+    try:
+        json.dumps(body, ensure_ascii=False, allow_nan=False).encode("utf-8")
+    except UnicodeEncodeError as error:
+        half = error.object[error.start]
+        raise InputError(
+            f"it has half a character in it ({half!r}), which no server takes: clean the text, "
+            "text.encode('utf-8', 'replace').decode() say."
+        ) from None
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InputError(f"a request takes plain JSON values: {error}.") from None
 
 
 def _is_missing(value: object) -> bool:
@@ -237,28 +259,3 @@ def _is_missing(value: object) -> bool:
         return bool(value != value)
     except (TypeError, ValueError):  # pandas' NA can't tell; an array gives one for each element
         return type(value).__name__ == "NAType"
-
-
-def stream_arguments(
-    prompt: object, system: object, model: object, preset: object, given: dict[str, Any]
-) -> dict[str, Any]:
-    """``chat.request_arguments`` for a stream, which asks for its usage."""
-    if given.get("n") not in (None, 1):
-        raise InputError(f"n is {given['n']!r}: one answer at a time can be streamed here.")
-    arguments = request_arguments(prompt, system, model, preset, given)
-    return {"stream_options": {"include_usage": True}, **arguments, "stream": True}
-
-
-def checked_models(models: object, given: Any = ()) -> tuple[str, ...]:
-    """The ids in their order, or ``InputError`` that says what is off."""
-    if "model" in given:
-        raise InputError("A failover has several models: give models=[...], the best one first.")
-    listed = list(models) if isinstance(models, Sequence) and not isinstance(models, str) else []
-    if not listed or not all(isinstance(model, str) and model.strip() for model in listed):
-        raise InputError(
-            f"models is {models!r}: a list of model ids is needed, in the order in which to ask."
-        )
-    known = [found.id if (found := catalog.find(model)) else model for model in listed]
-    if len(set(known)) < len(known):
-        raise InputError(f"models is {models!r}: one of them stands there twice, or as its alias.")
-    return tuple(listed)

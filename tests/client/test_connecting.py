@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import decimal
+import locale
+import logging
+import os
+import signal
+import sys
+import warnings
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -37,6 +45,28 @@ def test_without_anything_it_is_a_mock_that_answers_when_connect_returns() -> No
     assert gateway.why == "no HOLYSHEEP_API_KEY is set"
     assert gateway.budget_usd is None
     assert len(gateway.client().models.list().data) >= 20
+
+
+def test_connecting_leaves_the_process_as_it_was(live: Callable[..., hs.Gateway]) -> None:
+    def process() -> list[Any]:
+        return [
+            dict(os.environ),
+            os.getcwd(),
+            list(sys.path),
+            (sys.excepthook, sys.displayhook, sys.stdout, sys.stderr),
+            (list(warnings.filters), warnings.showwarning),
+            (logging.root.level, list(logging.root.handlers)),
+            str(decimal.getcontext()),
+            (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)),
+            locale.setlocale(locale.LC_ALL),
+            asyncio.get_event_loop_policy(),
+        ]
+
+    before = process()
+    for gateway in (hs.connect("mock", time_scale=0), live()):
+        gateway.client()
+        gateway.async_client()
+    assert process() == before
 
 
 def test_the_same_mock_comes_back_until_it_is_gone_or_other_settings_are_asked_for(

@@ -22,7 +22,7 @@ LIVE_KEY = made_up(32)
 @pytest.fixture(autouse=True)
 def nobody_logged_in() -> Iterator[None]:
     yield
-    connect._logged_in = None
+    connect.session.key = None
 
 
 @pytest.mark.parametrize(

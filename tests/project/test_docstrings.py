@@ -35,9 +35,6 @@ PENDING = {
     "plot_pace",
     "plot_parts",
     "plot_sweep",
-    # client
-    "connect",
-    "login",
     # lessons
     "check",
     "compare_panel",
