@@ -246,12 +246,6 @@ _PLANS = MappingProxyType({
     name: Plan(name, **_row(entry)) for name, entry in _FACTS["plans"].items()
 })  # fmt: skip
 _PRESETS = MappingProxyType({k: MappingProxyType(v) for k, v in _FACTS["presets"].items()})
-_CLIENT = ClientSettings(**_FACTS["gateway"]["client"])
-_RATE = ExchangeRate(**_row(_FACTS["exchange_rate"]))
-_MONTHS = tuple(PublishedMonth(**_row(row)) for row in _FACTS["published_months"])
-_SAVINGS = tuple(PublishedSaving(**_row(row)) for row in _FACTS["published_savings"])
-_CLAIMS = PublishedClaims(**_row(_FACTS["published_claims"]))
-_FIT = tuple(FitRow(**_row(row)) for row in _FACTS["fit"])
 _SNAPSHOT = re.compile(r"-(?:\d{4}-\d{2}-\d{2}|\d{8})$")
 
 BASE_URL: str = _FACTS["gateway"]["base_url"]
@@ -302,32 +296,32 @@ def presets() -> Mapping[str, Mapping[str, float | int]]:
 
 def client_settings() -> ClientSettings:
     """The published production settings of a client."""
-    return _CLIENT
+    return ClientSettings(**_FACTS["gateway"]["client"])
 
 
 def published_rate() -> ExchangeRate:
     """The exchange rate that the article used: 1,450 KRW for one USD, January 2026."""
-    return _RATE
+    return ExchangeRate(**_row(_FACTS["exchange_rate"]))
 
 
 def published_months() -> tuple[PublishedMonth, ...]:
     """The published table of monthly costs, as printed: its volume is off, as an audit shows."""
-    return _MONTHS
+    return tuple(PublishedMonth(**_row(row)) for row in _FACTS["published_months"])
 
 
 def published_savings() -> tuple[PublishedSaving, ...]:
     """The savings that were published beside it."""
-    return _SAVINGS
+    return tuple(PublishedSaving(**_row(row)) for row in _FACTS["published_savings"])
 
 
 def published_claims() -> PublishedClaims:
     """What the article says of cost in words: the premium, "cheaper than", "best value"."""
-    return _CLAIMS
+    return PublishedClaims(**_row(_FACTS["published_claims"]))
 
 
 def fit_rows() -> tuple[FitRow, ...]:
     """The published table "for whom", in its order, with what is known about each row."""
-    return _FIT
+    return tuple(FitRow(**_row(row)) for row in _FACTS["fit"])
 
 
 def public_list() -> Source:

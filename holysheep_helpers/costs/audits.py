@@ -281,17 +281,17 @@ def _explained(
     usd: Decimal, price: Price, tokens: Decimal, mix: Decimal | None
 ) -> tuple[Explanation, ...]:
     """Volumes and mixes that cost so much, those first that need the least to be wrong."""
-    found = []
+    found: dict[tuple[Decimal, Decimal], Explanation] = {}
     for times in (Decimal(1), *(SLIPS if mix is None else ())):
         then = tidy(EXACT.multiply(tokens, times))
         at = _mix_for(usd, price, then)
         if at is not None:
-            found.append(Explanation(then, at, times, "volume"))
+            found.setdefault((then, at), Explanation(then, at, times, "volume"))
     for at in (HALF, NO_INPUT, ALL_INPUT) if mix is None else (mix,):
         needed = _volume_for(usd, price, at)
         if needed is not None:
             times = ratio(needed, tokens) if tokens else None
-            found.append(Explanation(needed, tidy(at), times, "mix"))
+            found.setdefault((needed, at), Explanation(needed, tidy(at), times, "mix"))
 
     def wrong(one: Explanation) -> tuple[int, bool]:
         is_round = one.input_share == rounded(one.input_share, 2)
@@ -300,10 +300,7 @@ def _explained(
             degree = 0 if mix in (None, one.input_share) else 2 if is_round else 3
         return degree, one.input_share != HALF
 
-    different: dict[tuple[Decimal, Decimal], Explanation] = {}
-    for one in found:
-        different.setdefault((one.tokens, one.input_share), one)
-    return tuple(sorted(different.values(), key=wrong))
+    return tuple(sorted(found.values(), key=wrong))
 
 
 def _mix_for(usd: Decimal, price: Price, tokens: Decimal) -> Decimal | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from holysheep_helpers.catalog import ExchangeRate
@@ -337,15 +338,11 @@ class Assumptions:
         return _return_after(months, self.break_even())
 
 
-def _net_gain_usd(assumptions: Assumptions) -> Decimal:
-    return assumptions.net_gain_usd
-
-
 def sensitivity(
     assumptions: Assumptions,
     *,
     swing: Exact = "0.2",
-    result: Callable[[Assumptions], Decimal] = _net_gain_usd,
+    result: Callable[[Assumptions], Decimal] = attrgetter("net_gain_usd"),
 ) -> DataFrame:
     """Find which assumption changes the result most: each is changed down and up, by itself.
 

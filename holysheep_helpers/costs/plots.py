@@ -169,7 +169,11 @@ def plot_premium(premiums: DataFrame) -> Figure:
             continue
         found = [float(value) for value in rows["premium"]]
         axes.plot([min(found), max(found)], [number] * 2, color=GREY, linewidth=2, zorder=1)
-        _mixes(axes, number, list(rows["input_share"]), found)
+        for n, (mix, value) in enumerate(zip(rows["input_share"], found, strict=True)):
+            mark, colour = MARKS[n % len(MARKS)], COLOURS[n % len(COLOURS)]
+            size = max(12 - 3 * n, 6)  # the first are larger: where several are alike, each is seen
+            look: Any = {"color": colour, "markersize": size, "label": f"{mix:.0%} input"}
+            axes.plot(value, number, mark, **look)
     axes.margins(x=0.1)
     axes.xaxis.set_major_formatter(PercentFormatter(1))
     axes.set_xlabel("gateway's price beyond the direct price")
@@ -181,14 +185,6 @@ def plot_premium(premiums: DataFrame) -> Figure:
     _legend_below(figure, axes)
     plt.close(figure)  # the returned figure is shown once, by the cell that has it last
     return figure
-
-
-def _mixes(axes: Axes, number: int, mixes: Sequence[Decimal], found: Sequence[float]) -> None:
-    # The first are larger: where several are alike, each is seen.
-    sizes = [max(12 - 3 * n, 6) for n in range(len(mixes))]
-    rows = zip(MARKS * 9, COLOURS * 9, mixes, found, sizes, strict=False)
-    for mark, colour, mix, value, size in rows:
-        axes.plot(value, number, mark, color=colour, markersize=size, label=f"{mix:.0%} input")
 
 
 def plot_break_even(cases: Case | Mapping[str, Case], months: int = 24) -> Figure:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from holysheep_helpers.costs.months import compare_models, less_or_more
 from holysheep_helpers.costs.moves import Assumptions, sensitivity
@@ -118,14 +118,14 @@ def in_words(move: Assumptions, table: DataFrame) -> str:
 
 def table_rows(table: DataFrame, baseline: str) -> list[list[str]]:
     """``by_model`` for people: rounded to cents, the dearest first, a head on top."""
-    row: Any
-    won = "krw" in table
-    rows = [["model", "USD a month", *(["KRW"] if won else []), f"against {baseline}"]]
-    for model, row in table.sort_values("usd", ascending=False, kind="stable").iterrows():
+    won = ["KRW"] if "krw" in table else []
+    rows = [["model", "USD a month", *won, f"against {baseline}"]]
+    dearest_first = table.sort_values("usd", ascending=False, kind="stable").reset_index()
+    for row in dearest_first.to_dict("records"):
         saved = row["saving_share"]
         against = less_or_more(saved) if saved else "–" if saved is None else "the same"
-        money = [usd_text(row["usd"]), *([krw_text(row["krw"])] if won else [])]
-        rows.append([str(model), *money, against])
+        krw = [krw_text(row["krw"])] if won else []
+        rows.append([row["model"], usd_text(row["usd"]), *krw, against])
     return rows
 
 
@@ -196,10 +196,9 @@ def _assumed(move: Assumptions) -> list[list[str]]:
 
 def _hangs_on(found: DataFrame) -> list[list[str]]:
     rows = [["assumption", "turned down", "as assumed", "turned up"]]
-    row: Any
-    for name, row in found.iterrows():
+    for row in found.reset_index().to_dict("records"):
         results = (row["result_low"], row["result_base"], row["result_high"])
-        rows.append([plain(str(name)), *(usd_text(result) for result in results)])
+        rows.append([plain(row["input"]), *map(usd_text, results)])
     return rows
 
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import warnings
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from functools import cache
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
 from holysheep_helpers import catalog
 from holysheep_helpers.catalog import ExchangeRate, Price, Source
@@ -279,12 +278,10 @@ def today() -> date:
 
 
 # ---- direct prices: what makers and other hosts ask, by genai-prices ----------------------------
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """A model's price at one host; ``id`` is what it is called there."""
+class Offer(NamedTuple):
+    """A model's price at one host."""
 
     host: str
-    id: str
     price: Price
 
 
@@ -303,14 +300,13 @@ def offers(model: str) -> tuple[Offer, ...]:
     """What every host in the list asks for a model of this very id, whatever stands before "/"."""
     from genai_prices.data_snapshot import get_snapshot
 
-    found = []
-    for provider in get_snapshot().providers:
-        for info in provider.models:
-            same = info.id.lower().rpartition("/")[2] == model.lower()
-            price = _price(provider, info) if same and not info.deprecated else None
-            if price is not None:
-                found.append(Offer(provider.id, info.id, price))
-    return tuple(found)
+    return tuple(
+        Offer(provider.id, price)
+        for provider in get_snapshot().providers
+        for info in provider.models
+        if info.id.lower().rpartition("/")[2] == model.lower() and not info.deprecated
+        if (price := _price(provider, info)) is not None
+    )
 
 
 def _price(provider: Provider, info: ModelInfo) -> Price | None:

@@ -96,23 +96,23 @@ def krw_text(value: Decimal) -> str:
 
 def money(name: str, given: object, *, least: int | None = 0) -> Decimal:
     """An amount of money. Raises ``InputError``; below 0 only with ``least=None``."""
-    return _checked(name, given, "an amount of money", "12.50", least=least)
+    return _checked(name, given, "an amount of money", "12.50", least)
 
 
 def volume(name: str, given: object) -> Decimal:
     """A count of tokens, 0 or more; the average of several months may have a fraction."""
-    return _checked(name, given, "a count of tokens", "10_000_000")
+    return _checked(name, given, "a count of tokens", "10_000_000", 0)
 
 
 def share(name: str, given: object) -> Decimal:
     """A share from 0 to 1. Raises ``InputError``."""
-    return _checked(name, given, "a share from 0 to 1 ('0.5' is one half)", "0.5", most=1)
+    return _checked(name, given, "a share from 0 to 1 ('0.5' is one half)", "0.5", 0, 1)
 
 
 def growth_rate(name: str, given: object) -> Decimal:
     """Growth a month: '0.05' is 5% more each month, '-0.05' 5% less. Raises ``InputError``."""
     what = "growth a month ('0.05' is 5% more each month)"
-    value = _checked(name, given, what, "0.05", least=-1, most=100)
+    value = _checked(name, given, what, "0.05", -1, 100)
     if len(value.as_tuple().digits) > GROWTH_DIGITS:  # its powers are worked out exactly
         raise InputError(f"{name} has more than {GROWTH_DIGITS} digits: round it first.")
     return value
@@ -126,13 +126,7 @@ def whole_months(given: object) -> int:
 
 
 def _checked(
-    name: str,
-    given: object,
-    what: str,
-    example: str,
-    *,
-    least: int | None = 0,
-    most: int | None = None,
+    name: str, given: object, what: str, example: str, least: int | None, most: int | None = None
 ) -> Decimal:
     plain = _plain(given)
     if isinstance(plain, float):
