@@ -51,6 +51,10 @@ _ENDS = {
     "word": re.compile(r"\s+"),
 }
 
+_CONTINUES = re.compile("[\u1160-\u11ff\u200d\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f]")
+"""What belongs to the character before it: Korean written in single letters, as some systems do;
+joined emoji; tones of skin; and which country's flag it is, England's for example."""
+
 _CLOSE_ENOUGH = 0.02
 """The search for a part's longest end stops within so much of it."""
 
@@ -317,13 +321,7 @@ def _inside_character(text: str, at: int, since: int) -> bool:
     ``since`` is where a character begins for sure: of a row of flags, two letters make one.
     """
     before, after = text[at - 1], text[at]
-    if before == "\r" and after == "\n":
-        return True
-    if before == "\u200d" or after == "\u200d" or "\U0001f3fb" <= after <= "\U0001f3ff":
-        return True  # joined emoji, and tones of skin
-    if "\u1160" <= after <= "\u11ff":  # Korean written in single letters, as some systems do
-        return True
-    if "\U000e0020" <= after <= "\U000e007f":  # which country's flag it is: England's, say
+    if before == "\u200d" or before + after == "\r\n" or _CONTINUES.match(after):
         return True
     if _is_flag(before) and _is_flag(after):
         flags = at

@@ -62,25 +62,24 @@ def cost_panel(assumptions: Assumptions | None = None) -> CostPanel:
 
 
 class CostPanel(View):
-    """A move reckoned with sliders: ``assumptions`` is what they say, ``table`` the models.
+    """A move worked out with sliders: ``assumptions`` is what they say, ``table`` the models.
 
-    Nothing is sent. ``text`` says what comes of it, in words, at once; the figures follow when the
-    sliders rest, for a key held down moves them faster than they are drawn.
+    Nothing is sent. ``text`` says the result in words, at once. The figures follow when the sliders
+    rest, for a key held down moves them faster than they are drawn.
     """
 
     title = "What a move costs and saves"
 
     def __init__(self, assumptions: Assumptions) -> None:
-        self._given = assumptions
         self.assumptions = assumptions
         self.table: DataFrame | None = None
         self._soon = Soon(lambda: self._guarded(self._draw))
         super().__init__()
-        self._reckon()
+        self._work_out()
         self._draw()
 
     def _body(self) -> Iterable[w.Widget]:
-        start = self._given
+        start = self.assumptions
         self._rate = start.rate or catalog.published_rate()
         self.tokens = _whole("Tokens, millions", start.tokens, 1, 500, scale=MILLION)
         self.input_share = _whole("Input, %", start.input_share, 0, 100, scale=PERCENT)
@@ -103,7 +102,7 @@ class CostPanel(View):
             today = datetime.now().astimezone().date()
             rate = ExchangeRate(Decimal(self.krw_per_usd.value), Source("set in the panel", today))
         return replace(
-            self._given,
+            self.assumptions,
             tokens=self.tokens.value * MILLION,
             input_share=self.input_share.value * PERCENT,
             cached_share=self.cached_share.value * PERCENT,
@@ -117,11 +116,11 @@ class CostPanel(View):
         )
 
     def _look(self) -> None:
-        """Reckon anew, and draw it soon; where something is in the way, nothing old stays."""
+        """Work it out anew, and draw it soon; where that fails, nothing old stays."""
         self._soon.forget()
         self.table, self.answer.value = None, ""
         try:
-            self._reckon()
+            self._work_out()
         finally:
             if self.table is None:
                 self.costs.hide()
@@ -131,7 +130,7 @@ class CostPanel(View):
     def _end(self) -> None:
         self._soon.forget()
 
-    def _reckon(self) -> None:
+    def _work_out(self) -> None:
         move = self.assumptions = self._chosen()
         table = self.table = by_model(move)
         self.text = " ".join(filter(None, (in_words(move, table), cached_note(move))))

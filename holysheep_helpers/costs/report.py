@@ -131,11 +131,9 @@ def table_rows(table: DataFrame, baseline: str) -> list[list[str]]:
 
 def cached_note(move: Assumptions) -> str:
     """A sentence if cached tokens are assumed for a model that has no price for them."""
-    if not move.cached_share:
-        return ""
     prices = {name: find_price(name, move.prices) for name in (move.model, move.baseline)}
     without = [name for name, price in prices.items() if price.cached_input_usd_per_mtok is None]
-    if not without:
+    if not without or not move.cached_share:
         return ""
     return f"No price for cached tokens is known of {' and '.join(without)}: they cost the same."
 
