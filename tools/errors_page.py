@@ -11,10 +11,11 @@ def page() -> str:
     """The table with its heading, for ``docs/errors.md``."""
     return "\n".join([
         "# Errors, told apart", "",
-        "What `hs.diagnose(error)` knows, generated from `holysheep_helpers/diagnosis/kinds.py` by",
-        "`python -m tools.errors_page`. *aiohttp* is the transport of the gateway's",
-        "asynchronous clients. What an error means goes by its type, status, code and causes,",
-        "never by the words of its message.", "", as_markdown(),
+        "What `hs.diagnose(error)` knows, generated from the list of errors in",
+        "`holysheep_helpers/diagnosis/kinds.toml` by `python -m tools.errors_page`.",
+        "*aiohttp* is the transport of the gateway's asynchronous clients.",
+        "What an error means goes by its type, status, code and causes, never by the words of its",
+        "message.", "", as_markdown(),
     ])  # fmt: skip
 
 

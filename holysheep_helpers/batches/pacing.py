@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from random import Random
 
-from holysheep_helpers.diagnosis.waiting import _doubled_s
+from holysheep_helpers.diagnosis.waiting import back_off_cap_s
 
 MINUTE_S = 60.0
 
@@ -159,7 +159,7 @@ class Gate:
         fresh = sent_s >= self._held_until_s  # not one of those that the last hold spoke for
         self._holds += fresh
         if not wait_s:  # "retry-after: 0" is no wait: a herd would ask again without an end
-            longest_s = _doubled_s(self._holds)
+            longest_s = back_off_cap_s(self._holds)
             wait_s = self.random.uniform(longest_s / 2, longest_s)
         if fresh:
             self._held = self.herd

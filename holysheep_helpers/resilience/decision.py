@@ -13,7 +13,7 @@ from random import Random
 from typing import Literal, NamedTuple
 
 from holysheep_helpers.diagnosis.diagnose import Diagnosis, diagnose
-from holysheep_helpers.diagnosis.waiting import OBEYED, back_off_s
+from holysheep_helpers.diagnosis.waiting import MANDATORY, back_off_s
 
 
 class Decision(NamedTuple):
@@ -62,7 +62,7 @@ def decide(
 
 def asked_wait_s(why: Diagnosis) -> float | None:
     """The seconds that the server, or the circuit breaker, asked for; ``None`` if it did not."""
-    return why.wait_s if why.wait_said_by in OBEYED else None
+    return why.wait_s if why.wait_said_by in MANDATORY else None
 
 
 def spread_wait_s(why: Diagnosis, attempt: int, random: Random) -> float:
