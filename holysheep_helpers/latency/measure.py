@@ -182,12 +182,10 @@ def planned(
         requests.append(request)
     settings = _settings(target, requests, plan.stagger)
     measurement = Measurement(lambda: measuring_client(target), requests, plan, settings)
-    if (budget := Budget(checked_usd(budget_usd))).limit_usd is not None:
-        work, advice = (
-            f"{plan.count} runs, warm-up included,",
-            "Measure fewer runs, lower max_tokens",
-        )
-        budget.check_covers(_estimate(measurement).most_usd, model, work, advice)
+    if (limit_usd := checked_usd(budget_usd)) is not None:
+        work, most_usd = f"{plan.count} runs, warm-up included,", _estimate(measurement).most_usd
+        advice = "Measure fewer runs, lower max_tokens"
+        Budget(limit_usd).check_covers(most_usd, model, work, advice)
     return measurement
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from math import inf, isfinite
+from math import inf, isfinite, isnan
 from statistics import fmean
 from textwrap import fill
 from typing import Any, NamedTuple
 from unicodedata import east_asian_width
 
+import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -19,42 +20,21 @@ from holysheep_helpers._checks import check_whole
 from holysheep_helpers.exceptions import InputError
 from holysheep_helpers.latency import stats
 from holysheep_helpers.latency.data import Text, TimedStream
-from holysheep_helpers.latency.report import (
-    LEAST_RUNS,
-    NAMES,
-    NO_MEDIAN,
-    TOO_FEW,
-    PointEstimate,
-    counted,
-    ms,
-    row_of,
-)
-from holysheep_helpers.latency.run import Comparison, LatencyRun
-from holysheep_helpers.notebook.figures import (
-    BLACK,
-    BLUE,
-    COLOURS,
-    FAILED,
-    GREEN,
-    GREY,
-    PINK,
-    RED,
-    SKY,
-    WHITE,
-    littles_law,
-)
+from holysheep_helpers.latency.report import LEAST_RUNS, NAMES, PointEstimate, counted, ms, row_of
+from holysheep_helpers.latency.run import NO_MEDIAN, TOO_FEW, Comparison, LatencyRun
+from holysheep_helpers.notebook import figures
 
 STYLES = ("-", "--", "-.", ":")
 
 MARKERS = ("o", "s", "^", "D")
 
-DOT: dict[str, Any] = {"markersize": 9, "markeredgecolor": WHITE, "zorder": 4}
+DOT: dict[str, Any] = {"markersize": 9, "markeredgecolor": figures.WHITE, "zorder": 4}
 
-WIRE: dict[str, Any] = {"facecolor": BLUE}
+WIRE: dict[str, Any] = {"facecolor": figures.BLUE}
 
-CLIENT: dict[str, Any] = {"facecolor": GREEN, "hatch": "////"}
+CLIENT: dict[str, Any] = {"facecolor": figures.GREEN, "hatch": "////"}
 
-CHUNKS: dict[str, Any] = {"facecolor": SKY, "edgecolor": BLUE}
+CHUNKS: dict[str, Any] = {"facecolor": figures.SKY, "edgecolor": figures.BLUE}
 
 SHORTEST_S = 0.000_05
 """What is shorter rounds to 0.0 ms, and is left out."""
@@ -97,10 +77,10 @@ def plot_ecdf(
     was = ""
     if earlier is not None:
         was = f", before {_ms(stats.quantile(earlier, 0.5))} ms"
-        _curve(axes, earlier, edges, "before", color=GREY, linewidth=2)
+        _curve(axes, earlier, edges, "before", color=figures.GREY, linewidth=2)
     medians = {name: stats.quantile(values, 0.5) for name, values in samples.items()}
     for number, (name, values) in enumerate(samples.items()):
-        colour, style = COLOURS[number % len(COLOURS)], STYLES[number % len(STYLES)]
+        colour, style = figures.COLOURS[number % len(figures.COLOURS)], STYLES[number % len(STYLES)]
         curve = _curve(axes, values, edges, name, color=colour, linestyle=style, linewidth=2.5)
         half = stats.band(len(values))
         low, high = ([min(max(y + part, 0), 1) for y in curve[1]] for part in (-half, half))
@@ -108,13 +88,10 @@ def plot_ecdf(
         if isfinite(medians[name]):
             axes.plot(medians[name], 0.5, MARKERS[number % len(MARKERS)], color=colour, **DOT)
     _title(axes, f"Median {NAMES[metric]}: {_range(medians)}{was}")
-    axes.set_xlabel(f"{NAMES[metric]}, ms")
-    axes.set_ylabel("share of runs")
-    axes.set_xlim(edges)
-    axes.set_ylim(0, 1.02)
+    axes.set(xlabel=f"{NAMES[metric]}, ms", ylabel="share of runs", xlim=edges, ylim=(0, 1.02))
     axes.yaxis.set_major_formatter(PercentFormatter(1))
     lines = [line for line in axes.get_lines() if not str(line.get_label()).startswith("_")]
-    band = Patch(facecolor=GREY, alpha=0.3, label="shaded: 95% band of the whole curve")
+    band = Patch(facecolor=figures.GREY, alpha=0.3, label="shaded: 95% band of the whole curve")
     figure.legend(handles=[*lines, band], loc="outside lower left", frameon=False, handlelength=3)
     return _done(figure)
 
@@ -127,7 +104,7 @@ def _curve(
     shares = [count / len(values) for count in range(len(finite) + 1)]
     median = row_of(name, values).median
     facts = f"{counted(len(values), 'run')}, median {_ms(median.value)} ms"
-    if median.low is not None:
+    if not isnan(median.low):
         facts += f" (95%: {_ms(median.low)} to {_ms(median.high)})"
     if failed := len(values) - len(finite):
         facts += f", {failed} failed: ends at {shares[-1]:.0%}"
@@ -176,12 +153,10 @@ def plot_before_after(
     )
     edges = _edges(samples, room=0.14)  # for the words over a median
     for row, values in enumerate(samples):
-        _dots(axes, row, values, edges, (BLUE, RED)[row])
+        _dots(axes, row, values, edges, (figures.BLUE, figures.RED)[row])
     axes.set_yticks([0, 1], list(names))
-    axes.set_ylim(1.5, -0.5)
-    axes.set_xlim(edges)
+    axes.set(xlabel=f"{NAMES[metric]}, ms", xlim=edges, ylim=(1.5, -0.5))
     axes.grid(visible=False, axis="y")
-    axes.set_xlabel(f"{NAMES[metric]}, ms")
     few = min(map(len, samples)) < LEAST_RUNS
     _title(axes, f"{NAMES[metric]}{f': {TOO_FEW}' if few else _verdict(found, names)}")
     _difference(below, found, names, few)
@@ -195,16 +170,18 @@ def _dots(
     spread = [row + ((number * 0.618) % 1 - 0.5) * 0.5 for number in range(len(values))]
     axes.plot(finite, spread[: len(finite)], MARKERS[row], color=colour, alpha=0.45, markersize=5)
     if failed := len(values) - len(finite):
-        axes.plot(edges[1], row, "x", color=BLACK, markersize=9, clip_on=False)
+        axes.plot(edges[1], row, "x", color=figures.BLACK, markersize=9, clip_on=False)
         axes.annotate(
             f"{failed} failed", (edges[1], row), xytext=(0, -9), textcoords="offset points",
-            ha="right", va="top", bbox={"facecolor": WHITE, "edgecolor": "none", "pad": 1},
+            ha="right", va="top", bbox={"facecolor": figures.WHITE, "edgecolor": "none", "pad": 1},
         )  # fmt: skip
     median, low, high = row_of("", values).median
-    if median is None or not isfinite(median):
+    if not isfinite(median):
         return
-    if low is not None and high is not None:
-        axes.plot([low, min(high, edges[1])], [row, row], color=BLACK, linewidth=3, zorder=3)
+    if not isnan(low):
+        axes.plot(
+            [low, min(high, edges[1])], [row, row], color=figures.BLACK, linewidth=3, zorder=3
+        )
     axes.plot(median, row, MARKERS[row], color=colour, **{**DOT, "markersize": 12})
     axes.annotate(
         f"median {_ms(median)}", (median, row - 0.3), ha="center", va="bottom", fontweight="bold"
@@ -224,15 +201,13 @@ def _verdict(found: Sequence[float], names: tuple[str, str]) -> str:
 
 def _difference(axes: Axes, found: Sequence[float], names: tuple[str, str], few: bool) -> None:
     middle, low, high = found
-    axes.axvline(0, color=BLACK, linewidth=1)
+    axes.axvline(0, color=figures.BLACK, linewidth=1)
     most = max((abs(value) for value in found if isfinite(value)), default=0.0) * 1.25 or 1.0
     if not few:  # an infinite end leaves the picture
-        axes.plot([max(low, -most), min(high, most)], [0, 0], color=GREEN, linewidth=3)
+        axes.plot([max(low, -most), min(high, most)], [0, 0], color=figures.GREEN, linewidth=3)
     if isfinite(middle):
-        axes.plot(middle, 0, "D", color=GREEN, **DOT)
-    axes.set_xlim(-most, most)
-    axes.set_ylim(-1, 1)
-    axes.set_yticks([])
+        axes.plot(middle, 0, "D", color=figures.GREEN, **DOT)
+    axes.set(xlim=(-most, most), ylim=(-1, 1), yticks=[])
     axes.grid(visible=False, axis="y")
     axes.set_xlabel(fill(f"{names[1]} minus {names[0]}, difference of the medians, ms", 72))
 
@@ -273,15 +248,15 @@ def plot_latency_sweep(sweep: Mapping[int, LatencyRun], capacity: int | None = N
     figure, (left, right) = plt.subplots(1, 2, figsize=(10.5, 4.4), layout="constrained")
     _law(left, right, levels, sweep[levels[0]], capacity)
     medians, p90s = ({n: getattr(row, q) for n, row in rows.items()} for q in ("median", "p90"))
-    _line(left, medians, 0.98, fmt="o-", color=BLUE, label="median")
-    _line(left, p90s, 0.88, fmt="s--", color=RED, label="p90")
-    right.plot(levels, rates, "D", color=GREEN, label="measured", **DOT)
+    _line(left, medians, 0.98, fmt="o-", color=figures.BLUE, label="median")
+    _line(left, p90s, 0.88, fmt="s--", color=figures.RED, label="p90")
+    right.plot(levels, rates, "D", color=figures.GREEN, label="measured", **DOT)
     low, high = levels[0], levels[-1]
-    ends = [ms((medians[n].value or 0.0) / 1000, 0) for n in (low, high)]
-    left.set_title(f"First token: {ends[0]} ms at {low}, {ends[1]} ms at {high}")
-    right.set_title(f"Answers a second: {rates[0]:.2g} at {low}, {rates[-1]:.2g} at {high}")
-    left.set_ylabel("time to first token, ms")
-    right.set_ylabel("answers a second")
+    ends = [ms(medians[n].value / 1000, 0) for n in (low, high)]
+    title = f"First token: {ends[0]} ms at {low}, {ends[1]} ms at {high}"
+    left.set(title=title, ylabel="time to first token, ms")
+    title = f"Answers a second: {rates[0]:.2g} at {low}, {rates[-1]:.2g} at {high}"
+    right.set(title=title, ylabel="answers a second")
     marks: dict[str, Any] = {}
     for axes in (left, right):
         axes.set_xscale("log", base=2)
@@ -303,8 +278,8 @@ def _law(
     request_s = fmean(run.e2e_s for run in first.runs if not run.failed)
     steps = [levels[0] * (levels[-1] / levels[0]) ** (n / 100) for n in range(101)]
     limit_per_s = None if capacity is None else capacity / request_s
-    rates = [littles_law(n, request_s, limit_per_s) for n in steps]
-    grey: dict[str, Any] = {"color": GREY, "linewidth": 3, "label": "Little's law"}
+    rates = [figures.littles_law(n, request_s, limit_per_s) for n in steps]
+    grey: dict[str, Any] = {"color": figures.GREY, "linewidth": 3, "label": "Little's law"}
     right.plot(steps, rates, **grey)
     if capacity is None:
         return
@@ -313,23 +288,21 @@ def _law(
     spans = [alone_s + n / rate - request_s for n, rate in zip(steps, rates, strict=True)]
     left.plot(steps, [1000 * span for span in spans], **grey)
     for axes in (left, right):
-        axes.axvline(capacity, color=BLACK, linestyle=":", label=f"capacity, {capacity} at once")
+        axes.axvline(
+            capacity, color=figures.BLACK, linestyle=":", label=f"capacity, {capacity} at once"
+        )
 
 
 def _line(axes: Axes, found: Mapping[int, PointEstimate], height: float, **style: Any) -> None:
     """A quantile over concurrency; where it is infinite, a word near the top instead."""
-    carried = {n: point for n, point in found.items() if point.value is not None}
-    drawn = {n: point for n, point in carried.items() if isfinite(point.value or 0.0)}
-    values = [point.value or 0.0 for point in drawn.values()]
+    drawn = {n: point for n, point in found.items() if isfinite(point.value)}
+    values = [point.value for point in drawn.values()]
     top = max(values, default=0.0) * 1.3  # where an infinite end stops
-    ends = [
-        (value, value) if point.low is None or point.high is None else (point.low, point.high)
-        for value, point in zip(values, drawn.values(), strict=True)
-    ]
-    below = [value - low for value, (low, _) in zip(values, ends, strict=True)]
-    above = [min(high, top) - value for value, (_, high) in zip(values, ends, strict=True)]
-    axes.errorbar(list(drawn), values, yerr=(below, above), capsize=4, markersize=8, **style)
-    for n in sorted(carried.keys() - drawn.keys()):
+    below = [point.value - point.low for point in drawn.values()]
+    above = [min(point.high, top) - point.value for point in drawn.values()]
+    bars = np.nan_to_num((below, above))  # no interval, no bar
+    axes.errorbar(list(drawn), values, yerr=bars, capsize=4, markersize=8, **style)
+    for n in (n for n, point in found.items() if point.value == inf):
         axes.annotate(
             f"{style['label']} ∞", (n, height), color=style["color"],
             xycoords=axes.get_xaxis_transform(), ha="center", va="top",
@@ -357,9 +330,7 @@ def _edges(samples: Sequence[Sequence[float]], room: float = 0.06) -> tuple[floa
     return max(low - beside, 0.0) if low >= 0 else low - beside, high + beside
 
 
-def _ms(value: float | None) -> str:
-    if value is None:
-        return ms(None)
+def _ms(value: float) -> str:
     return ms(value / 1000, 2 if abs(value) < 10 else 1)
 
 
@@ -420,21 +391,22 @@ def plot_waterfall(stream: TimedStream) -> Figure:
     for row, phase in enumerate(phases):
         _row(axes, row, phase, stream.due_s)
     axes.set_yticks(range(len(phases)), [phase.name for phase in phases])
+    axes.set(title=_finding(stream), xlabel="ms since the intended start")
     axes.set_ylim(len(phases) - 0.4, -0.6)  # the first on top
     axes.set_xlim(0, max(stream.e2e_s * 1000, 0.1) * 1.14)  # room for the last label
     axes.grid(visible=False, axis="y")
-    axes.set_xlabel("ms since the intended start")
-    axes.set_title(_finding(stream))
     return _done(figure)
 
 
 def _phases(stream: TimedStream) -> Iterator[Phase]:
-    yield Phase("waiting for its turn", stream.due_s, stream.called_s, {"facecolor": GREY})
+    yield Phase("waiting for its turn", stream.due_s, stream.called_s, {"facecolor": figures.GREY})
     last_s = stream.called_s
     if stream.sent_s is not None:
         ready_s = stream.sent_s - stream.connect_s
         yield Phase("client: to send", stream.called_s, ready_s, CLIENT)
-        yield Phase("connecting", ready_s, stream.sent_s, {"facecolor": PINK, "hatch": ".."})
+        yield Phase(
+            "connecting", ready_s, stream.sent_s, {"facecolor": figures.PINK, "hatch": ".."}
+        )
         last_s = stream.sent_s
     if stream.texts and stream.sent_s is not None:
         first_s, last_s = stream.texts[0].at_s, stream.texts[-1].at_s
@@ -446,20 +418,20 @@ def _phases(stream: TimedStream) -> Iterator[Phase]:
                 name = f"wire: {len(texts)} chunks of {kind}"
                 yield Phase(name, texts[0].at_s, texts[-1].at_s, CHUNKS, texts)
     if stream.failed:
-        yield Phase(f"failed: {stream.error}", last_s, stream.done_s, FAILED)
+        yield Phase(f"failed: {stream.error}", last_s, stream.done_s, figures.FAILED)
     else:
-        yield Phase("to the end of the stream", last_s, stream.done_s, {"facecolor": GREY})
+        yield Phase("to the end of the stream", last_s, stream.done_s, {"facecolor": figures.GREY})
 
 
 def _row(axes: Axes, row: int, phase: Phase, due_s: float) -> None:
     start_ms, end_ms = 1000 * (phase.start_s - due_s), 1000 * (phase.end_s - due_s)
-    style: dict[str, Any] = {"edgecolor": WHITE, **phase.style}
+    style: dict[str, Any] = {"edgecolor": figures.WHITE, **phase.style}
     axes.barh(row, end_ms - start_ms, left=start_ms, height=0.6, **style)
     # However short, it is seen: the edge of a bar has the width of a line.
     edge = phase.style.get("edgecolor", phase.style["facecolor"])
     axes.vlines([start_ms, end_ms], row - 0.3, row + 0.3, color=edge)
     ticks = [1000 * (text.at_s - due_s) for text in phase.texts]
-    axes.vlines(ticks, row - 0.3, row + 0.3, color=BLUE, linewidth=0.8)
+    axes.vlines(ticks, row - 0.3, row + 0.3, color=figures.BLUE, linewidth=0.8)
     axes.annotate(
         f"{ms(phase.end_s - phase.start_s)} ms", (end_ms, row), xytext=(6, 0),
         textcoords="offset points", va="center",

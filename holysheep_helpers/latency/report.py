@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import isfinite
+from math import isfinite, isnan, nan
 from statistics import fmean
 from typing import NamedTuple
 
@@ -27,17 +27,13 @@ LEAST_RUNS = 6
 """Of fewer there is no 95% interval: even from the least to the most of five, the median is held
 with 1 - 2/2^5 = 94% alone."""
 
-TOO_FEW = f"too few runs to tell ({LEAST_RUNS} of each are the least)"
-
-NO_MEDIAN = "half or more failed, so that there is no median to compare"
-
 
 class PointEstimate(NamedTuple):
-    """A statistic and the ends of its 95% interval, as far as the sample carries them."""
+    """A statistic and the ends of its 95% interval; ``nan`` where the sample carries none."""
 
-    value: float | None = None
-    low: float | None = None
-    high: float | None = None
+    value: float = nan
+    low: float = nan
+    high: float = nan
 
 
 @dataclass(frozen=True)
@@ -65,12 +61,11 @@ def row_of(name: str, values: Sequence[float]) -> Row:
 
 def _estimate(values: Sequence[float], statistic: stats.Statistic) -> PointEstimate:
     """With an interval from six values on, widened as so small a sample needs it."""
-    if statistic == "mean":
-        value = fmean(values) if values else None
-    else:
-        q = 0.5 if statistic == "median" else float(statistic)
-        value = stats.quantile(values, q) if len(values) >= stats.runs_needed(q) else None
-    if value is None or len(values) < LEAST_RUNS:
+    q = 0.5 if isinstance(statistic, str) else statistic
+    if len(values) < stats.runs_needed(q):
+        return PointEstimate()
+    value = fmean(values) if statistic == "mean" else stats.quantile(values, q)
+    if len(values) < LEAST_RUNS:
         return PointEstimate(value)
     return PointEstimate(
         value, *stats.interval(values, statistic, level=stats.widened(0.95, len(values)))
@@ -79,7 +74,7 @@ def _estimate(values: Sequence[float], statistic: stats.Statistic) -> PointEstim
 
 def ms(value_s: float | None, digits: int = 1) -> str:
     """Seconds as milliseconds for people."""
-    if value_s is None:
+    if value_s is None or isnan(value_s):
         return "–"
     if not isfinite(value_s):
         return "∞" if value_s > 0 else "−∞"

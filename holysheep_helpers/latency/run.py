@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from decimal import Decimal, InvalidOperation
 from html import escape
-from math import hypot, inf, isfinite
+from math import hypot, inf, isfinite, isnan
 from os import PathLike
 from pathlib import Path
 from statistics import fmean
@@ -18,21 +18,9 @@ import numpy as np
 
 from holysheep_helpers._checks import check_number
 from holysheep_helpers.exceptions import InputError
-from holysheep_helpers.latency import stats
+from holysheep_helpers.latency import report, stats
 from holysheep_helpers.latency.data import Calibration, Text, TimedStream, clock_step_s
-from holysheep_helpers.latency.report import (
-    LEAST_RUNS,
-    NAMES,
-    NO_MEDIAN,
-    PERCENTILES,
-    STATISTICS,
-    TOO_FEW,
-    PointEstimate,
-    Row,
-    counted,
-    ms,
-    row_of,
-)
+from holysheep_helpers.latency.report import LEAST_RUNS, NAMES, PERCENTILES, counted, ms
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -57,6 +45,10 @@ METRICS: dict[str, float | None] = {
 BUSY_SHARE, CLIENT_SHARE = 0.7, 0.25
 """From here on the client itself makes up the figures: its share of the processor's time, and of
 what a user waits for the first token."""
+
+TOO_FEW = f"too few runs to tell ({LEAST_RUNS} of each are the least)"
+
+NO_MEDIAN = "half or more failed, so that there is no median to compare"
 
 MAY_DIFFER = ("measured_at", "python", "openai")
 """Settings that are noted with a measurement, and of no account when two are compared."""
@@ -413,15 +405,15 @@ class LatencySummary:
         if run.rate_per_s is not None:
             shown.insert(0, "user_ttft_s")
         values = {name: run.values(name) for name in shown}
-        self.rows = [row_of(NAMES[name], found) for name, found in values.items() if found]
+        self.rows = [report.row_of(NAMES[name], found) for name, found in values.items() if found]
 
     @property
     def frame(self) -> DataFrame:
         """A row for each metric, all in milliseconds; empty where the sample does not carry it."""
         import pandas as pd
 
-        columns = [f"{key}{end}" for key in STATISTICS for end in ("", "_low", "_high")]
-        table = [[value for key in STATISTICS for value in getattr(row, key)] for row in self.rows]
+        columns = [f"{key}{end}" for key in report.STATISTICS for end in ("", "_low", "_high")]
+        table = [[*row.mean, *row.median, *row.p90, *row.p95, *row.p99] for row in self.rows]
         index = pd.Index([row.name for row in self.rows], name="ms")
         frame = pd.DataFrame(table, index, columns, dtype=float) * 1000
         frame.insert(0, "runs", [row.count for row in self.rows])
@@ -484,7 +476,7 @@ class LatencySummary:
         if known is None:
             at_once = "" if run.concurrency == 1 else str(run.concurrency)
             yield f"The error of this client is unknown: hs.calibrate({at_once}) states it."
-        elif first is not None and first.value is not None:
+        elif first is not None and isfinite(first.value):
             yield (
                 f"Time to first token ± {ms(known.error_s, 2)} ms at {known.concurrency} at once "
                 f"on this machine, after taking off {ms(known.bias_s, 2)} ms of the instrument's "
@@ -518,12 +510,12 @@ class LatencySummary:
             *map(self._cells, self.rows),
         ]
 
-    def _cells(self, row: Row) -> list[str]:
-        digits = 2 if (row.median.value or 0) < 0.02 else 1
+    def _cells(self, row: report.Row) -> list[str]:
+        digits = 2 if row.median.value < 0.02 else 1
         cells = [row.name + (f", {row.count} runs" if row.count != len(self.run) else "")]
         for found in (row.mean, row.median):
             ends = f"{ms(found.low, digits)} to {ms(found.high, digits)}"
-            cells += [ms(found.value, digits), "–" if found.low is None else ends]
+            cells += [ms(found.value, digits), "–" if isnan(found.low) else ends]
         return cells + [ms(found.value, digits) for found in (row.p90, row.p95, row.p99)]
 
     def __str__(self) -> str:
@@ -554,9 +546,9 @@ class LatencySummary:
         )
 
 
-def _both_errors(mean: PointEstimate, known: Calibration) -> str:
+def _both_errors(mean: report.PointEstimate, known: Calibration) -> str:
     """The interval of the mean with both its errors: the sample's and the instrument's."""
-    if mean.value is None or mean.low is None or mean.high is None:
+    if isnan(mean.low):
         return ""
     middle = mean.value - known.bias_s
     low = middle - hypot(mean.value - mean.low, known.error_s)

@@ -29,14 +29,8 @@ class Probe:
     sent_s: float | None = None
     new_connection: bool = False
     connect_began_s: float | None = None
-    connect_ended_s: float | None = None
+    connect_s: float = 0.0
     reads: list[tuple[float, bytes]] = field(default_factory=list, repr=False)
-
-    @property
-    def connect_s(self) -> float:
-        if self.connect_began_s is None or self.connect_ended_s is None:
-            return 0.0
-        return self.connect_ended_s - self.connect_began_s
 
 
 probe: ContextVar[Probe | None] = ContextVar("probe", default=None)
@@ -79,8 +73,8 @@ class WireLoop(asyncio.SelectorEventLoop):
 
     def _connected(self, transport: Any, protocol: Any) -> None:
         current = probe.get()
-        if current is not None:
-            current.connect_ended_s = self.wire_clock()
+        if current is not None and current.connect_began_s is not None:
+            current.connect_s = self.wire_clock() - current.connect_began_s
             current.reads.clear()  # what a proxy said is no part of the reply
         _Watch(transport, protocol, self.wire_clock)
 
