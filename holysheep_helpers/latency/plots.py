@@ -34,6 +34,10 @@ WIRE: dict[str, Any] = {"facecolor": figures.BLUE}
 
 CLIENT: dict[str, Any] = {"facecolor": figures.GREEN, "hatch": "////"}
 
+CONNECTING: dict[str, Any] = {"facecolor": figures.PINK, "hatch": ".."}
+
+IDLE: dict[str, Any] = {"facecolor": figures.GREY}
+
 CHUNKS: dict[str, Any] = {"facecolor": figures.SKY, "edgecolor": figures.BLUE}
 
 SHORTEST_S = 0.000_05
@@ -179,9 +183,7 @@ def _dots(
     if not isfinite(median):
         return
     if not isnan(low):
-        axes.plot(
-            [low, min(high, edges[1])], [row, row], color=figures.BLACK, linewidth=3, zorder=3
-        )
+        axes.hlines(row, low, min(high, edges[1]), color=figures.BLACK, linewidth=3, zorder=3)
     axes.plot(median, row, MARKERS[row], color=colour, **{**DOT, "markersize": 12})
     axes.annotate(
         f"median {_ms(median)}", (median, row - 0.3), ha="center", va="bottom", fontweight="bold"
@@ -399,14 +401,12 @@ def plot_waterfall(stream: TimedStream) -> Figure:
 
 
 def _phases(stream: TimedStream) -> Iterator[Phase]:
-    yield Phase("waiting for its turn", stream.due_s, stream.called_s, {"facecolor": figures.GREY})
+    yield Phase("waiting for its turn", stream.due_s, stream.called_s, IDLE)
     last_s = stream.called_s
     if stream.sent_s is not None:
         ready_s = stream.sent_s - stream.connect_s
         yield Phase("client: to send", stream.called_s, ready_s, CLIENT)
-        yield Phase(
-            "connecting", ready_s, stream.sent_s, {"facecolor": figures.PINK, "hatch": ".."}
-        )
+        yield Phase("connecting", ready_s, stream.sent_s, CONNECTING)
         last_s = stream.sent_s
     if stream.texts and stream.sent_s is not None:
         first_s, last_s = stream.texts[0].at_s, stream.texts[-1].at_s
@@ -420,7 +420,7 @@ def _phases(stream: TimedStream) -> Iterator[Phase]:
     if stream.failed:
         yield Phase(f"failed: {stream.error}", last_s, stream.done_s, figures.FAILED)
     else:
-        yield Phase("to the end of the stream", last_s, stream.done_s, {"facecolor": figures.GREY})
+        yield Phase("to the end of the stream", last_s, stream.done_s, IDLE)
 
 
 def _row(axes: Axes, row: int, phase: Phase, due_s: float) -> None:
