@@ -1,12 +1,12 @@
-"""A measurement as it is taken: who asks when, in a closed or an open loop, and how."""
+"""The load of a measurement: who asks when, in a closed or an open loop, and one stream asked."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from contextvars import copy_context
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -120,19 +120,19 @@ class Measurement:
     settings: dict[str, Any] = field(default_factory=dict)
     loop_factory: Callable[[], WireLoop] = WireLoop
     _asked: int = 0
-    _left_s: list[float] = field(default_factory=list)
+    _under_way_s: list[float] = field(default_factory=list)
     _task: asyncio.Task[Any] | None = None
     _stopped: str | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def supervised(self, on_end: Callable[[Taken], None] = lambda taken: None) -> LatencyRun:
+    def run_in_thread(self, on_end: Callable[[RawRun], None] = lambda raw: None) -> LatencyRun:
         """Measure in a thread of its own, so that a notebook's event loop is left alone.
 
         ``on_end`` is called here, in the caller's thread, after each run. An interruption ends the
         measurement, not the caller: as with other measuring tools, what was measured counts. One
         before anything was measured is raised.
         """
-        ended: SimpleQueue[Taken | None] = SimpleQueue()
+        ended: SimpleQueue[RawRun | None] = SimpleQueue()
         result: list[Any] = []
 
         def work() -> None:
@@ -149,11 +149,11 @@ class Measurement:
         try:
             while thread.is_alive() or not ended.empty():
                 try:
-                    taken = ended.get(timeout=LOOK_EVERY_S)  # else Windows can't be interrupted
-                    if taken is None:
+                    raw = ended.get(timeout=LOOK_EVERY_S)  # else Windows can't be interrupted
+                    if raw is None:
                         thread.join()
                     else:
-                        on_end(taken)
+                        on_end(raw)
                 except Empty:
                     pass
                 except KeyboardInterrupt:
@@ -181,12 +181,12 @@ class Measurement:
         if self._task is not None:
             self._task.cancel()
 
-    def run(self, on_end: Callable[[Taken], None] = lambda taken: None) -> LatencyRun:
+    def run(self, on_end: Callable[[RawRun], None] = lambda raw: None) -> LatencyRun:
         """Measure in this thread, where no event loop may run."""
         with asyncio.Runner(loop_factory=self.loop_factory) as runner:
             return runner.run(self._measure(on_end))
 
-    async def _measure(self, on_end: Callable[[Taken], None]) -> LatencyRun:
+    async def _measure(self, on_end: Callable[[RawRun], None]) -> LatencyRun:
         loop = asyncio.get_running_loop()
         assert isinstance(loop, WireLoop)
         with self._lock:
@@ -205,7 +205,7 @@ class Measurement:
                 with self._lock:
                     self._task = None
             error = load.stopped_by
-            if error is not None and not any(taken.error is None for taken in load.runs):
+            if error is not None and not any(raw.error is None for raw in load.runs):
                 if isinstance(error, openai.OpenAIError):
                     add_advice(error)
                     error = error.with_traceback(None)
@@ -224,14 +224,14 @@ class Measurement:
             rate_per_s=self.plan.rate_per_s,
             busy=load.busy,
             stopped_by=why,
-            under_way_s=tuple(sorted(self._left_s)),
+            under_way_s=tuple(sorted(self._under_way_s)),
             settings=self.settings,
         )
 
     async def _load(self, load: Load) -> None:
         plan = self.plan
         await load.warm_up(plan.warmup, plan.concurrency)
-        if load.warm and all(isinstance(taken.error, HOPELESS) for taken in load.warm):
+        if load.warm and all(isinstance(raw.error, HOPELESS) for raw in load.warm):
             load.stopped_by = load.warm[-1].error
         if load.stopped_by is not None:
             return
@@ -243,33 +243,33 @@ class Measurement:
 
     async def _ask(
         self, client: openai.AsyncOpenAI, loop: WireLoop, index: int, due_s: float | None
-    ) -> Taken:
+    ) -> RawRun:
         arguments = self.requests[self._asked % len(self.requests)]
         self._asked += 1
-        taken = Taken(index, arguments["model"], due_s)
+        raw = RawRun(index, arguments["model"], due_s)
         began_s = loop.wire_clock() if due_s is None else due_s
         try:
-            await take(client, taken, loop.wire_clock, **arguments)
+            await ask_once(client, raw, loop.wire_clock, **arguments)
         except asyncio.CancelledError:
-            self._left_s.append(loop.wire_clock() - began_s)
+            self._under_way_s.append(loop.wire_clock() - began_s)
             raise
-        return taken
+        return raw
 
 
 @dataclass
 class Load:
-    """Asks again and again with ``ask(index, due_s)``, which gives a ``Taken``.
+    """Asks again and again with ``ask(index, due_s)``, which gives a ``RawRun``.
 
-    ``runs`` has what was taken, in the order of its end, ``warm`` the warm-up. After a fatal error
+    ``runs`` has the runs in the order of their ends, ``warm`` the warm-up. After a fatal error
     (``stopped_by``), or one that nobody foresaw, nothing more is asked; what is under way is read
     to its end.
     """
 
-    ask: Callable[[int, float | None], Awaitable[Taken]]
+    ask: Callable[[int, float | None], Awaitable[RawRun]]
     clock: Clock
-    on_end: Callable[[Taken], None] = lambda taken: None
-    runs: list[Taken] = field(default_factory=list)
-    warm: list[Taken] = field(default_factory=list)
+    on_end: Callable[[RawRun], None] = lambda raw: None
+    runs: list[RawRun] = field(default_factory=list)
+    warm: list[RawRun] = field(default_factory=list)
     stopped_by: Exception | None = None
     began_s: float = 0.0
     busy: float = 0.0
@@ -282,7 +282,7 @@ class Load:
                 return
             async with asyncio.TaskGroup() as group:
                 for index in range(first, first + concurrency):
-                    group.create_task(self._one(index, None, self.warm))
+                    group.create_task(self._ask_one(index, None, self.warm))
 
     async def closed(
         self, count: int, concurrency: int, stagger_s: float, ramp: bool = False
@@ -294,72 +294,72 @@ class Load:
         an answer at once, a 429 say, waits for the last to start.
         """
         askers, warm = min(concurrency, count), len(self.warm)
-        todo, whole = iter(range(count)), asyncio.Event()
+        todo, all_started = iter(range(count)), asyncio.Event()
 
         async def asker(number: int) -> None:
             await asyncio.sleep(number * stagger_s)
             if ramp and number == askers - 1:
                 self._begin()
-                whole.set()
+                all_started.set()
             elif ramp and self.stopped_by is None:
-                await self._one(warm + number, None, self.warm)
-                await whole.wait()
+                await self._ask_one(warm + number, None, self.warm)
+                await all_started.wait()
             for index in todo:
                 if self.stopped_by is not None:
                     return
-                await self._one(index, None, self.runs)
+                await self._ask_one(index, None, self.runs)
 
-        with self._measuring():
-            async with asyncio.TaskGroup() as group:
-                for number in range(askers):
-                    group.create_task(asker(number))
+        async with self._measuring() as group:
+            for number in range(askers):
+                group.create_task(asker(number))
 
     async def opened(self, count: int, rate_per_s: float, draw: Random) -> None:
         """Starts at the moments of a Poisson process, whether or not answers have come."""
-        with self._measuring():
+        async with self._measuring() as group:
             due_s = self.began_s
-            async with asyncio.TaskGroup() as group:
-                for index in range(count):
-                    due_s += draw.expovariate(rate_per_s)
-                    await asyncio.sleep(max(0.0, due_s - self.clock()))
-                    if self.stopped_by is not None:
-                        return
-                    group.create_task(self._one(index, due_s, self.runs))
+            for index in range(count):
+                due_s += draw.expovariate(rate_per_s)
+                await asyncio.sleep(max(0.0, due_s - self.clock()))
+                if self.stopped_by is not None:
+                    return
+                group.create_task(self._ask_one(index, due_s, self.runs))
 
     def _begin(self) -> None:
         self.began_s, self._worked_s = self.clock(), time.thread_time()
 
-    @contextmanager
-    def _measuring(self) -> Iterator[None]:
+    @asynccontextmanager
+    async def _measuring(self) -> AsyncIterator[asyncio.TaskGroup]:
+        """Tasks that are waited for, and the share of that time in which this thread worked."""
         self._begin()
         try:
-            yield
+            async with asyncio.TaskGroup() as group:
+                yield group
         finally:
             elapsed_s = max(self.clock() - self.began_s, 1e-9)
             self.busy = min((time.thread_time() - self._worked_s) / elapsed_s, 1.0)
 
-    async def _one(self, index: int, due_s: float | None, into: list[Taken]) -> None:
+    async def _ask_one(self, index: int, due_s: float | None, into: list[RawRun]) -> None:
         try:
-            taken = await self.ask(index, due_s)
-        except Exception as error:  # noqa: BLE001  # a spent budget, say: what was taken is kept
+            raw = await self.ask(index, due_s)
+        except Exception as error:  # noqa: BLE001  # a spent budget, say: what was measured is kept
             self.stopped_by = self.stopped_by or error
             return
-        if isinstance(taken.error, openai.APIStatusError) and taken.error.status_code in FATAL:
-            self.stopped_by = self.stopped_by or taken.error
-        into.append(taken)
+        if isinstance(raw.error, openai.APIStatusError) and raw.error.status_code in FATAL:
+            self.stopped_by = self.stopped_by or raw.error
+        into.append(raw)
         if into is self.runs:
-            self.on_end(taken)
+            self.on_end(raw)
 
 
-def stagger_s(warm: Sequence[Taken], concurrency: int) -> float:
+def stagger_s(warm: Sequence[RawRun], concurrency: int) -> float:
     """Seconds between the first starts: the time of a stream, shared out among the askers."""
-    took = [taken.done_s - taken.called_s for taken in warm if taken.error is None]
+    took = [raw.done_s - raw.called_s for raw in warm if raw.error is None]
     return min(median(took) / concurrency, LONGEST_STAGGER_S) if took else FIRST_STAGGER_S
 
 
 @dataclass(slots=True)
-class Taken:
-    """A run as it was taken. Its bytes are read later: that would delay the stamps of others.
+class RawRun:
+    """A run as it was recorded. Its bytes are read later: that would delay the stamps of others.
 
     ``due_s`` is ``None`` in a closed loop, where it is the moment of the call.
     """
@@ -387,13 +387,13 @@ class Taken:
             connect_s=self.probe.connect_s,
             new_connection=self.probe.new_connection,
             cost_usd=self.cost_usd,
-            error=label_of(self.error),
+            error=error_label(self.error),
             **facts_of(self.probe.reads),
         )
         return stream.shifted(-began_s)
 
 
-def label_of(error: Exception | None) -> str | None:
+def error_label(error: Exception | None) -> str | None:
     """A status or the error's type: its message may hold what belongs into no file.
 
     On aiohttp a refused, unknown or closed connection comes out as a time-out, too: it is one only
@@ -408,25 +408,25 @@ def label_of(error: Exception | None) -> str | None:
     return None if error is None else type(error).__name__
 
 
-async def take(client: openai.AsyncOpenAI, taken: Taken, clock: Clock, **arguments: Any) -> None:
-    """Ask once through the SDK and read to the end; what goes wrong is in ``taken.error``.
+async def ask_once(client: openai.AsyncOpenAI, raw: RawRun, clock: Clock, **arguments: Any) -> None:
+    """Ask once through the SDK and read to the end; what goes wrong is in ``raw.error``.
 
     Raises ``BudgetError``: then nothing was sent.
     """
-    probe.set(taken.probe)  # of this task and those that it starts
-    taken.called_s = clock()
+    probe.set(raw.probe)  # of this task and those that it starts
+    raw.called_s = clock()
     try:
-        await _read(client, taken, clock, arguments)
+        await _read(client, raw, clock, arguments)
     except BudgetError:
         raise
     except (openai.OpenAIError, UnexpectedReplyError, TypeError, ValueError) as error:
-        taken.error = error
+        raw.error = error
     finally:
-        taken.done_s = clock()
+        raw.done_s = clock()
 
 
 async def _read(
-    client: openai.AsyncOpenAI, taken: Taken, clock: Clock, arguments: dict[str, Any]
+    client: openai.AsyncOpenAI, raw: RawRun, clock: Clock, arguments: dict[str, Any]
 ) -> None:
     stream = await client.chat.completions.create(**arguments)
     if not isinstance(stream, openai.AsyncStream):
@@ -437,13 +437,13 @@ async def _read(
             raise UnexpectedReplyError("Status 200, but no event stream.")
         async for chunk in stream:
             said = ParsedReply(chunk)
-            if taken.handed_on_s is None and (said.text or said.reasoning):
-                taken.handed_on_s = clock()
+            if raw.handed_on_s is None and (said.text or said.reasoning):
+                raw.handed_on_s = clock()
             finished = finished or bool(said.finish_reason)
             if (usage := said.usage) is not None:
-                taken.cost_usd = cost_or_none(usage, str(said.model))
+                raw.cost_usd = cost_or_none(usage, str(said.model))
     if not finished:
-        taken.error = IncompleteStreamError("The stream ended without a finish reason.", "")
+        raw.error = IncompleteStreamError("The stream ended without a finish reason.", "")
 
 
 def check_can_be_copied(target: object) -> None:

@@ -126,7 +126,7 @@ def measure_latency(
         mistral-small-2603, closed loop, 1 at once: 10 runs in ...
     """
     plan = LoadPlan(runs, warmup, concurrency, rate, bool(stagger))
-    measurement = planned(
+    measurement = plan_measurement(
         gateway_or_client, prompt, plan, model=model, max_tokens=max_tokens, budget_usd=budget_usd,
         unique=unique, system=system, preset=preset, **sdk_parameters,
     )  # fmt: skip
@@ -147,12 +147,12 @@ def measure_latency(
 def with_progress(measurement: Measurement, shown: bool) -> LatencyRun:
     """Measure with a bar, which counts the runs, their cost and their failures."""
     with closing(Progress(measurement.plan.runs, shown, unit=" runs")) as bar:
-        return measurement.supervised(
-            lambda taken: bar.one_more(taken.cost_usd, taken.error is not None)
+        return measurement.run_in_thread(
+            lambda raw: bar.one_more(raw.cost_usd, raw.error is not None)
         )
 
 
-def planned(
+def plan_measurement(
     target: Target,
     prompt: str | Iterable[str],
     plan: LoadPlan,
@@ -287,18 +287,20 @@ def calibrate(
         client = openai.OpenAI(api_key=mock.api_key, base_url=mock.base_url)
         rounds = []
         for _ in range(ROUNDS):
-            run = planned(client, PROMPT, plan, max_tokens=max_tokens).supervised()
+            run = plan_measurement(client, PROMPT, plan, max_tokens=max_tokens).run_in_thread()
             if run.stopped_by is not None:
                 raise KeyboardInterrupt("Interrupted: nothing is calibrated.")
             rounds.append(run)
-        found = compared(rounds, mock.entries())
+        found = calibration_from(rounds, mock.entries())
     finally:
         mock.stop()
     found.remember()
     return found
 
 
-def compared(rounds: Sequence[LatencyRun], journal: Sequence[Mapping[str, Any]]) -> Calibration:
+def calibration_from(
+    rounds: Sequence[LatencyRun], journal: Sequence[Mapping[str, Any]]
+) -> Calibration:
     """The calibration that follows from measured rounds and the mock's journal of them.
 
     Raises ``HolySheepError`` if a round has no stream that both know.
@@ -325,12 +327,12 @@ def compared(rounds: Sequence[LatencyRun], journal: Sequence[Mapping[str, Any]])
         stagger=bool(rounds[0].settings.get("stagger", True)),
         streams=streams,
         bias_s=fmean(first),
-        error_s=max(_of_one_more(first), LEAST_ERROR_S) + step_s,
+        error_s=max(_prediction_error(first), LEAST_ERROR_S) + step_s,
         itl_bias_s=fmean(between),
-        itl_error_s=_of_one_more(between),
+        itl_error_s=_prediction_error(between),
     )
 
 
-def _of_one_more(means: Sequence[float]) -> float:
+def _prediction_error(means: Sequence[float]) -> float:
     """Half the width of the 95% prediction interval for the mean of one more round."""
     return students_t(0.95, len(means) - 1) * stdev(means) * sqrt(1 + 1 / len(means))

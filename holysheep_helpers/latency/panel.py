@@ -11,7 +11,7 @@ import ipywidgets as w
 
 from holysheep_helpers.client.gateway import Gateway
 from holysheep_helpers.latency.load import LoadPlan
-from holysheep_helpers.latency.measure import planned
+from holysheep_helpers.latency.measure import plan_measurement
 from holysheep_helpers.latency.run import LatencyRun
 from holysheep_helpers.notebook.controls import FigureBox
 from holysheep_helpers.notebook.panels import Panel, buttons, model_choice, show_figure, slider
@@ -41,7 +41,7 @@ class LatencyPanel(Panel):
     def _work(self, at: Any) -> None:
         self.figure.hide()
         plan = LoadPlan(at.runs, warmup=1, concurrency=at.concurrency)
-        measurement = planned(
+        measurement = plan_measurement(
             self.gateway, at.prompt, plan, model=at.model, max_tokens=at.max_tokens
         )
         self._say("Warming up …")
@@ -50,7 +50,7 @@ class LatencyPanel(Panel):
             measurement.stop()
         so_far = count(1)
         try:
-            result = measurement.supervised(
+            result = measurement.run_in_thread(
                 lambda _: self._say(f"Measured {next(so_far)} of {at.runs} …")
             )
         finally:

@@ -68,7 +68,7 @@ def _estimate(values: Sequence[float], statistic: stats.Statistic) -> PointEstim
     if len(values) < LEAST_RUNS:
         return PointEstimate(value)
     return PointEstimate(
-        value, *stats.interval(values, statistic, level=stats.widened(0.95, len(values)))
+        value, *stats.interval(values, statistic, level=stats.widened_level(0.95, len(values)))
     )
 
 

@@ -68,7 +68,7 @@ def interval(
     return _ends(found, found, level)
 
 
-def widened(level: float, n: int) -> float:
+def widened_level(level: float, n: int) -> float:
     """The level to ask ``interval`` for, so that one of ``n`` values keeps ``level``.
 
     A percentile interval of few values is too narrow: it lacks the factor ``sqrt(n / (n - 1))``,

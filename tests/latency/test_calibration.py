@@ -15,7 +15,7 @@ from holysheep_helpers.exceptions import HolySheepError
 from holysheep_helpers.latency import measure
 from holysheep_helpers.latency.data import Calibration
 from holysheep_helpers.latency.load import Measurement
-from holysheep_helpers.latency.measure import LEAST_ERROR_S, ROUNDS, compared
+from holysheep_helpers.latency.measure import LEAST_ERROR_S, ROUNDS, calibration_from
 from holysheep_helpers.latency.run import LatencyRun
 from holysheep_helpers.mock.process import MockProcess
 from tests.support.streams import made, texts
@@ -52,7 +52,7 @@ def rounds(
 
 def test_bias_and_error_are_those_that_can_be_worked_out_by_hand() -> None:
     late = [[mean - 0.001, mean + 0.001] for mean in EIGHT]
-    found = compared(*rounds(late, concurrency=2))
+    found = calibration_from(*rounds(late, concurrency=2))
     assert found.bias_s == pytest.approx(0.003)
     assert fmean(EIGHT) == pytest.approx(0.003)
     assert found.error_s == pytest.approx(2.364624 * stdev(EIGHT) * sqrt(9 / 8))
@@ -65,33 +65,33 @@ def test_bias_and_error_are_those_that_can_be_worked_out_by_hand() -> None:
 def test_the_factor_is_students_for_as_many_rounds(count: int) -> None:
     means = [0.001 * nth for nth in range(count)]
     t = scipy.stats.t.ppf(0.975, count - 1)
-    found = compared(*rounds([[mean] for mean in means]))
+    found = calibration_from(*rounds([[mean] for mean in means]))
     assert found.error_s == pytest.approx(t * stdev(means) * sqrt(1 + 1 / count))
 
 
 def test_each_round_counts_once_however_many_streams_it_has() -> None:
     late = [[0.004] * 9, *[[0.002]] * 7]
-    assert compared(*rounds(late)).bias_s == pytest.approx((0.004 + 7 * 0.002) / 8)
+    assert calibration_from(*rounds(late)).bias_s == pytest.approx((0.004 + 7 * 0.002) / 8)
 
 
 def test_a_constant_bias_leaves_the_least_error_that_is_stated() -> None:
-    found = compared(*rounds([[0.005] * 4] * 8))
+    found = calibration_from(*rounds([[0.005] * 4] * 8))
     assert found.bias_s == pytest.approx(0.005)
     assert found.error_s == LEAST_ERROR_S == 0.00025
     assert found.itl_error_s == pytest.approx(0.0)
 
 
 def test_inter_token_latency_has_a_bias_and_an_error_of_its_own() -> None:
-    found = compared(*rounds([[0.0]] * 8, itl_late_s=0.0002))
+    found = calibration_from(*rounds([[0.0]] * 8, itl_late_s=0.0002))
     assert found.itl_bias_s == pytest.approx(0.0002)
     uneven = [rounds([[0.0]], itl_late_s=late_s)[0][0] for late_s in EIGHT]
-    found = compared(uneven, rounds([[0.0]])[1])
+    found = calibration_from(uneven, rounds([[0.0]])[1])
     assert found.itl_bias_s == pytest.approx(0.003)
     assert found.itl_error_s == pytest.approx(2.364624 * stdev(EIGHT) * sqrt(9 / 8))
 
 
 def test_a_coarse_clocks_step_is_part_of_the_error() -> None:
-    found = compared(*rounds([[0.005]] * 8, clock_step_s=0.0156))
+    found = calibration_from(*rounds([[0.005]] * 8, clock_step_s=0.0156))
     assert found.error_s == pytest.approx(0.0156 + LEAST_ERROR_S)
 
 
@@ -101,16 +101,16 @@ def test_streams_that_failed_or_that_nobody_knows_are_left_out() -> None:
         good, failed, unknown, empty = run.runs
         odd = (replace(failed, error="429"), replace(unknown, id=None), replace(empty, texts=()))
         runs[nth] = replace(run, runs=(good, *odd))
-    found = compared(runs, journal)
+    found = calibration_from(runs, journal)
     assert (found.bias_s, found.streams) == (pytest.approx(0.003), 8)
 
 
 def test_a_round_without_any_stream_is_an_error() -> None:
     runs, journal = rounds([[0.003]] * 8)
     with pytest.raises(HolySheepError, match="no stream that the journal knows"):
-        compared(runs, journal[1:])
+        calibration_from(runs, journal[1:])
     with pytest.raises(HolySheepError, match="no stream"):
-        compared(runs, [{**entry, "sent_s": []} for entry in journal])
+        calibration_from(runs, [{**entry, "sent_s": []} for entry in journal])
 
 
 def test_one_token_a_stream_has_no_inter_token_latency_to_calibrate() -> None:
@@ -119,7 +119,7 @@ def test_one_token_a_stream_has_no_inter_token_latency_to_calibrate() -> None:
         replace(run, runs=tuple(replace(one, texts=one.texts[:1]) for one in run.runs))
         for run in runs
     ]
-    found = compared(short, [{**entry, "sent_s": TRUTH[:1]} for entry in journal])
+    found = calibration_from(short, [{**entry, "sent_s": TRUTH[:1]} for entry in journal])
     assert (found.itl_bias_s, found.itl_error_s) == (0.0, 0.0)
 
 
@@ -187,7 +187,7 @@ def test_one_that_is_interrupted_leaves_neither_a_mock_nor_a_calibration(
         self.stop("interrupted")
         return self.run()
 
-    monkeypatch.setattr(Measurement, "supervised", stopped)
+    monkeypatch.setattr(Measurement, "run_in_thread", stopped)
     with pytest.raises(KeyboardInterrupt, match="nothing is calibrated"):
         hs.calibrate()
     assert [mock.alive for mock in mocks] == [False]

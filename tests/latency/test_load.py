@@ -15,7 +15,7 @@ import pytest
 import holysheep_helpers as hs
 from holysheep_helpers.client.budget import BudgetError
 from holysheep_helpers.exceptions import UnexpectedReplyError
-from holysheep_helpers.latency.load import Load, Taken, stagger_s
+from holysheep_helpers.latency.load import Load, RawRun, stagger_s
 from holysheep_helpers.mock.stated import AS_DRAWN
 from tests.support import virtual
 from tests.support.virtual_wire import ITL_S, TTFT_S, Wire, client_of
@@ -34,11 +34,11 @@ class Asked:
     def __init__(self, *takes_s: float) -> None:
         self._takes_s = takes_s
         self.under_way = self.most = 0
-        self.runs: list[Taken] = []
+        self.runs: list[RawRun] = []
 
-    async def __call__(self, index: int, due_s: float | None) -> Taken:
+    async def __call__(self, index: int, due_s: float | None) -> RawRun:
         clock = asyncio.get_running_loop().time
-        taken = Taken(index, "m", due_s, called_s=clock())
+        taken = RawRun(index, "m", due_s, called_s=clock())
         self.runs.append(taken)
         self.under_way += 1
         self.most = max(self.most, self.under_way)
@@ -48,10 +48,10 @@ class Asked:
         return taken
 
 
-def refusing(asked: Asked, number: int) -> Callable[..., Awaitable[Taken]]:
+def refusing(asked: Asked, number: int) -> Callable[..., Awaitable[RawRun]]:
     """The same, but the one with this number can't even be asked."""
 
-    async def ask(index: int, due_s: float | None) -> Taken:
+    async def ask(index: int, due_s: float | None) -> RawRun:
         if index == number:
             raise ZeroDivisionError
         return await asked(index, due_s)
@@ -106,7 +106,7 @@ def test_first_starts_are_spread_over_the_time_of_a_stream() -> None:
 
 def test_the_spread_is_that_of_the_median_stream_that_worked() -> None:
     warm = [
-        Taken(n, "m", None, called_s=5.0, done_s=5.0 + took) for n, took in enumerate((2, 4, 9))
+        RawRun(n, "m", None, called_s=5.0, done_s=5.0 + took) for n, took in enumerate((2, 4, 9))
     ]
     assert stagger_s(warm, 8) == 0.5
     assert stagger_s(warm, 2) == 1.0  # at most a second
@@ -164,9 +164,9 @@ def test_an_open_loop_starts_at_its_own_moments_whatever_the_answers_do(fault: A
 def test_the_latency_of_a_late_start_runs_from_when_it_was_due() -> None:
     """The client is held up for two seconds: the requests that were due then did not wait."""
     wire = Wire()
-    ended: list[Taken] = []
+    ended: list[RawRun] = []
 
-    def hold_up(taken: Taken) -> None:
+    def hold_up(taken: RawRun) -> None:
         ended.append(taken)
         if len(ended) == 5:
             wire.loop.virtual.now_s += 2.0

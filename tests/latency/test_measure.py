@@ -14,7 +14,7 @@ import pytest
 
 import holysheep_helpers as hs
 from holysheep_helpers.latency.load import LoadPlan
-from holysheep_helpers.latency.measure import planned
+from holysheep_helpers.latency.measure import plan_measurement
 from holysheep_helpers.mock.exchange import Exchange, Request
 from holysheep_helpers.mock.handle import MockHandle
 from tests.support.inside import running
@@ -240,7 +240,7 @@ def test_many_calls_that_cost_are_estimated_first(
 
 def test_neither_key_nor_prompt_is_in_what_is_shown(gw: hs.Gateway, mock: MockHandle) -> None:
     run = hs.measure_latency(gw, PROMPT, runs=2, warmup=0, **QUIET)
-    plan = planned(gw, PROMPT, LoadPlan(2, warmup=0))
+    plan = plan_measurement(gw, PROMPT, LoadPlan(2, warmup=0))
     for shown in (repr(run), str(run.summary()), run.summary()._repr_html_(), repr(plan)):
         assert mock.api_key not in shown
         assert PROMPT not in shown

@@ -17,8 +17,8 @@ from holysheep_helpers.latency import stats
 def test_a_small_sample_is_asked_for_a_wider_interval(n: int, level: float) -> None:
     t = scipy.stats.t.ppf((1 + level) / 2, n - 1)
     exact = 1 - 2 * scipy.stats.norm.cdf(-math.sqrt(n / (n - 1)) * t)
-    assert stats.widened(level, n) == pytest.approx(exact, rel=1e-9)
-    assert level < stats.widened(level, n) < 1
+    assert stats.widened_level(level, n) == pytest.approx(exact, rel=1e-9)
+    assert level < stats.widened_level(level, n) < 1
 
 
 def test_the_widened_interval_of_ten_values_holds_the_mean_as_often_as_it_says() -> None:
@@ -26,7 +26,7 @@ def test_the_widened_interval_of_ten_values_holds_the_mean_as_often_as_it_says()
     held = [0, 0]
     for _ in range(400):
         sample = [draw.lognormvariate(0, 0.12) for _ in range(10)]
-        for wide, level in enumerate((0.95, stats.widened(0.95, 10))):
+        for wide, level in enumerate((0.95, stats.widened_level(0.95, 10))):
             low, high = stats.interval(sample, "mean", level=level, resamples=400)
             held[wide] += low <= math.exp(0.12**2 / 2) <= high
     assert held[0] < 370 < held[1]  # of 400, 380 would be 95%
@@ -42,6 +42,6 @@ def test_students_t_is_scipys_for_any_number_of_degrees(degrees: int, level: flo
 @pytest.mark.parametrize("n", [1, 0, -3])
 def test_one_value_has_no_interval_to_widen(n: int) -> None:
     with pytest.raises(InputError, match=f"n is {n}: a whole number, 2 or more"):
-        stats.widened(0.95, n)
+        stats.widened_level(0.95, n)
     with pytest.raises(InputError, match="degrees is 0: a whole number, 1 or more"):
         stats.students_t(0.95, 0)

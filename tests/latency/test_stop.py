@@ -12,7 +12,7 @@ import pytest
 
 import holysheep_helpers as hs
 from holysheep_helpers.latency import load, measure
-from holysheep_helpers.latency.load import Measurement, Taken
+from holysheep_helpers.latency.load import Measurement, RawRun
 from holysheep_helpers.latency.measure import with_progress
 from tests.support.virtual_wire import VirtualWireLoop, Wire, client_of
 
@@ -38,9 +38,9 @@ def _join() -> None:
 
 def stopped_after(count: int, measurement: Measurement) -> hs.LatencyRun:
     """Measure, and stop as soon as so many runs have ended."""
-    ended: list[Taken] = []
+    ended: list[RawRun] = []
 
-    def on_end(taken: Taken) -> None:
+    def on_end(taken: RawRun) -> None:
         ended.append(taken)
         if len(ended) == count:
             measurement.stop()
@@ -148,7 +148,7 @@ def interrupted(monkeypatch: pytest.MonkeyPatch, count: int = 3, times: int = 1)
 
 def test_ctrl_c_ends_it_and_keeps_what_was_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     interrupted(monkeypatch)
-    run = Wire().measurement(100_000, warmup=2).supervised()
+    run = Wire().measurement(100_000, warmup=2).run_in_thread()
     assert (len(run), len(run.warmups), run.stopped_by) == (3, 2, "interrupted")
 
 
@@ -158,7 +158,7 @@ def test_a_second_ctrl_c_is_raised_and_the_thread_asks_no_more(
     interrupted(monkeypatch, times=2)
     wire = Wire()
     with pytest.raises(KeyboardInterrupt):
-        wire.measurement(100_000).supervised()
+        wire.measurement(100_000).run_in_thread()
     _join()
     assert len(wire.entries) <= 4
 
@@ -172,7 +172,7 @@ def test_ctrl_c_before_anything_was_measured_is_raised(monkeypatch: pytest.Monke
 
     wire = Wire()
     with pytest.raises(KeyboardInterrupt, match="before anything was measured"):
-        wire.measurement(5, client=client).supervised()
+        wire.measurement(5, client=client).run_in_thread()
     assert wire.entries == []
 
 
@@ -234,10 +234,10 @@ def test_ctrl_c_that_takes_the_last_word_leaves_nobody_waiting(
         def get(self, *args: Any, **options: Any) -> Any:
             if super().get(*args, **options) is None:
                 raise KeyboardInterrupt
-            return Taken(0, "m", None)
+            return RawRun(0, "m", None)
 
     monkeypatch.setattr(load, "SimpleQueue", Lost)
-    run = Wire().measurement(4).supervised()
+    run = Wire().measurement(4).run_in_thread()
     assert (len(run), run.stopped_by) == (4, None)
 
 
@@ -246,7 +246,7 @@ def test_ctrl_c_that_takes_the_last_word_leaves_nobody_waiting(
 
 def test_an_error_of_the_measurement_is_raised_to_its_caller() -> None:
     with pytest.raises(openai.AuthenticationError):
-        Wire().script(401).measurement(4).supervised()
+        Wire().script(401).measurement(4).run_in_thread()
 
 
 def test_a_bar_that_breaks_ends_the_measurement(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,7 +52,7 @@ def test_the_numbers_are_those_of_the_sample() -> None:
 def test_the_intervals_are_bootstrapped_and_widened_for_a_small_sample() -> None:
     times_s = [(100 + n**1.5) / 1000 for n in range(12)]
     found = row(measured([1000 * value for value in times_s]))
-    level = stats.widened(0.95, 12)
+    level = stats.widened_level(0.95, 12)
     for statistic in ("mean", "median"):
         low, high = stats.interval(sorted(times_s), statistic, level=level)
         assert found[f"{statistic}_low"] == pytest.approx(1000 * low)
