@@ -16,7 +16,7 @@ import httpx2
 import openai
 
 from holysheep_helpers import catalog
-from holysheep_helpers._checks import is_loopback
+from holysheep_helpers._checks import is_loopback, is_number
 from holysheep_helpers.catalog import BASE_URL
 from holysheep_helpers.catalog.splitting import count_tokens
 from holysheep_helpers.costs.months import monthly_cost
@@ -117,7 +117,7 @@ def decode_speed(answer: Any) -> str | None:
     problem = whole_stream(stream)
     if problem:
         return problem
-    if isinstance(speed, bool) or not isinstance(speed, int | float):
+    if not is_number(speed):
         return "the speed is a number, in tokens a second."
     tokens = stream.usage.completion_tokens
     right = (tokens - 1) / (stream.timeline[-1][0] - stream.ttft_s)
@@ -131,11 +131,11 @@ def decode_speed(answer: Any) -> str | None:
 
 
 def concurrency(answer: Any) -> str | None:
-    if isinstance(answer, bool) or not isinstance(answer, int | float):
+    if not is_number(answer):
         return "a number is needed: how many requests must be under way at once."
     if abs(answer * 20 * 1.2 - 1) < 0.1 or abs(answer * 1.2 - 20) < 0.1:
         return "Little's law multiplies: requests a second times the seconds that each takes."
-    if not abs(answer - 24) <= 0.001:  # nan is none, either
+    if abs(answer - 24) > 0.001:
         return f"{answer:g} is not it. L = rate × time: which rate, and which time?"
     return None
 
@@ -315,12 +315,12 @@ def _asked(answer: Callable[[Exception], Any]) -> str | None:
         return "with the credit used up (insufficient_quota) no waiting helps: None."
     if answer(_error(401, "invalid_api_key")) is not None:
         return "a wrong key stays wrong, however long you wait: None."
-    if isinstance(limited, bool) or not isinstance(limited, int | float):
+    if not is_number(limited):
         return "for a rate limit a number is needed: seconds to wait."
     if not 7 <= limited <= 10:
         return f"the server said Retry-After: 7, and your function waits {limited:g} s."
     later = answer(_error(503))
-    if isinstance(later, bool) or not isinstance(later, int | float) or not 0 < later <= 60:
+    if not is_number(later) or not 0 < later <= 60:
         return "a 503 without Retry-After can be asked again: after a short wait of your own."
     return None
 
@@ -351,7 +351,7 @@ def worth_another(answer: Any) -> str | None:
 
 
 def spared(answer: Any) -> str | None:
-    if isinstance(answer, bool) or not isinstance(answer, int | float):
+    if not is_number(answer):
         return "a number is needed: of requests."
     known: dict[float, str] = {
         60: "that is without a breaker: a request for each call.",
@@ -388,11 +388,11 @@ def has_p95(answer: Any) -> str | None:
 
 
 def queued(answer: Any) -> str | None:
-    if isinstance(answer, bool) or not isinstance(answer, int | float):
+    if not is_number(answer):
         return "a number is needed: seconds until a user has the answer."
     if answer == 0.5:
         return "that is the work alone. Most of the time a request waits for a slot."
-    if not abs(answer - 2.5) <= 0.001:  # nan is none, either
+    if abs(answer - 2.5) > 0.001:
         return f"{answer:g} is not it. How many are done in a second, and how many wait for that?"
     return None
 
@@ -401,7 +401,7 @@ def bundled_speed(answer: Any) -> str | None:
     if not isinstance(answer, tuple) or len(answer) != 2 or not hasattr(answer[0], "texts"):
         return "hand over both: hs.check('05c', (stream, speed))."
     stream, speed = answer
-    if isinstance(speed, bool) or not isinstance(speed, int | float):
+    if not is_number(speed):
         return "the speed is a number, in tokens a second."
     if stream.failed or (stream.tokens_per_chunk or 0) < 2:
         return "the chunks of this stream bundle nothing: keep the lines above as they were."
@@ -434,7 +434,7 @@ WHOLE, BORDER = 300, 120
 
 
 def characters_per_token(answer: Any) -> str | None:
-    if isinstance(answer, bool) or not isinstance(answer, int | float):
+    if not is_number(answer):
         return "a number is needed: characters for each token."
     messages = customer_messages()
     right = {}
@@ -450,7 +450,7 @@ def characters_per_token(answer: Any) -> str | None:
     ):
         if abs(answer - wrong) < 0.05 * wrong:
             return problem
-    if not abs(answer - korean) < 0.05 * korean:  # nan is none, either
+    if abs(answer - korean) >= 0.05 * korean:
         return f"{answer:g} is not it: all their characters, over all their tokens."
     return None
 
