@@ -1,7 +1,8 @@
 """What is known about the gateway: models, prices, plans, presets, each with source and date.
 
 One data file, ``catalog.toml``, holds the facts; this module only looks them up. Nothing here is
-guessed: a price or a context window that was not published is ``None``.
+guessed: a price or a context window that was not published is ``None``. Lessons use it as
+``hs.catalog``.
 """
 
 from __future__ import annotations
@@ -22,7 +23,13 @@ from holysheep_helpers.exceptions import InputError
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a figure comes from, and the day it was true."""
+    """Where a figure comes from, and the day on which it was true.
+
+    Attributes:
+        name: who published it.
+        as_of: the day.
+        note: what to know about it.
+    """
 
     name: str
     as_of: date
@@ -38,10 +45,14 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """A price in USD per million tokens; one that the gateway published includes its fee.
+    """A price in USD per million tokens. One that the gateway published includes its fee.
 
-    ``cached_input_usd_per_mtok`` is for prompt tokens that came out of a cache, ``None`` where no
-    price of their own is known: they then cost what the other prompt tokens cost.
+    Attributes:
+        input_usd_per_mtok: for a million tokens of prompts.
+        output_usd_per_mtok: for a million tokens of answers.
+        source: where the price comes from, and its day.
+        cached_input_usd_per_mtok: for a million tokens of prompts that came out of a cache;
+            ``None`` where no price of their own is known: they then cost what the others cost.
     """
 
     input_usd_per_mtok: Decimal
@@ -60,9 +71,27 @@ class Price:
 class Model:
     """One model behind the key.
 
-    ``published`` tells the article's twelve from those added out of a public list;
-    ``context_window`` is in tokens; ``released`` and ``retires`` are days, past or to come;
-    ``tokenizer`` is the name of its vocabulary, where that is public.
+    Attributes:
+        id: what a request calls it.
+        name: what people call it.
+        family: the family that it belongs to.
+        owned_by: its maker.
+        source: where the model is listed.
+        published: whether it is one of the article's twelve; others are out of a public list.
+        aliases: other ids of the same model.
+        context_window: how many tokens prompt and answer may have together.
+        context_source: where that comes from.
+        published_context_window: the same as the article states it, where that differs.
+        price: the published price.
+        released: the day of its release.
+        released_source: where that comes from.
+        retires: the day of its retirement, past or to come.
+        retires_source: where that comes from.
+        deprecated: whether public lists mark it as deprecated.
+        note: what to know about it.
+        max_output: the longest answer, in tokens.
+        tokenizer: the name of its vocabulary, where that is public.
+        tokenizer_source: where that comes from.
     """
 
     id: str
@@ -105,7 +134,13 @@ class Model:
 class Plan:
     """A plan and its limits; ``None`` where no number was published.
 
-    ``tokens_per_minute`` was published for no plan: the figures are the mock's own, invented.
+    Attributes:
+        name: the name of the plan.
+        requests_per_minute: how many requests a minute it allows.
+        note: what to know about it.
+        source: where it was published; ``None`` for the mock's own plan.
+        tokens_per_minute: how many tokens a minute the mock allows. None was published for any
+            plan: the figures are invented.
     """
 
     name: str
@@ -128,7 +163,10 @@ class Plan:
 class ExchangeRate:
     """Won for one US dollar, on a day. A conversion always names the rate that it used.
 
-    Raises ``InputError`` for what can't be a rate: a float, zero, less than zero.
+    Attributes:
+        krw_per_usd: won for one dollar, as a ``Decimal``. ``InputError`` is raised for what can't
+            be a rate: a float, zero, less than zero.
+        source: where the rate comes from, and its day.
     """
 
     krw_per_usd: Decimal
@@ -145,7 +183,14 @@ class ExchangeRate:
 
 @dataclass(frozen=True, slots=True)
 class ClientSettings:
-    """The article's settings for production: time-outs in seconds, and the SDK's retries."""
+    """The article's settings of a client for production.
+
+    Attributes:
+        timeout_s: the time-out of a client, in seconds.
+        async_timeout_s: the time-out of an asynchronous client, in seconds.
+        long_timeout_s: the time-out for long answers, in seconds.
+        max_retries: how often the SDK asks again.
+    """
 
     timeout_s: float
     async_timeout_s: float
@@ -155,7 +200,15 @@ class ClientSettings:
 
 @dataclass(frozen=True, slots=True)
 class PublishedMonth:
-    """A row of the published table: what so many ``tokens`` a month are said to cost."""
+    """A row of the published table of monthly costs.
+
+    Attributes:
+        model: the id of the model.
+        tokens: tokens a month, as stated.
+        usd: what they are said to cost, in USD.
+        krw: the same in won.
+        source: where it was published.
+    """
 
     model: str
     tokens: int
@@ -166,7 +219,15 @@ class PublishedMonth:
 
 @dataclass(frozen=True, slots=True)
 class PublishedSaving:
-    """What a model is said to save a month against ``baseline``; ``share`` is of its cost."""
+    """What a model is said to save each month.
+
+    Attributes:
+        model: the id of the model.
+        baseline: the id of the model that it is compared with.
+        usd: what it is said to save, in USD.
+        share: the same as a share of the baseline's cost.
+        source: where it was published.
+    """
 
     model: str
     baseline: str
@@ -177,11 +238,17 @@ class PublishedSaving:
 
 @dataclass(frozen=True, slots=True)
 class PublishedClaims:
-    """What the article says of cost in words: shares, of one.
+    """What the article says of cost in words. Shares are of one.
 
-    The gateway's premium over a direct price is said to lie between ``premium_low`` and
-    ``premium_high``; ``cheaper`` to be cheaper than ``cheaper_than`` by ``cheaper_by``, above
-    ``cheaper_above_tokens`` a month; and ``best_value`` to be the best value of the table.
+    Attributes:
+        premium_low: the least that the gateway's price is said to be above the direct price.
+        premium_high: the most that it is said to be above it.
+        cheaper: the id of the model that is said to be cheaper than another.
+        cheaper_than: the id of the other model.
+        cheaper_by: by which share it is said to be cheaper.
+        cheaper_above_tokens: above how many tokens a month it is said to be.
+        best_value: the id of the model that is said to be the best value of the table.
+        source: where it was published.
     """
 
     premium_low: Decimal
@@ -198,9 +265,15 @@ class PublishedClaims:
 class FitRow:
     """A row of the published table "for whom", and what is known about it.
 
-    ``fits`` is what was published; ``speaks_for`` and ``speaks_against`` what is known;
-    ``lesson`` the two digits of the lesson that lets you test it, empty where none can;
-    ``contradiction`` what the row stands against.
+    Attributes:
+        who: for whom.
+        fits: whether the gateway was said to be for them.
+        speaks_for: what is known for it.
+        speaks_against: what is known against it.
+        source: where it was published.
+        lesson: the two digits of the lesson that tests it; empty where none can.
+        test: how to test it.
+        contradiction: what the row stands against.
     """
 
     who: str

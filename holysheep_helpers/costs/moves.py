@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from operator import attrgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from holysheep_helpers.catalog import ExchangeRate
 from holysheep_helpers.costs.months import monthly_cost, usd_per_mtok
@@ -135,11 +135,16 @@ def break_even(
         >>> print(hs.break_even(one_off_usd=2000, monthly_saving_usd=510, monthly_running_usd=20))
         pays back after 4.1 months: 2,000.00 USD spent once, 490.00 USD each month
     """
-    one_off = money("one_off_usd", one_off_usd)
-    saving = money("monthly_saving_usd", monthly_saving_usd, least=None)
-    running = money("monthly_running_usd", monthly_running_usd)
-    rate = growth_rate("growth", growth)
-    return BreakEven(one_off, saving, running, rate, *_months_until(one_off, saving, running, rate))
+    return _break_even(one_off_usd, monthly_saving_usd, monthly_running_usd, growth)
+
+
+def _break_even(once: Exact, each_month: Exact, run: Exact, rise: Exact) -> BreakEven:
+    one_off = money("one_off_usd", once)
+    saving = money("monthly_saving_usd", each_month, least=None)
+    running = money("monthly_running_usd", run)
+    growth = growth_rate("growth", rise)
+    months, whole = _months_until(one_off, saving, running, growth)
+    return BreakEven(one_off, saving, running, growth, months, whole)
 
 
 def _months_until(
@@ -223,12 +228,7 @@ def roi(
         20.0% (200.00 USD net in 12 months, 1,000.00 USD spent); pays back after 10.0 months:
         1,000.00 USD spent once, 100.00 USD each month
     """
-    back = break_even(
-        one_off_usd=one_off_usd,
-        monthly_saving_usd=monthly_saving_usd,
-        monthly_running_usd=monthly_running_usd,
-        growth=growth,
-    )
+    back = _break_even(one_off_usd, monthly_saving_usd, monthly_running_usd, growth)
     return _return_after(months, back)
 
 
@@ -300,17 +300,12 @@ class Assumptions:
     @property
     def monthly_saving_usd(self) -> Decimal:
         """What is saved in the first month, running costs not yet taken off; below 0: lost."""
+        mix: Any = {"input_share": self.input_share, "cached_share": self.cached_share}
         there, here = (
-            monthly_cost(
-                model,
-                self.tokens,
-                input_share=self.input_share,
-                cached_share=self.cached_share,
-                prices=self.prices,
-            )
+            monthly_cost(model, self.tokens, **mix, prices=self.prices).usd
             for model in (self.baseline, self.model)
         )
-        return dollars(EXACT.subtract(there.usd, here.usd))
+        return dollars(EXACT.subtract(there, here))
 
     @property
     def net_gain_usd(self) -> Decimal:
@@ -326,12 +321,8 @@ class Assumptions:
 
     def break_even(self) -> BreakEven:
         """``hs.break_even`` of this move, with growth."""
-        return break_even(
-            one_off_usd=self.one_off_usd,
-            monthly_saving_usd=self.monthly_saving_usd,
-            monthly_running_usd=self.monthly_running_usd,
-            growth=self.growth,
-        )
+        saving = self.monthly_saving_usd
+        return _break_even(self.one_off_usd, saving, self.monthly_running_usd, self.growth)
 
     def roi(self, months: int = YEAR) -> Roi:
         """``hs.roi`` of this move after ``months`` months (default: a year), with growth."""
