@@ -42,6 +42,24 @@ def test_code_and_param_may_be_anything(odd: Any) -> None:
     assert hs.diagnose(error).kind == "error_in_stream"
 
 
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        ("context_length_exceeded", "too_long"),
+        ("content_filter", "refused_content"),
+        ("insufficient_quota", "quota"),
+        ("overloaded", "error_in_stream"),
+    ],
+)
+def test_a_code_in_the_middle_of_a_stream_says_what_it_says_with_a_status(
+    code: str, kind: str
+) -> None:
+    error = openai.APIError("x", httpx2.Request("POST", GATEWAY), body={"code": code})
+    found = hs.diagnose(error)
+    assert (found.kind, found.retryable) == (kind, kind == "error_in_stream")
+    assert found.may_have_cost
+
+
 def test_used_up_credit_may_be_in_the_type_alone() -> None:
     assert told(429, code=429, type="insufficient_quota").kind == "quota"
     body = {"type": "insufficient_quota", "code": 429}
