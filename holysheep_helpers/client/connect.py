@@ -121,7 +121,7 @@ def connect(
         )
     where = "base_url" if base_url is not None else "HOLYSHEEP_BASE_URL"
     is_shared_mock = asked == "auto" and key.from_mock
-    is_default = budget is None and not is_shared_mock
+    live_default = budget is None and not is_shared_mock
     if asked == "auto":
         why = "a mock's key and address are set" if is_shared_mock else "a key is set"
     return Gateway(
@@ -130,8 +130,8 @@ def connect(
         key=key,
         plan=catalog.plans()[plan] if plan else None,
         budget=Budget(
-            DEFAULT_LIVE_BUDGET_USD if is_default else budget,
-            is_default,
+            DEFAULT_LIVE_BUDGET_USD if live_default else budget,
+            live_default,
             today=None if is_shared_mock else today,
         ),
         why=why,

@@ -6,7 +6,7 @@ from asyncio import AbstractEventLoop, get_running_loop
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import InitVar, dataclass
 from decimal import Decimal
 from html import escape
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -34,6 +34,7 @@ Mode = Literal["mock", "live"]
 Client = TypeVar("Client", openai.OpenAI, openai.AsyncOpenAI)
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class Gateway:
     """A gateway to talk to: made by ``hs.connect()``, shown as a card.
 
@@ -54,24 +55,16 @@ class Gateway:
         0 USD in 0 calls
     """
 
-    def __init__(
-        self,
-        *,
-        mode: Mode,
-        base_url: str,
-        key: Secret,
-        why: str,
-        budget: Budget,
-        plan: catalog.Plan | None = None,
-        mock: MockProcess | None = None,
-        time_scale: float = 1.0,
-    ) -> None:
-        self.mode: Mode = mode
-        self.base_url = base_url
-        self.plan = plan
-        self.mock = mock
-        self.why = why
-        self.time_scale = time_scale
+    mode: Mode
+    base_url: str
+    key: InitVar[Secret]
+    why: str
+    budget: InitVar[Budget]
+    plan: catalog.Plan | None = None
+    mock: MockProcess | None = None
+    time_scale: float = 1.0
+
+    def __post_init__(self, key: Secret, budget: Budget) -> None:
         self._key = key
         self._budget = budget
         self._meter = Meter(budget.spend, budget.check_request)

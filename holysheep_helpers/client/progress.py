@@ -35,11 +35,6 @@ class Progress:
         if perf_counter() - self._shown_s >= SHOW_EVERY_S:
             self._show()
 
-    def say(self, text: str) -> None:
-        """A line of its own, where the bar is shown."""
-        if self._bar is not None:
-            self._bar.write(text)
-
     def _show(self) -> None:
         self._shown_s = perf_counter()
         self._bar.set_postfix_str(f"{self._spent:.4f} USD, {self._failed} failed", refresh=False)

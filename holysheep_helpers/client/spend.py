@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -37,7 +37,7 @@ class Tally:
     """What was counted for one label and model; the gateway stated the cost of ``stated`` calls."""
 
     calls: int = 0
-    priced: int = 0
+    unpriced: int = 0
     stated: int = 0
     prompt_tokens: int = 0
     cached_tokens: int = 0
@@ -46,14 +46,19 @@ class Tally:
 
 
 class Spend:
-    """What went through one gateway: ``calls`` answered, ``usd`` (exact), tokens, ``by_model``.
+    """What went through one gateway. Safe to use from many threads.
 
-    ``by_label`` is what was spent under each label of ``with gw.spend.of("lesson 9"):``, and under
-    no label, ``""``. ``to_frame()`` has both together.
-
-    ``unpriced`` counts the calls whose cost is unknown: no usage came (a stream without
-    ``include_usage``, or left early), no price was published, or it was no chat (every answered
-    POST is a call). Safe to use from many threads.
+    Attributes:
+        calls: how many calls were answered; every answered POST is one.
+        priced: how many of them have a known cost.
+        unpriced: how many have none: no usage came (a stream without ``include_usage``, or left
+            early), no price was published, or it was no chat.
+        usd: exact US dollars as a ``Decimal``, of the priced calls.
+        prompt_tokens: tokens of all prompts.
+        completion_tokens: tokens of all answers.
+        by_model: US dollars for each model.
+        by_label: US dollars under each label of ``with gw.spend.of("lesson 9"):``, and under no
+            label, ``""``.
     """
 
     def __init__(self) -> None:
@@ -74,11 +79,14 @@ class Spend:
 
     @contextmanager
     def of(self, label: str) -> Iterator[Spend]:
-        """Calls that begin inside are counted under this label; of several, the innermost.
+        """Count the calls that begin inside under this label; of several, under the innermost.
 
         It holds for this gateway alone, and for the code inside alone: tasks of ``asyncio`` begun
         there have it, too, and ``asyncio.to_thread``; a thread of your own has it if it runs in
         ``contextvars.copy_context()``. A stream belongs to where it was opened.
+
+        Args:
+            label: any text, "lesson 9" say.
         """
         if not isinstance(label, str) or not label.strip():
             raise InputError(f"The label is {label!r}: a text is needed, 'lesson 9' say.")
@@ -91,6 +99,25 @@ class Spend:
     def label(self) -> str:
         """The label that a call begun now is counted under, ``""`` for none."""
         return next((name for spend, name in reversed(_labels.get()) if spend is self), "")
+
+    def to_frame(self) -> DataFrame:
+        """A row for each label and model: calls, tokens, and ``usd`` as exact ``Decimal``.
+
+        ``unpriced`` calls are among ``calls``; those that sent no usage have no model, ``""``.
+        ``stated`` counts the calls whose cost the gateway stated itself; cached tokens are among
+        the prompt's.
+        """
+        from pandas import DataFrame, MultiIndex
+
+        with self._lock:
+            rows = {key: replace(tally) for key, tally in self._tallies.items()}
+            calls = dict(self._calls)
+        for label, count in calls.items():
+            silent = count - sum(t.calls for (name, _), t in rows.items() if name == label)
+            if silent:
+                rows[label, ""] = Tally(calls=silent, unpriced=silent)
+        index = MultiIndex.from_tuples(rows, names=["label", "model"])
+        return DataFrame([asdict(tally) for tally in rows.values()], index=index).sort_index()
 
     def answered(self, label: str = "") -> None:
         """One more call was answered; its usage may follow."""
@@ -111,47 +138,19 @@ class Spend:
             self.prompt_tokens += usage.prompt_tokens
             self.completion_tokens += usage.completion_tokens
             if cost is None:
+                tally.unpriced += 1
                 return
+            tally.stated += has_stated_cost(usage)
+            tally.usd = tidy(tally.usd + cost)
             self.priced += 1
             self.usd += cost
             self.by_model[model] = self.by_model.get(model, Decimal(0)) + cost
             self.by_label[label] = self.by_label.get(label, Decimal(0)) + cost
-            tally.priced += 1
-            tally.stated += has_stated_cost(usage)
-            tally.usd += cost
 
     def add(self, usd: Decimal) -> None:
         """An amount that was spent elsewhere, or may have been."""
         with self._lock, exactly():
             self.usd += usd
-
-    def to_frame(self) -> DataFrame:
-        """A row for each label and model: calls, tokens, and ``usd`` as exact ``Decimal``.
-
-        ``unpriced`` calls are among ``calls``; those that sent no usage have no model, ``""``.
-        ``stated`` counts the calls whose cost the gateway stated itself; cached tokens are among
-        the prompt's.
-        """
-        from pandas import DataFrame, MultiIndex
-
-        with self._lock:
-            rows = {key: replace(tally) for key, tally in self._tallies.items()}
-            calls = dict(self._calls)
-        for label, count in calls.items():
-            silent = count - sum(t.calls for (name, _), t in rows.items() if name == label)
-            if silent:
-                rows[label, ""] = Tally(calls=silent)
-        columns = {
-            "calls": [tally.calls for tally in rows.values()],
-            "unpriced": [tally.calls - tally.priced for tally in rows.values()],
-            "stated": [tally.stated for tally in rows.values()],
-            "prompt_tokens": [tally.prompt_tokens for tally in rows.values()],
-            "cached_tokens": [tally.cached_tokens for tally in rows.values()],
-            "completion_tokens": [tally.completion_tokens for tally in rows.values()],
-            "usd": [tidy(tally.usd) for tally in rows.values()],
-        }
-        names = ["label", "model"]
-        return DataFrame(columns, index=MultiIndex.from_tuples(rows, names=names)).sort_index()
 
     def __str__(self) -> str:
         calls = f"{self.calls} call{'' if self.calls == 1 else 's'}"
