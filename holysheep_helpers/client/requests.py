@@ -169,7 +169,7 @@ class Reader:
         _check_prompt(asked)
         extra = settings.pop("extra_body", None) or {}
         body = {"model": model, "messages": _messages(asked, system), **settings, **extra}
-        _check_can_be_sent(body)
+        check_can_be_sent(body)
         return Item(prompt, body, options, key_of(body) if self._hashed else "")
 
     def items(self, prompts: object) -> tuple[list[Item], list[Any]]:
@@ -238,14 +238,14 @@ def _check_prompt(asked: object) -> None:
         )
 
 
-def _check_can_be_sent(body: dict[str, Any]) -> None:
-    """What can't be sent is found here, not in the middle of a run."""
+def check_can_be_sent(body: dict[str, Any]) -> None:
+    """Raise ``InputError`` for what can't be sent, before a run and not in the middle of it."""
     try:
         json.dumps(body, ensure_ascii=False, allow_nan=False).encode("utf-8")
     except UnicodeEncodeError as error:
         half = error.object[error.start]
         raise InputError(
-            f"it has half a character in it ({half!r}), which no server takes: clean the text, "
+            f"a text has half a character in it ({half!r}), which no server takes: clean the text, "
             "text.encode('utf-8', 'replace').decode() say."
         ) from None
     except (TypeError, ValueError, RecursionError) as error:

@@ -145,17 +145,18 @@ class Measurement:
 
         context, name = copy_context(), "holysheep latency"
         thread = threading.Thread(target=context.run, args=(work,), name=name, daemon=True)
-        thread.start()
         try:
-            while thread.is_alive() or not ended.empty():
+            thread.start()
+            while True:
                 try:
                     raw = ended.get(timeout=LOOK_EVERY_S)  # else Windows can't be interrupted
                     if raw is None:
                         thread.join()
-                    else:
-                        on_end(raw)
+                        break
+                    on_end(raw)
                 except Empty:
-                    pass
+                    if not thread.is_alive():  # an interruption took the last word
+                        break
                 except KeyboardInterrupt:
                     if self._stopped:
                         raise

@@ -27,7 +27,12 @@ from holysheep_helpers._checks import check_whole
 from holysheep_helpers.client.budget import Budget, Estimate, checked_usd, estimate_items
 from holysheep_helpers.client.gateway import Gateway, is_live
 from holysheep_helpers.client.progress import Progress
-from holysheep_helpers.client.requests import SDK_OPTIONS, Item, stream_arguments
+from holysheep_helpers.client.requests import (
+    SDK_OPTIONS,
+    Item,
+    check_can_be_sent,
+    stream_arguments,
+)
 from holysheep_helpers.exceptions import HolySheepError, InputError
 from holysheep_helpers.latency.data import Calibration
 from holysheep_helpers.latency.load import (
@@ -178,7 +183,7 @@ def plan_measurement(
         if mark is not None:  # in front of all: caches go by how a request begins
             first = request["messages"][0]
             first["content"] = f"[{mark}{number}] {first['content']}"
-        _check_can_be_sent(request)
+        check_can_be_sent({name: request[name] for name in request if name not in SDK_OPTIONS})
         requests.append(request)
     settings = _settings(target, requests, plan.stagger)
     measurement = Measurement(lambda: measuring_client(target), requests, plan, settings)
@@ -210,17 +215,6 @@ def _listed(prompt: Any) -> list[Any]:
     if not prompts:
         raise InputError("No prompt was given: a text is needed, or several.")
     return prompts
-
-
-def _check_can_be_sent(request: dict[str, Any]) -> None:
-    body = {name: value for name, value in request.items() if name not in SDK_OPTIONS}
-    try:
-        json.dumps(body, ensure_ascii=False, allow_nan=False).encode("utf-8")
-    except (TypeError, ValueError, RecursionError) as error:  # half a character, a set, nan
-        raise InputError(
-            f"A request takes text and plain JSON values ({type(error).__name__}): clean the "
-            "prompt, text.encode('utf-8', 'replace').decode() say."
-        ) from None
 
 
 def _settings(target: Target, requests: list[dict[str, Any]], stagger: bool) -> dict[str, Any]:

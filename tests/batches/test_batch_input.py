@@ -24,7 +24,7 @@ BAD: list[tuple[Any, dict[str, Any], str]] = [
     (["a", pd.NA], {}, "Prompt 1: it is a NAType .an empty cell"),
     (["a", pd.array(["b", "c"])], {}, "Prompt 1: it is a"),
     (["a", 5], {}, "Prompt 1: it is a int"),
-    (["a", "\ud800"], {}, "Prompt 1: it has half a character"),
+    (["a", "\ud800"], {}, "Prompt 1: a text has half a character"),
     (["a", {"prompt": "b", "stop": {"c"}}], {}, "Prompt 1: a request takes plain JSON values"),
     (["a"], {"response_format": dict}, "Prompt 0: a request takes plain JSON values"),
     (["a", []], {}, "Prompt 1: a list of messages"),

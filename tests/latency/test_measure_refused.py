@@ -36,7 +36,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     *(({"prompt": value}, "The prompt is a ") for value in (None, 5, b"bytes", {"a": "b"}, [5])),
     ({"prompt": []}, "No prompt was given"),
     *(({"prompt": value}, "The prompt is empty") for value in ("", "  ", ["a", ""])),
-    ({"prompt": "half \ud800"}, "plain JSON values"),
+    ({"prompt": "half \ud800"}, "a text has half a character in it"),
     ({"temperature": float("nan")}, "plain JSON values"),
     ({"model": ""}, "model is ''"),
     ({"preset": "fastest"}, "There is no preset 'fastest'"),
