@@ -154,8 +154,8 @@ def split_prompt(
 class Counter:
     """Counts for one model: ``count`` is the best figure, ``at_most`` never below it."""
 
-    count: Callable[[str], int]
-    at_most: Callable[[str], int]
+    count: Count
+    at_most: Count
     exact: bool
     name: str
 
@@ -170,12 +170,12 @@ def counter_for(model: str, *, by_mock: bool = False) -> Counter:
     if by_mock:
         return Counter(tokens.count, tokens.count, True, "the mock's rule")
     known = catalog.find(model)
-    if known is None or known.tokenizer != "tekken":
-        return Counter(tokens.count, cautious, False, "estimated by rule")
-    if find_spec("mistral_common") is None:
-        said = "estimated by rule; for exact counts: pip install mistral-common"
-        return Counter(tokens.count, cautious, False, said)
-    return Counter(_tekken(), _tekken(), True, "Mistral's tekken vocabulary")
+    counted_by = "estimated by rule"
+    if known is not None and known.tokenizer == "tekken":
+        if find_spec("mistral_common"):
+            return Counter(_tekken(), _tekken(), True, "Mistral's tekken vocabulary")
+        counted_by += "; for exact counts: pip install mistral-common"
+    return Counter(tokens.count, cautious, False, counted_by)
 
 
 def check_text(text: object) -> None:
@@ -192,7 +192,7 @@ def check_text(text: object) -> None:
 
 
 @cache
-def _tekken() -> Callable[[str], int]:
+def _tekken() -> Count:
     from mistral_common.tokens.tokenizers.mistral import MistralTokenizer
 
     vocabulary = MistralTokenizer.v3(is_tekken=True).instruct_tokenizer.tokenizer

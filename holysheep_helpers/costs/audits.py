@@ -242,6 +242,108 @@ def common_volume(rows: Iterable[PublishedMonth] | None = None) -> Explanation |
     return Explanation(*found, ratio(found[0], stated) if stated else None, "table")
 
 
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What one model saves against another, beside the share that was claimed.
+
+    Attributes:
+        model: the id of the model that is said to be cheaper.
+        other: the id of the model that it is compared with.
+        claimed: the share of the cost that it is said to save, 0 to 1.
+        input_share: the prompts' part of the tokens, 0 to 1.
+        usd: what a million tokens of that mix cost with ``model``, in USD.
+        other_usd: the same with ``other``.
+        saving_share: the share that it saves at that mix; below 0 where it costs more.
+        lowest_share: the least that it saves at any mix.
+        highest_share: the most that it saves at any mix.
+
+    Example:
+        >>> claim = hs.audit_comparison("mistral-small-2603", "gpt-4.1", cheaper_by="0.93")
+        >>> claim.holds, claim.possible
+        (True, True)
+    """
+
+    model: str
+    other: str
+    claimed: Decimal
+    input_share: Decimal
+    usd: Decimal
+    other_usd: Decimal
+    saving_share: Decimal
+    lowest_share: Decimal
+    highest_share: Decimal
+
+    @property
+    def holds(self) -> bool:
+        """Whether this mix saves what was claimed, to half a percentage point."""
+        return self._lies_between(self.saving_share, self.saving_share)
+
+    @property
+    def possible(self) -> bool:
+        """Whether any mix saves what was claimed, to half a percentage point."""
+        return self._lies_between(self.lowest_share, self.highest_share)
+
+    def _lies_between(self, low: Decimal, high: Decimal) -> bool:
+        with exactly():
+            return low - HALF_A_POINT <= self.claimed <= high + HALF_A_POINT
+
+    def __str__(self) -> str:
+        shares = (self.saving_share, self.claimed, self.lowest_share, self.highest_share)
+        saves, claimed, lowest, highest = (less_or_more(share, 0) for share in shares)
+        found = (
+            f"{self.model} costs {saves} than {self.other} at {_mix(self.input_share, 0)}: "
+            f"{self.usd} against {self.other_usd} USD for a million tokens; {claimed} was claimed"
+        )
+        if self.holds:
+            return f"True: {found}."
+        ends = f"over all mixes it is from {lowest} to {highest}"
+        if self.possible:
+            return f"Not at this mix: {found}; {ends}."
+        wrong = "Too modest" if self.claimed < self.lowest_share else "Wrong"
+        return f"{wrong} at every mix: {found}; {ends}."
+
+
+def audit_comparison(
+    model: str,
+    other: str,
+    *,
+    cheaper_by: Exact,
+    input_share: Exact = "0.5",
+    prices: Prices = "published",
+) -> Comparison:
+    """Check whether one model is as much cheaper than another as was claimed.
+
+    The saving is ``1 - cost / other's cost``. Its least and its most over all mixes are at the two
+    ends, all output and all input, for the quotient of two mixes moves one way only.
+
+    Args:
+        model: the id of the model that is said to be cheaper.
+        other: the id of the model that it is compared with.
+        cheaper_by: the share of the cost that it is said to save: "0.4" for "40% cheaper".
+        input_share: the prompts' part of the tokens, 0 to 1. Default: half.
+        prices: ``"published"`` or ``"direct"``, as in ``hs.monthly_cost``.
+
+    Returns:
+        A ``Comparison``.
+
+    Raises:
+        InputError: a share is a float, or not from 0 to 1.
+        UnknownPriceError: no price is known for one of the models.
+
+    Example:
+        >>> claim = hs.audit_comparison("mistral-small-2603", "deepseek-v3.2", cheaper_by="0.4")
+        >>> print(claim)
+        Wrong at every mix: mistral-small-2603 costs 63% more than deepseek-v3.2 at 50/50: 0.40
+        against 0.245 USD for a million tokens; 40% less was claimed; over all mixes it is from
+        186% more to 43% more.
+    """
+    mine, theirs = find_price(model, prices), find_price(other, prices)
+    claimed, mix = share("cheaper_by", cheaper_by), share("input_share", input_share)
+    usd = [(usd_per_mtok(mine, at), usd_per_mtok(theirs, at)) for at in (mix, NO_INPUT, ALL_INPUT)]
+    saved, *ends = (ratio(EXACT.subtract(two, one), two) for one, two in usd)
+    return Comparison(model, other, claimed, mix, *usd[0], saved, *sorted(ends))
+
+
 def _rows(rows: Iterable[PublishedMonth] | None) -> list[PublishedMonth]:
     table = list(catalog.published_months() if rows is None else rows)
     if not table:
@@ -365,105 +467,3 @@ def _tokens(tokens: Decimal) -> str:
 
 def _mix(input_share: Decimal, digits: int = 1) -> str:
     return "50/50" if input_share == HALF else f"{input_share:.{digits}%} input"
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """What one model saves against another, beside the share that was claimed.
-
-    Attributes:
-        model: the id of the model that is said to be cheaper.
-        other: the id of the model that it is compared with.
-        claimed: the share of the cost that it is said to save, 0 to 1.
-        input_share: the prompts' part of the tokens, 0 to 1.
-        usd: what a million tokens of that mix cost with ``model``, in USD.
-        other_usd: the same with ``other``.
-        saving_share: the share that it saves at that mix; below 0 where it costs more.
-        lowest_share: the least that it saves at any mix.
-        highest_share: the most that it saves at any mix.
-
-    Example:
-        >>> claim = hs.audit_comparison("mistral-small-2603", "gpt-4.1", cheaper_by="0.93")
-        >>> claim.holds, claim.possible
-        (True, True)
-    """
-
-    model: str
-    other: str
-    claimed: Decimal
-    input_share: Decimal
-    usd: Decimal
-    other_usd: Decimal
-    saving_share: Decimal
-    lowest_share: Decimal
-    highest_share: Decimal
-
-    @property
-    def holds(self) -> bool:
-        """Whether this mix saves what was claimed, to half a percentage point."""
-        return self._lies_between(self.saving_share, self.saving_share)
-
-    @property
-    def possible(self) -> bool:
-        """Whether any mix saves what was claimed, to half a percentage point."""
-        return self._lies_between(self.lowest_share, self.highest_share)
-
-    def _lies_between(self, low: Decimal, high: Decimal) -> bool:
-        with exactly():
-            return low - HALF_A_POINT <= self.claimed <= high + HALF_A_POINT
-
-    def __str__(self) -> str:
-        shares = (self.saving_share, self.claimed, self.lowest_share, self.highest_share)
-        saves, claimed, lowest, highest = (less_or_more(share, 0) for share in shares)
-        found = (
-            f"{self.model} costs {saves} than {self.other} at {_mix(self.input_share, 0)}: "
-            f"{self.usd} against {self.other_usd} USD for a million tokens; {claimed} was claimed"
-        )
-        if self.holds:
-            return f"True: {found}."
-        ends = f"over all mixes it is from {lowest} to {highest}"
-        if self.possible:
-            return f"Not at this mix: {found}; {ends}."
-        wrong = "Too modest" if self.claimed < self.lowest_share else "Wrong"
-        return f"{wrong} at every mix: {found}; {ends}."
-
-
-def audit_comparison(
-    model: str,
-    other: str,
-    *,
-    cheaper_by: Exact,
-    input_share: Exact = "0.5",
-    prices: Prices = "published",
-) -> Comparison:
-    """Check whether one model is as much cheaper than another as was claimed.
-
-    The saving is ``1 - cost / other's cost``. Its least and its most over all mixes are at the two
-    ends, all output and all input, for the quotient of two mixes moves one way only.
-
-    Args:
-        model: the id of the model that is said to be cheaper.
-        other: the id of the model that it is compared with.
-        cheaper_by: the share of the cost that it is said to save: "0.4" for "40% cheaper".
-        input_share: the prompts' part of the tokens, 0 to 1. Default: half.
-        prices: ``"published"`` or ``"direct"``, as in ``hs.monthly_cost``.
-
-    Returns:
-        A ``Comparison``.
-
-    Raises:
-        InputError: a share is a float, or not from 0 to 1.
-        UnknownPriceError: no price is known for one of the models.
-
-    Example:
-        >>> claim = hs.audit_comparison("mistral-small-2603", "deepseek-v3.2", cheaper_by="0.4")
-        >>> print(claim)
-        Wrong at every mix: mistral-small-2603 costs 63% more than deepseek-v3.2 at 50/50: 0.40
-        against 0.245 USD for a million tokens; 40% less was claimed; over all mixes it is from
-        186% more to 43% more.
-    """
-    mine, theirs = find_price(model, prices), find_price(other, prices)
-    claimed, mix = share("cheaper_by", cheaper_by), share("input_share", input_share)
-    usd = [(usd_per_mtok(mine, at), usd_per_mtok(theirs, at)) for at in (mix, NO_INPUT, ALL_INPUT)]
-    saved, *ends = (ratio(EXACT.subtract(two, one), two) for one, two in usd)
-    return Comparison(model, other, claimed, mix, *usd[0], saved, *sorted(ends))
