@@ -127,8 +127,9 @@ from .batches.panels import long_panel as long_panel
 from .costs.panel import cost_panel as cost_panel
 
 # Figures, in the order of the lessons
-from .notebook.figures import plot_bars as plot_bars
-from .notebook.figures import plot_streams as plot_streams
+from .notebook.figures import use_style as use_style
+from .lessons.plots import plot_bars as plot_bars
+from .lessons.plots import plot_streams as plot_streams
 from .batches.plots import plot_gantt as plot_gantt
 from .batches.plots import plot_pace as plot_pace
 from .batches.plots import plot_sweep as plot_sweep

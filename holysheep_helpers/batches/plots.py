@@ -7,7 +7,6 @@ from itertools import pairwise
 from statistics import fmean
 from typing import Any
 
-from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
@@ -28,6 +27,7 @@ from holysheep_helpers.notebook.figures import (
     LIMITED,
     RED,
     littles_law,
+    subplots,
 )
 
 # The edge keeps a bar that is narrower than a pixel in the picture.
@@ -50,7 +50,7 @@ def plot_gantt(batches: Batches) -> Figure:
     named = _named(batches)
     width = 8 if len(named) == 1 else 5 * len(named)
     rows = max(len(batch) for batch in named.values())
-    figure, all_axes = plt.subplots(
+    figure, all_axes = subplots(
         1, len(named), sharex=True, sharey=True, squeeze=False,
         figsize=(width, min(max(0.14 * rows + 1.6, 3.2), 9)), layout="constrained",
     )  # fmt: skip
@@ -67,7 +67,6 @@ def plot_gantt(batches: Batches) -> Figure:
     all_axes[0][0].set_xlim(-0.01 * end_s, end_s)  # the axis must not cover a short first bar
     marks = _marks(named.values())
     figure.legend(handles=marks, loc="outside lower center", ncols=4, frameon=False)
-    plt.close(figure)  # the returned figure is shown once, by the cell that has it last
     return figure
 
 
@@ -125,7 +124,7 @@ def plot_sweep(sweep: Mapping[int, BatchResult], limit_per_s: float | None = Non
     request_s = mean_request_s(sweep[levels[0]])
     steps = [levels[0] * (levels[-1] / levels[0]) ** (n / 100) for n in range(101)]
     predicted = [littles_law(step, request_s, limit_per_s) for step in steps]
-    figure, axes = plt.subplots()
+    figure, axes = subplots()
     axes.plot(steps, predicted, color=GREY, linewidth=3, label="Little's law: L / W")
     axes.plot(levels, measured, "o", color=BLUE, markersize=9, label="measured")
     if limit_per_s is not None:
@@ -146,14 +145,13 @@ def plot_sweep(sweep: Mapping[int, BatchResult], limit_per_s: float | None = Non
     axes.set_ylim(0, None)
     axes.legend(loc="lower right")
     figure.tight_layout()
-    plt.close(figure)
     return figure
 
 
 def plot_pace(batches: Batches, requests_per_minute: float) -> Figure:
     """Requests sent over time, and the limit: an even staircase, or a burst."""
     named = _named(batches)
-    figure, axes = plt.subplots()
+    figure, axes = subplots()
     last_s, found = 0.0, []
     for colour, (name, batch) in zip(COLOURS * len(named), named.items(), strict=False):
         times = sorted(attempt.start_s for item in batch for attempt in item.timeline)
@@ -170,7 +168,6 @@ def plot_pace(batches: Batches, requests_per_minute: float) -> Figure:
     axes.set_ylim(0, None)
     axes.legend(loc="lower right")
     figure.tight_layout()
-    plt.close(figure)
     return figure
 
 
@@ -208,7 +205,7 @@ def plot_parts(
         sizes, limit = _sizes(parts, model), max_tokens
         check_whole("max_tokens", limit, 1)
     assert limit is not None
-    figure, every = plt.subplots(
+    figure, every = subplots(
         1, len(sizes), figsize=(8, 4), sharey=True, squeeze=False, layout="constrained"
     )
     for axes, (name, of_each) in zip(every.flat, sizes.items(), strict=True):
@@ -217,7 +214,6 @@ def plot_parts(
     first.set_ylabel("tokens")
     first.set_ylim(0, 1.2 * max(limit, *(max(of_each) for of_each in sizes.values())))
     first.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
-    plt.close(figure)  # the returned figure is shown once, by the cell that has it last
     return figure
 
 

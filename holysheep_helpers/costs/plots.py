@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
@@ -18,7 +17,17 @@ from holysheep_helpers.costs.months import less_or_more
 from holysheep_helpers.costs.moves import Assumptions, BreakEven
 from holysheep_helpers.costs.report import plain
 from holysheep_helpers.exceptions import InputError
-from holysheep_helpers.notebook.figures import BLACK, BLUE, COLOURS, GREEN, GREY, PALE, RED, WHITE
+from holysheep_helpers.notebook.figures import (
+    BLACK,
+    BLUE,
+    COLOURS,
+    GREEN,
+    GREY,
+    PALE,
+    RED,
+    WHITE,
+    subplots,
+)
 from holysheep_helpers.pricing.decimals import krw_text, whole_months
 
 if TYPE_CHECKING:
@@ -78,7 +87,6 @@ def plot_costs(costs: DataFrame) -> Figure:
     axes.set_xlim(0, float(max(usd)) / room or 1)
     axes.set_xlabel("US dollars")
     axes.set_title(f"{models[-1]}: {usd[-1]:,.2f} USD, {models[0]}: {usd[0]:,.2f} USD")
-    plt.close(figure)  # the returned figure is shown once, by the cell that has it last
     return figure
 
 
@@ -129,7 +137,6 @@ def plot_audit(audits: Iterable[Audit]) -> Figure:
     refuted = sum(not row.possible for row in rows)
     axes.set_title(f"{refuted} of {len(rows)} claims: no mix of so many tokens costs that")
     _legend_below(figure, axes)
-    plt.close(figure)  # the returned figure is shown once, by the cell that has it last
     return figure
 
 
@@ -183,7 +190,6 @@ def plot_premium(premiums: DataFrame) -> Figure:
         ends = " to ".join(f"{end(known['premium']):+.0%}" for end in (min, max))
         axes.set_title(f"From {ends}: it depends on model and mix".replace("+0%", "0%"))
     _legend_below(figure, axes)
-    plt.close(figure)  # the returned figure is shown once, by the cell that has it last
     return figure
 
 
@@ -212,7 +218,7 @@ def plot_break_even(cases: Case | Mapping[str, Case], months: int = 24) -> Figur
     given = {"": cases} if isinstance(cases, Case) else dict(cases)
     if not given or not all(isinstance(case, Case) for case in given.values()):
         raise InputError("There is nothing to draw: hand over what hs.break_even() gave back.")
-    figure, axes = plt.subplots(figsize=(8, 4), layout="constrained")
+    figure, axes = subplots(figsize=(8, 4), layout="constrained")
     axes.axhline(0, color=BLACK, linewidth=1)
     found: list[str] = []
     for number, (name, case) in enumerate(given.items()):
@@ -232,7 +238,6 @@ def plot_break_even(cases: Case | Mapping[str, Case], months: int = 24) -> Figur
     axes.set_ylabel("net gain so far, USD")
     if len(given) > 1:
         axes.legend(loc="best", frameon=True)
-    plt.close(figure)  # the returned figure is shown once, by the cell that has it last
     return figure
 
 
@@ -276,7 +281,6 @@ def plot_sensitivity(found: DataFrame, axis_label: str = "first year's net gain,
     axes.set_xlabel(axis_label + (f"\n(moved by neither {' nor '.join(idle)})" if idle else ""))
     axes.set_title(f"Most hangs on the {names[0]}" if names else "Nothing moves the result")
     _legend_below(figure, axes, Patch(label="turned down", **DOWN), Patch(label="turned up", **UP))
-    plt.close(figure)  # the returned figure is shown once, by the cell that has it last
     return figure
 
 
@@ -301,7 +305,7 @@ def _rows(names: Sequence[str], around: float = 1.9, each: float = 0.5) -> tuple
     ``around`` and ``each`` are heights in inches: of what stands around the rows, and of a row.
     """
     height = around + each * len(names)
-    figure, axes = plt.subplots(figsize=(8, height), layout="constrained")
+    figure, axes = subplots(figsize=(8, height), layout="constrained")
     axes.set_yticks(range(len(names)), names)
     axes.set_ylim(max(len(names), 1) - 0.5, -0.5)
     axes.grid(visible=False, axis="y")

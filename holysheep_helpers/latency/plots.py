@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 from unicodedata import east_asian_width
 
 import numpy as np
-from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
@@ -77,7 +76,7 @@ def plot_ecdf(
         raise InputError("No measurement was given: hand over what hs.measure_latency() gave back.")
     earlier = None if before is None else in_ms(before, metric, "before")
     edges = _edges([*samples.values(), *([earlier] if earlier else [])])
-    figure, axes = plt.subplots(figsize=(8, 4.2 + 0.3 * len(samples)), layout="constrained")
+    figure, axes = figures.subplots(figsize=(8, 4.2 + 0.3 * len(samples)), layout="constrained")
     was = ""
     if earlier is not None:
         was = f", before {_ms(stats.quantile(earlier, 0.5))} ms"
@@ -97,7 +96,7 @@ def plot_ecdf(
     lines = [line for line in axes.get_lines() if not str(line.get_label()).startswith("_")]
     band = Patch(facecolor=figures.GREY, alpha=0.3, label="shaded: 95% band of the whole curve")
     figure.legend(handles=[*lines, band], loc="outside lower left", frameon=False, handlelength=3)
-    return _done(figure)
+    return figure
 
 
 def _curve(
@@ -152,7 +151,7 @@ def plot_before_after(
     """
     samples = [in_ms(run, metric, name) for run, name in zip((before, after), names, strict=True)]
     found = [1000 * value for value in Comparison(before, after, [metric]).rows[metric]]
-    figure, (axes, below) = plt.subplots(
+    figure, (axes, below) = figures.subplots(
         2, 1, figsize=(8, 4.8), height_ratios=(3, 1), layout="constrained"
     )
     edges = _edges(samples, room=0.14)  # for the words over a median
@@ -164,7 +163,7 @@ def plot_before_after(
     few = min(map(len, samples)) < LEAST_RUNS
     _title(axes, f"{NAMES[metric]}{f': {TOO_FEW}' if few else _verdict(found, names)}")
     _difference(below, found, names, few)
-    return _done(figure)
+    return figure
 
 
 def _dots(
@@ -247,7 +246,7 @@ def plot_latency_sweep(sweep: Mapping[int, LatencyRun], capacity: int | None = N
     levels = sorted(sweep)
     rows = {n: row_of(str(n), in_ms(sweep[n], "ttft_s", str(n))) for n in levels}
     rates = [sweep[n].answers_per_s for n in levels]
-    figure, (left, right) = plt.subplots(1, 2, figsize=(10.5, 4.4), layout="constrained")
+    figure, (left, right) = figures.subplots(1, 2, figsize=(10.5, 4.4), layout="constrained")
     _law(left, right, levels, sweep[levels[0]], capacity)
     medians, p90s = ({n: getattr(row, q) for n, row in rows.items()} for q in ("median", "p90"))
     _line(left, medians, 0.98, fmt="o-", color=figures.BLUE, label="median")
@@ -270,7 +269,7 @@ def plot_latency_sweep(sweep: Mapping[int, LatencyRun], capacity: int | None = N
     figure.legend(
         marks.values(), marks.keys(), loc="outside lower center", ncols=len(marks), frameon=False
     )
-    return _done(figure)
+    return figure
 
 
 def _law(
@@ -355,11 +354,6 @@ def _title(axes: Axes, text: str) -> None:
     axes.set_title("\n".join(fill(line, 60) for line in lines))
 
 
-def _done(figure: Figure) -> Figure:
-    plt.close(figure)  # the returned figure is shown once, by the cell that has it last
-    return figure
-
-
 class Phase(NamedTuple):
     """A row: from when to when (seconds since the measurement began), and the chunks in it."""
 
@@ -389,7 +383,9 @@ def plot_waterfall(stream: TimedStream) -> Figure:
         <Figure size 900x... with 1 Axes>
     """
     phases = [phase for phase in _phases(stream) if phase.end_s - phase.start_s >= SHORTEST_S]
-    figure, axes = plt.subplots(figsize=(9, 1.8 + 0.4 * max(len(phases), 1)), layout="constrained")
+    figure, axes = figures.subplots(
+        figsize=(9, 1.8 + 0.4 * max(len(phases), 1)), layout="constrained"
+    )
     for row, phase in enumerate(phases):
         _row(axes, row, phase, stream.due_s)
     axes.set_yticks(range(len(phases)), [phase.name for phase in phases])
@@ -397,7 +393,7 @@ def plot_waterfall(stream: TimedStream) -> Figure:
     axes.set_ylim(len(phases) - 0.4, -0.6)  # the first on top
     axes.set_xlim(0, max(stream.e2e_s * 1000, 0.1) * 1.14)  # room for the last label
     axes.grid(visible=False, axis="y")
-    return _done(figure)
+    return figure
 
 
 def _phases(stream: TimedStream) -> Iterator[Phase]:

@@ -143,7 +143,7 @@ class StreamPanel(Panel):
     def _draw(self, answer: AsyncStream) -> None:
         if not answer.timeline:
             return
-        from holysheep_helpers.notebook.figures import plot_streams
+        from holysheep_helpers.lessons.plots import plot_streams
 
         show_figure(self.figure, plot_streams(answer))
 

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
@@ -23,6 +22,7 @@ from holysheep_helpers.notebook.figures import (
     PALE,
     RED,
     WHITE,
+    subplots,
 )
 from holysheep_helpers.resilience.circuit_breaker import CircuitBreaker, Event
 
@@ -52,7 +52,7 @@ def plot_attempts(entries: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
     if not entries or not all(entries.values()):
         empty = next((name for name, rows in entries.items() if not rows), "")
         raise InputError(f"The mock saw no request for {empty!r}: nothing to draw.")
-    figure, axes = plt.subplots(figsize=(8, 1.5 + 0.6 * len(entries)), layout="constrained")
+    figure, axes = subplots(figsize=(8, 1.5 + 0.6 * len(entries)), layout="constrained")
     for row, seen in enumerate(entries.values()):
         first_s, last_s = seen[0]["arrived_s"], seen[0]["arrived_s"]
         for entry in seen:
@@ -79,7 +79,6 @@ def plot_attempts(entries: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
     there = {entry["paid"] for rows in entries.values() for entry in rows}
     marks = [Patch(label=label, **style) for paid, (label, style) in _PAID.items() if paid in there]
     figure.legend(handles=marks, loc="outside lower center", ncols=3, frameon=False)
-    plt.close(figure)  # the returned figure is shown once, by the cell that has it last
     return figure
 
 
@@ -103,7 +102,7 @@ def plot_herd(returns: Mapping[str, Sequence[float]]) -> Figure:
         raise InputError("Nobody comes back: a dict of names and seconds is needed.")
     last_s = max(max(times) for times in returns.values())
     edges = [n * WINDOW_S for n in range(int(last_s / WINDOW_S) + 2)]
-    figure, all_axes = plt.subplots(
+    figure, all_axes = subplots(
         len(returns),
         1,
         sharex=True,
@@ -120,7 +119,6 @@ def plot_herd(returns: Mapping[str, Sequence[float]]) -> Figure:
         axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
     all_axes[-1, 0].set_xlabel("seconds since the limit was met")
     figure.tight_layout()
-    plt.close(figure)
     return figure
 
 
@@ -159,7 +157,7 @@ def plot_circuit(breaker: CircuitBreaker, outage_s: tuple[float, float] | None =
     models = list(dict.fromkeys(event.model for event in events))
     start_s = events[0].at_s
     end_s = max(events[-1].at_s - start_s, 1e-3)
-    figure, axes = plt.subplots(figsize=(9, 1.9 + 0.6 * len(models)), layout="constrained")
+    figure, axes = subplots(figsize=(9, 1.9 + 0.6 * len(models)), layout="constrained")
     for row, model in enumerate(models):
         _row(axes, row, [event for event in events if event.model == model], start_s, end_s)
     if outage_s is not None:
@@ -177,7 +175,6 @@ def plot_circuit(breaker: CircuitBreaker, outage_s: tuple[float, float] | None =
     axes.set_title(f"{worst}: {count} {what}, {counts[worst, 'passed over']} were spared")
     marks = {label: mark for mark, label in zip(*axes.get_legend_handles_labels(), strict=True)}
     figure.legend(marks.values(), marks.keys(), loc="outside lower center", ncols=6, frameon=False)
-    plt.close(figure)  # the returned figure is shown once, by the cell that has it last
     return figure
 
 

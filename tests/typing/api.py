@@ -180,6 +180,7 @@ def costs(reply: hs.Reply, folder: Path) -> None:
     assert_type(hs.common_volume(), hs.Explanation | None)
     assert_type(hs.audit_comparison("a", "b", cheaper_by="0.5"), hs.Comparison)
     assert_type(hs.audit_table(), DataFrame)
+    hs.use_style()
     assert_type(hs.plot_bars({"a": usd, "b": 2.0}, "USD", "Costs"), Figure)
     hs.to_krw(1.5, rate)  # pyright: ignore[reportArgumentType]
     hs.break_even(100, 12)  # pyright: ignore[reportCallIssue]

@@ -6,13 +6,12 @@ import warnings
 from decimal import Decimal
 from typing import Any
 
-import matplotlib as mpl
 import pytest
 from matplotlib import pyplot as plt
 
 import holysheep_helpers as hs
 from holysheep_helpers.mock.handle import MockHandle
-from holysheep_helpers.notebook.figures import COLOURS, KOREAN_FONT, korean_font_found
+from holysheep_helpers.notebook.figures import COLOURS, korean_font_found
 
 PROMPT = "Explain step by step how streaming works."
 
@@ -95,7 +94,6 @@ def test_bars_of_what_is_no_number_are_an_error(values: Any) -> None:
 
 def test_korean_can_be_drawn_and_figures_do_not_pile_up(gw: hs.Gateway) -> None:
     assert korean_font_found()
-    assert mpl.rcParams["font.family"] == ["DejaVu Sans", KOREAN_FONT]
     stream = read(gw)
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # a missing glyph would warn
