@@ -19,7 +19,7 @@ from holysheep_helpers._checks import check_whole
 from holysheep_helpers.exceptions import InputError
 from holysheep_helpers.latency import stats
 from holysheep_helpers.latency.data import Text, TimedStream
-from holysheep_helpers.latency.report import LEAST_RUNS, NAMES, PointEstimate, counted, ms, row_of
+from holysheep_helpers.latency.report import LEAST_RUNS, NAMES, counted, estimate, ms
 from holysheep_helpers.latency.run import NO_MEDIAN, TOO_FEW, Comparison, LatencyRun
 from holysheep_helpers.notebook import figures
 
@@ -105,7 +105,7 @@ def _curve(
     """Draw the steps, with what there is to say as their label; gives back their points."""
     finite = [value for value in values if isfinite(value)]
     shares = [count / len(values) for count in range(len(finite) + 1)]
-    median = row_of(name, values).median
+    median = estimate(values, "median")
     facts = f"{counted(len(values), 'run')}, median {_ms(median.value)} ms"
     if not isnan(median.low):
         facts += f" (95%: {_ms(median.low)} to {_ms(median.high)})"
@@ -178,7 +178,7 @@ def _dots(
             f"{failed} failed", (edges[1], row), xytext=(0, -9), textcoords="offset points",
             ha="right", va="top", bbox={"facecolor": figures.WHITE, "edgecolor": "none", "pad": 1},
         )  # fmt: skip
-    median, low, high = row_of("", values).median
+    median, low, high = estimate(values, "median")
     if not isfinite(median):
         return
     if not isnan(low):
@@ -244,16 +244,15 @@ def plot_latency_sweep(sweep: Mapping[int, LatencyRun], capacity: int | None = N
         )
     check_whole("capacity", capacity, optional=True)
     levels = sorted(sweep)
-    rows = {n: row_of(str(n), in_ms(sweep[n], "ttft_s", str(n))) for n in levels}
+    samples = {n: in_ms(sweep[n], "ttft_s", str(n)) for n in levels}
     rates = [sweep[n].answers_per_s for n in levels]
     figure, (left, right) = figures.subplots(1, 2, figsize=(10.5, 4.4), layout="constrained")
     _law(left, right, levels, sweep[levels[0]], capacity)
-    medians, p90s = ({n: getattr(row, q) for n, row in rows.items()} for q in ("median", "p90"))
-    _line(left, medians, 0.98, fmt="o-", color=figures.BLUE, label="median")
-    _line(left, p90s, 0.88, fmt="s--", color=figures.RED, label="p90")
+    _line(left, samples, 0.5, 0.98, fmt="o-", color=figures.BLUE, label="median")
+    _line(left, samples, 0.9, 0.88, fmt="s--", color=figures.RED, label="p90")
     right.plot(levels, rates, "D", color=figures.GREEN, label="measured", **DOT)
     low, high = levels[0], levels[-1]
-    ends = [ms(medians[n].value / 1000, 0) for n in (low, high)]
+    ends = [ms(stats.quantile(samples[n], 0.5) / 1000, 0) for n in (low, high)]
     title = f"First token: {ends[0]} ms at {low}, {ends[1]} ms at {high}"
     left.set(title=title, ylabel="time to first token, ms")
     title = f"Answers a second: {rates[0]:.2g} at {low}, {rates[-1]:.2g} at {high}"
@@ -294,8 +293,11 @@ def _law(
         )
 
 
-def _line(axes: Axes, found: Mapping[int, PointEstimate], height: float, **style: Any) -> None:
+def _line(
+    axes: Axes, samples: Mapping[int, Sequence[float]], q: float, height: float, **style: Any
+) -> None:
     """A quantile over concurrency; where it is infinite, a word near the top instead."""
+    found = {n: estimate(values, q) for n, values in samples.items()}
     drawn = {n: point for n, point in found.items() if isfinite(point.value)}
     values = [point.value for point in drawn.values()]
     top = max(values, default=0.0) * 1.3  # where an infinite end stops

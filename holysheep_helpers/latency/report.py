@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import isfinite, isnan, nan
 from statistics import fmean
 from typing import NamedTuple
@@ -36,32 +35,14 @@ class PointEstimate(NamedTuple):
     high: float = nan
 
 
-@dataclass(frozen=True)
-class Row:
-    """The statistics of one metric, in the unit of its values."""
+def estimate(values: Sequence[float], statistic: stats.Statistic) -> PointEstimate:
+    """The mean is that of the finite values; in median and quantiles a failure is infinite.
 
-    name: str
-    count: int
-    mean: PointEstimate
-    median: PointEstimate
-    p90: PointEstimate
-    p95: PointEstimate
-    p99: PointEstimate
-
-
-def row_of(name: str, values: Sequence[float]) -> Row:
-    """The mean is that of the finite values; in median and percentiles a failure is infinite."""
-    answered = [value for value in values if isfinite(value)]
-    found = {
-        key: _estimate(answered if key == "mean" else values, statistic)
-        for key, statistic in STATISTICS.items()
-    }
-    return Row(name, len(values), **found)
-
-
-def _estimate(values: Sequence[float], statistic: stats.Statistic) -> PointEstimate:
-    """With an interval from six values on, widened as so small a sample needs it."""
+    With an interval from six values on, widened as so small a sample needs it.
+    """
     q = 0.5 if isinstance(statistic, str) else statistic
+    if statistic == "mean":
+        values = [value for value in values if isfinite(value)]
     if len(values) < stats.runs_needed(q):
         return PointEstimate()
     value = fmean(values) if statistic == "mean" else stats.quantile(values, q)

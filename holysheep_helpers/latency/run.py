@@ -404,8 +404,15 @@ class LatencySummary:
             shown.insert(1, "answer_ttft_s")
         if run.rate_per_s is not None:
             shown.insert(0, "user_ttft_s")
-        values = {name: run.values(name) for name in shown}
-        self.rows = [report.row_of(NAMES[name], found) for name, found in values.items() if found]
+        values = {NAMES[name]: found for name in shown if (found := run.values(name))}
+        self._counts = {name: len(found) for name, found in values.items()}
+        self.rows = {
+            name: {
+                key: report.estimate(found, statistic)
+                for key, statistic in report.STATISTICS.items()
+            }
+            for name, found in values.items()
+        }
 
     @property
     def frame(self) -> DataFrame:
@@ -413,10 +420,10 @@ class LatencySummary:
         import pandas as pd
 
         columns = [f"{key}{end}" for key in report.STATISTICS for end in ("", "_low", "_high")]
-        table = [[*row.mean, *row.median, *row.p90, *row.p95, *row.p99] for row in self.rows]
-        index = pd.Index([row.name for row in self.rows], name="ms")
+        table = [[end for found in row.values() for end in found] for row in self.rows.values()]
+        index = pd.Index([*self.rows], name="ms")
         frame = pd.DataFrame(table, index, columns, dtype=float) * 1000
-        frame.insert(0, "runs", [row.count for row in self.rows])
+        frame.insert(0, "runs", [*self._counts.values()])
         return frame
 
     @property
@@ -472,11 +479,11 @@ class LatencySummary:
 
     def _own_error(self) -> Iterator[str]:
         run, known = self.run, self.run.calibration
-        first = next((row.mean for row in self.rows if row.name == NAMES["ttft_s"]), None)
+        first = self.rows.get(NAMES["ttft_s"], {}).get("mean", report.PointEstimate())
         if known is None:
             at_once = "" if run.concurrency == 1 else str(run.concurrency)
             yield f"The error of this client is unknown: hs.calibrate({at_once}) states it."
-        elif first is not None and isfinite(first.value):
+        elif isfinite(first.value):
             yield (
                 f"Time to first token ± {ms(known.error_s, 2)} ms at {known.concurrency} at once "
                 f"on this machine, after taking off {ms(known.bias_s, 2)} ms of the instrument's "
@@ -510,13 +517,14 @@ class LatencySummary:
             *map(self._cells, self.rows),
         ]
 
-    def _cells(self, row: report.Row) -> list[str]:
-        digits = 2 if row.median.value < 0.02 else 1
-        cells = [row.name + (f", {row.count} runs" if row.count != len(self.run) else "")]
-        for found in (row.mean, row.median):
+    def _cells(self, name: str) -> list[str]:
+        mean, median, *tails = self.rows[name].values()
+        digits, count = 2 if median.value < 0.02 else 1, self._counts[name]
+        cells = [name if count == len(self.run) else f"{name}, {count} runs"]
+        for found in (mean, median):
             ends = f"{ms(found.low, digits)} to {ms(found.high, digits)}"
             cells += [ms(found.value, digits), "–" if isnan(found.low) else ends]
-        return cells + [ms(found.value, digits) for found in (row.p90, row.p95, row.p99)]
+        return cells + [ms(found.value, digits) for found in tails]
 
     def __str__(self) -> str:
         table = self._table()
