@@ -8,7 +8,7 @@ from asyncio import Event
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
-from decimal import ROUND_CEILING, Decimal, InvalidOperation
+from decimal import ROUND_CEILING, Decimal
 from typing import Any, Protocol, runtime_checkable
 
 import httpx2
@@ -20,7 +20,7 @@ from holysheep_helpers.client.requests import ASSUMED_OUTPUT_TOKENS, Item, Reade
 from holysheep_helpers.client.spend import CHAT_PATH, Spend
 from holysheep_helpers.exceptions import ConfigurationError, HolySheepError, InputError
 from holysheep_helpers.pricing.calls import most_of, warn_if_stale
-from holysheep_helpers.pricing.decimals import exactly
+from holysheep_helpers.pricing.decimals import exactly, money
 
 
 class BudgetError(HolySheepError, openai.OpenAIError):
@@ -281,15 +281,7 @@ class Budget:
 
 def checked_usd(value: object) -> Decimal | None:
     """An amount as it was given, exact, or a ``ConfigurationError`` for what can't be one."""
-    if value is None:
-        return None
     try:
-        budget = Decimal(value) if isinstance(value, Decimal | str | int) else None
-    except InvalidOperation:
-        budget = None
-    if budget is None or isinstance(value, bool) or not budget.is_finite() or budget < 0:
-        raise ConfigurationError(
-            f"budget_usd is {value!r}: US dollars, 0 or more, as Decimal('0.50'), '0.50' or 1. "
-            "(No float: money is exact here.)"
-        )
-    return budget
+        return None if value is None else money("budget_usd", value)
+    except InputError as error:
+        raise ConfigurationError(str(error)) from None

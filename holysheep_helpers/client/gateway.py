@@ -69,9 +69,8 @@ class Gateway:
         self._budget = budget
         self._meter = Meter(budget.spend, budget.check_request)
         self._client: openai.OpenAI | None = None
-        self._async_clients: WeakKeyDictionary[AbstractEventLoop, _AsyncClient] = (
-            WeakKeyDictionary()
-        )
+        self._async_clients: WeakKeyDictionary[AbstractEventLoop, tuple[openai.AsyncOpenAI, Any]]
+        self._async_clients = WeakKeyDictionary()
 
     def client(self, **sdk_options: Any) -> openai.OpenAI:
         """The official SDK's client for this gateway, not wrapped.
@@ -101,10 +100,11 @@ class Gateway:
             loop = get_running_loop()
         except RuntimeError:
             return self._new_async_client({})
-        known = self._async_clients.get(loop)
-        if known is None or known.client.is_closed():
-            known = self._async_clients[loop] = _AsyncClient(self._new_async_client({}))
-        return known.client
+        client, _ = self._async_clients.get(loop, (None, None))
+        if client is None or client.is_closed():
+            client = self._new_async_client({})
+            self._async_clients[loop] = client, _closing_with_its_loop(client)
+        return client
 
     def _new_client(self, options: dict[str, Any]) -> openai.OpenAI:
         http = openai.DefaultHttpxClient(
@@ -210,25 +210,23 @@ def _closes_by_itself(http: httpx2.Client) -> httpx2.Client:
     return http
 
 
-class _AsyncClient:
-    """An async client that closes by itself, at the latest when its event loop ends.
+def _closing_with_its_loop(client: openai.AsyncOpenAI) -> AsyncGenerator[None]:
+    """What closes this client, at the latest when the running event loop ends.
 
     A loop finishes the asynchronous generators that were begun in it, so one of them holds the
     client: without that, aiohttp would complain of an unclosed session.
     """
 
-    def __init__(self, client: openai.AsyncOpenAI) -> None:
-        self.client = client
-        self._guard = _closed_at_the_end(client)
-        with suppress(StopIteration):  # its first step: begun, and known to the loop
-            self._guard.asend(None).send(None)
+    async def close_at_the_end() -> AsyncGenerator[None]:
+        try:
+            yield
+        finally:
+            await client.close()
 
-
-async def _closed_at_the_end(client: openai.AsyncOpenAI) -> AsyncGenerator[None, None]:
-    try:
-        yield
-    finally:
-        await client.close()
+    guard = close_at_the_end()
+    with suppress(StopIteration):  # its first step: begun, and known to the loop
+        guard.asend(None).send(None)
+    return guard
 
 
 def sync_client(target: object, twin: str = "") -> openai.OpenAI:

@@ -28,7 +28,10 @@ class ParsedReply:
     first one is read.
     """
 
-    __slots__ = ("_body", "_choice", "_message")
+    __slots__ = ("_body", "_choice", "_message", "usage")
+
+    usage: CompletionUsage | None
+    """The server's count of tokens; ``None`` also for what can't be one."""
 
     def __init__(self, body: object) -> None:
         self._body = body
@@ -36,6 +39,7 @@ class ParsedReply:
         self._choice = next((one for one in choices if _is_object(one)), None)
         message = _field(self._choice, "message")
         self._message = _field(self._choice, "delta") if message is None else message
+        self.usage = _usage(_field(body, "usage"))
 
     @property
     def has_choice(self) -> bool:
@@ -72,17 +76,6 @@ class ParsedReply:
         return _joined(_of_parts(_field(self._message, "content"), "thinking"))
 
     @property
-    def usage(self) -> CompletionUsage | None:
-        """The server's count of tokens; ``None`` also for what can't be one."""
-        sent = _field(self._body, "usage")
-        if sent is None or isinstance(sent, CompletionUsage):
-            return sent
-        try:
-            return CompletionUsage.model_validate(sent)
-        except ValidationError:
-            return None
-
-    @property
     def token_counts(self) -> dict[str, int]:
         """Those of ``prompt_tokens``, ``output_tokens``, ``reasoning_tokens`` that are counts."""
         usage = _field(self._body, "usage")
@@ -106,6 +99,15 @@ class ParsedReply:
             "usage": _field(self._body, "usage") is None or self.usage is not None,
         }
         return [name for name, right in is_right.items() if not right]
+
+
+def _usage(sent: Any) -> CompletionUsage | None:
+    if sent is None or isinstance(sent, CompletionUsage):
+        return sent
+    try:
+        return CompletionUsage.model_validate(sent)
+    except ValidationError:
+        return None
 
 
 def _field(value: Any, name: str) -> Any:
