@@ -6,19 +6,33 @@ import asyncio
 import time
 import warnings
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Sequence
-from contextlib import aclosing, closing, nullcontext
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Iterable,
+    Iterator,
+    Sequence,
+)
+from contextlib import AbstractContextManager, aclosing, closing, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from os import PathLike
 from time import perf_counter
-from typing import Any
+from typing import Any, ClassVar
 
 import openai
 
 from holysheep_helpers import catalog
+from holysheep_helpers._checks import check_number, check_whole
 from holysheep_helpers.batches.journal import Journal
-from holysheep_helpers.batches.results import BatchItem, BatchResult, not_asked, restored
+from holysheep_helpers.batches.results import (
+    BatchItem,
+    BatchResult,
+    not_asked,
+    restored,
+    run_outside_a_loop,
+)
 from holysheep_helpers.batches.worker import Asker, Limits
 from holysheep_helpers.client.budget import Budget, checked_usd, estimate_items
 from holysheep_helpers.client.gateway import Gateway, async_client, is_live
@@ -27,67 +41,293 @@ from holysheep_helpers.client.requests import Item, Reader, check_are_many, chec
 from holysheep_helpers.exceptions import InputError
 
 MANY_CALLS = 20
+"""More calls than that print an estimate, where they cost money."""
 
+AHEAD = 4
+"""At most this many times ``max_concurrency`` prompts are read ahead and held by ``batch_iter``."""
 
-last: list[BatchResult] = []
-"""The result of this process's last batch, as far as it got; empty before the first."""
+Path = str | PathLike[str]
+Money = Decimal | str | int
 
 
 class BatchStoppedWarning(UserWarning):
-    """A batch ended early, because of an error that every further request would have met."""
+    """A batch ended early: see ``stopped_by``, mend the cause, and ``retry_failed()``."""
+
+
+async def batch(
+    gateway_or_client: Gateway | openai.AsyncOpenAI,
+    prompts: Iterable[Any],
+    *,
+    model: str = catalog.DEFAULT_MODEL,
+    models: Sequence[str] | None = None,
+    system: str | None = None,
+    max_concurrency: int = 5,
+    requests_per_minute: float | None = None,
+    tokens_per_minute: float | None = None,
+    journal: Path | None = None,
+    budget_usd: Money | None = None,
+    deadline_s: float | None = None,
+    progress: bool = True,
+    **sdk_parameters: Any,
+) -> BatchResult:
+    """Ask many prompts, several at once, and get one result for each, in their order.
+
+    An error of one prompt is an object in its result. Time-outs, lost connections, 408, 409 and
+    5xx are asked again, up to 6 times, with exponential back-off and full jitter; the SDK's own
+    retries are off. A 429 holds back all prompts, for as long as the server says. What every other
+    prompt would meet (401, 402, 403, 404, an empty quota, a spent budget, a Retry-After of more
+    than 10 minutes) stops the batch, with a ``BatchStoppedWarning``. After an interruption (the
+    Stop button), ``hs.last_batch()`` has what was answered.
+
+    Args:
+        gateway_or_client: the gateway from ``hs.connect()``, or an ``openai.AsyncOpenAI`` client.
+        prompts: texts, lists of messages, dicts (``prompt`` or ``messages``, and a ``model``,
+            ``system`` or SDK parameters of their own), or one column of a data frame.
+        model: the model's id. Default: the catalogue's default model.
+        models: ids to ask in turn instead, the best one first, as in ``hs.failover``: what one
+            fails, the next one is asked at once. A model that keeps failing is left alone for a
+            while. Default: ``model`` alone.
+        system: the system prompt, as text. Default: none.
+        max_concurrency: how many prompts are asked at once; one that waits is one of them.
+            Default: 5.
+        requests_per_minute: the pace, kept 1% below this in any 60 seconds. Default: the plan's
+            limit, else that of the reply's headers, else none.
+        tokens_per_minute: the same for tokens.
+        journal: a file that survives a crash of this process. The same call goes on from there:
+            what is recorded is not asked again, and what was under way counts as
+            ``possibly_paid_twice``. Default: none.
+        budget_usd: US dollars, no float, for this call: nothing is sent that could exceed it, by
+            ``max_tokens`` (1,000 where that is not given). Default: no limit.
+        deadline_s: seconds for one prompt, from its first request, its waits included.
+            Default: none.
+        progress: shows a bar and, for more than 20 calls that cost money, an estimate.
+            Default: ``True``.
+        **sdk_parameters: any other parameter of ``client.chat.completions.create``.
+
+    Returns:
+        A ``BatchResult``, a sequence with one ``BatchItem`` for each prompt.
+
+    Raises:
+        InputError: a prompt or a setting can't be right. Nothing was sent.
+        ConfigurationError: ``budget_usd`` is no amount. Nothing was sent.
+        BudgetError: a budget was given, and a model has no published price. Nothing was sent.
+        JournalError: the journal is another kind of file, or in use. Nothing was sent.
+
+    Example:
+        >>> result = await hs.batch(gw, ["Say hello.", "Count to three."], progress=False)
+        >>> len(result.ok), result.failed
+        (2, [])
+    """
+    setup = Setup.of(
+        gateway_or_client, model, models, system, max_concurrency, requests_per_minute,
+        tokens_per_minute, journal, budget_usd, deadline_s, progress, sdk_parameters,
+    )  # fmt: skip
+    items, labels = setup.reader.items(prompts)
+    asked = dict.fromkeys([*(item.model for item in items), *setup.limits.models])
+    Budget(setup.budget_usd).check_models(asked)
+    return await Job(setup, items, labels).run([None] * len(items))
+
+
+def batch_sync(
+    gateway_or_client: Gateway | openai.AsyncOpenAI, prompts: Iterable[Any], **options: Any
+) -> BatchResult:
+    """Do what ``batch()`` does, for a script, where no event loop runs.
+
+    Args:
+        gateway_or_client: as in ``hs.batch``.
+        prompts: as in ``hs.batch``.
+        **options: all other arguments of ``hs.batch``.
+
+    Returns:
+        A ``BatchResult``.
+
+    Raises:
+        InputError: an event loop runs, as in a notebook: use ``await hs.batch(...)`` there.
+
+    Example:
+        >>> import threading  # a notebook has an event loop; another thread has none
+        >>> work = lambda: print(len(hs.batch_sync(gw, ["Say hello."], progress=False).ok))
+        >>> thread = threading.Thread(target=work); thread.start(); thread.join()
+        1
+    """
+    return run_outside_a_loop(
+        lambda: batch(gateway_or_client, prompts, **options), "await hs.batch(...)"
+    )
+
+
+def last_batch() -> BatchResult | None:
+    """Give the result of this process's last batch; it is kept until the next one ends.
+
+    Returns:
+        A ``BatchResult``: after an interruption, what was answered until then. ``None`` before the
+        first batch.
+
+    Example:
+        >>> result = await hs.batch(gw, ["Say hello."], progress=False)
+        >>> hs.last_batch() is result
+        True
+    """
+    return Job.last_result
+
+
+async def batch_iter(
+    gateway_or_client: Gateway | openai.AsyncOpenAI,
+    prompts: Iterable[Any] | AsyncIterable[Any],
+    *,
+    model: str = catalog.DEFAULT_MODEL,
+    models: Sequence[str] | None = None,
+    system: str | None = None,
+    max_concurrency: int = 5,
+    requests_per_minute: float | None = None,
+    tokens_per_minute: float | None = None,
+    journal: Path | None = None,
+    budget_usd: Money | None = None,
+    deadline_s: float | None = None,
+    progress: bool = True,
+    **sdk_parameters: Any,
+) -> AsyncGenerator[BatchItem, None]:
+    """Ask the prompts of any iterator, also an endless one, and give each result in order.
+
+    Later prompts are on their way meanwhile: at most ``4 * max_concurrency`` are read ahead, so
+    that memory stays flat. A prompt that can't be asked is an ``InputError`` in its result. Leave
+    early inside ``async with contextlib.aclosing(...)``, so that what is under way is ended at
+    once. There is no estimate.
+
+    Args:
+        gateway_or_client: the gateway from ``hs.connect()``, or an ``openai.AsyncOpenAI`` client.
+        prompts: an iterator of prompts as ``hs.batch`` takes them, plain or asynchronous.
+        model: as in ``hs.batch``.
+        models: as in ``hs.batch``.
+        system: as in ``hs.batch``.
+        max_concurrency: as in ``hs.batch``. Default: 5.
+        requests_per_minute: as in ``hs.batch``.
+        tokens_per_minute: as in ``hs.batch``.
+        journal: as in ``hs.batch``.
+        budget_usd: as in ``hs.batch``.
+        deadline_s: seconds for one prompt, as in ``hs.batch``.
+        progress: shows a bar. Default: ``True``.
+        **sdk_parameters: any other parameter of ``client.chat.completions.create``.
+
+    Returns:
+        An asynchronous iterator of ``BatchItem``, for ``async for``.
+
+    Raises:
+        InputError: a setting can't be right. Nothing was sent.
+        Exception: the fatal error that ended the batch, once all results until then are out.
+
+    Example:
+        >>> answers = hs.batch_iter(gw, iter(["Say hello.", "Count to ten."]), progress=False)
+        >>> [item.ok async for item in answers]
+        [True, True]
+    """
+    setup = Setup.of(
+        gateway_or_client, model, models, system, max_concurrency, requests_per_minute,
+        tokens_per_minute, journal, budget_usd, deadline_s, progress, sdk_parameters,
+    )  # fmt: skip
+    with setup.asker() as asker, setup.bar(None) as bar:
+        async with aclosing(_in_order(asker, setup.reader, prompts)) as results:
+            async for item in results:
+                if bar is not None:
+                    bar.one_more(item.cost, not item.ok)
+                yield item
+    if asker.stopped_by is not None:
+        raise asker.stopped_by
+
+
+@dataclass
+class Setup:
+    """What ``batch`` and ``batch_iter`` have in common: their settings, checked."""
+
+    target: Gateway | openai.AsyncOpenAI
+    reader: Reader
+    limits: Limits
+    journal: Path | None
+    budget_usd: Decimal | None
+    progress: bool
+
+    @classmethod
+    def of(
+        cls,
+        target: Gateway | openai.AsyncOpenAI,
+        model: str,
+        models: Sequence[str] | None,
+        system: str | None,
+        max_concurrency: int,
+        requests_per_minute: float | None,
+        tokens_per_minute: float | None,
+        journal: Path | None,
+        budget_usd: Money | None,
+        deadline_s: float | None,
+        progress: bool,
+        sdk_parameters: dict[str, Any],
+    ) -> Setup:
+        """Raises ``InputError`` or ``ConfigurationError`` for what can't be right."""
+        async_client(target)  # raises if it is neither
+        in_turn = () if models is None else checked_models(models)
+        if in_turn and model not in (catalog.DEFAULT_MODEL, in_turn[0]):
+            raise InputError(f"Both model={model!r} and models were given: leave one of them out.")
+        first = in_turn[0] if in_turn else model
+        return cls(
+            target,
+            Reader(first, system, sdk_parameters, hashed=journal is not None),
+            limits_of(
+                target, requests_per_minute, tokens_per_minute, max_concurrency, deadline_s, in_turn
+            ),
+            journal,
+            checked_usd(budget_usd),
+            bool(progress),
+        )
+
+    @contextmanager
+    def asker(self) -> Iterator[Asker]:
+        """An asker for one run, whose journal is closed afterwards."""
+        client = async_client(self.target)
+        with closing(Journal(self.journal)) if self.journal else nullcontext() as journal:
+            yield Asker(client, self.limits, Budget(self.budget_usd), journal)
+
+    def bar(self, total: int | None, done: int = 0) -> AbstractContextManager[Progress | None]:
+        """The bar of the progress, or ``None`` if there shall be none."""
+        return closing(Progress(total, True, done)) if self.progress else nullcontext()
 
 
 def limits_of(
     target: object,
-    requests_per_minute: object,
-    tokens_per_minute: object,
-    max_concurrency: Any,
-    deadline_s: object,
+    requests_per_minute: float | None,
+    tokens_per_minute: float | None,
+    max_concurrency: int,
+    deadline_s: float | None,
     models: tuple[str, ...] = (),
 ) -> Limits:
     """Raises ``InputError`` for what can't be one; requests a minute may come from the plan."""
-    whole = isinstance(max_concurrency, int) and not isinstance(max_concurrency, bool)
-    if not whole or max_concurrency < 1:
-        raise InputError(f"max_concurrency is {max_concurrency!r}: a whole number, 1 or more.")
-    requests = _positive("requests_per_minute", requests_per_minute)
-    tokens = _positive("tokens_per_minute", tokens_per_minute)
+    check_whole("max_concurrency", max_concurrency)
+    check_number("requests_per_minute", requests_per_minute, above=0, optional=True)
+    check_number("tokens_per_minute", tokens_per_minute, above=0, optional=True)
+    check_number("deadline_s", deadline_s, "seconds", above=0, optional=True)
     if isinstance(target, Gateway) and target.plan is not None and target.time_scale:
         # A mock that is played faster has shorter minutes; tokens are limited by the mock alone.
-        if requests is None:
-            requests = _scaled(target.plan.requests_per_minute, target.time_scale)
-        if tokens is None and target.mock is not None:
-            tokens = _scaled(target.plan.tokens_per_minute, target.time_scale)
-    return Limits(
-        requests,
-        tokens,
-        max_concurrency,
-        _positive("deadline_s", deadline_s),
-        models,
-    )
+        if requests_per_minute is None:
+            requests_per_minute = _scaled(target.plan.requests_per_minute, target.time_scale)
+        if tokens_per_minute is None and target.mock is not None:
+            tokens_per_minute = _scaled(target.plan.tokens_per_minute, target.time_scale)
+    return Limits(requests_per_minute, tokens_per_minute, max_concurrency, deadline_s, models)
 
 
 def _scaled(limit: int | None, time_scale: float) -> float | None:
     return None if limit is None else limit / time_scale
 
 
-def _positive(name: str, value: Any) -> float | None:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if value is not None and not (number and 0 < value < float("inf")):
-        raise InputError(f"{name} is {value!r}: a number above 0 is needed, or None.")
-    return value
-
-
 @dataclass
 class Job:
-    """A batch that can be run, and run again for what failed."""
+    """A batch that can be run, and run again for what failed.
 
-    target: Gateway | openai.AsyncOpenAI
+    ``last_result`` is that of this process's last batch, as far as it got.
+    """
+
+    setup: Setup
     items: list[Item]
     labels: list[Any]
-    limits: Limits
-    journal: str | PathLike[str] | None
-    budget_usd: Decimal | None
-    progress: bool
+
+    last_result: ClassVar[BatchResult | None] = None
 
     async def again(self, result: BatchResult) -> BatchResult:
         return await self.run(list(result))
@@ -95,15 +335,12 @@ class Job:
     async def run(self, before: list[BatchItem | None]) -> BatchResult:
         results = [item if item and item.ok else None for item in before]
         lost = [item.lost if item else 0 for item in before]
-        client = async_client(self.target)
-        with closing(Journal(self.journal)) if self.journal else nullcontext() as book:
-            if book is not None:
-                self._recall(book, results, lost)
+        with self.setup.asker() as asker:
+            if asker.journal is not None:
+                self._recall(asker.journal, results, lost)
             todo = deque(i for i, result in enumerate(results) if result is None)
             self._say_estimate([self.items[i] for i in todo])
-            asker = Asker(client, self.limits, Budget(self.budget_usd), book)
-            done = len(results) - len(todo)
-            with closing(Progress(len(results), self.progress, done)) as bar:
+            with self.setup.bar(len(results), len(results) - len(todo)) as bar:
                 start_s, busy_s = perf_counter(), time.thread_time()
                 try:
                     await self._ask_all(asker, todo, results, lost, bar)
@@ -126,29 +363,29 @@ class Job:
             )
         return result
 
-    def _recall(self, book: Journal, results: list[BatchItem | None], lost: list[int]) -> None:
+    def _recall(self, journal: Journal, results: list[BatchItem | None], lost: list[int]) -> None:
         """Fill in what the journal has, and what it knows to have been lost."""
         for known, item in zip(results, self.items, strict=True):
             if known is not None:  # from the run before: its lines are spoken for
-                book.recall(item.key)
-                book.unanswered(item.key, known.lost)
+                journal.recall(item.key)
+                journal.unanswered(item.key, known.lost)
         found = []
         for i, item in enumerate(self.items):
-            if results[i] is None and (record := book.recall(item.key)) is not None:
+            if results[i] is None and (record := journal.recall(item.key)) is not None:
                 results[i] = restored(i, item.prompt, record)
                 found.append(i)
         for i, item in enumerate(self.items):
             if results[i] is None:
-                lost[i] = book.unanswered(item.key)
+                lost[i] = journal.unanswered(item.key)
         for i in found:  # what is left over belongs to prompts that have their answer
             record = results[i]
-            if record is not None and (extra := book.unanswered(self.items[i].key)):
+            if record is not None and (extra := journal.unanswered(self.items[i].key)):
                 results[i] = replace(record, lost=extra)
 
     def _say_estimate(self, todo: list[Item]) -> None:
-        costly = is_live(self.target) or self.budget_usd is not None
-        if self.progress and len(todo) > MANY_CALLS and costly:
-            print(estimate_items(todo, self.limits.models))
+        costly = is_live(self.setup.target) or self.setup.budget_usd is not None
+        if self.setup.progress and len(todo) > MANY_CALLS and costly:
+            print(estimate_items(todo, self.setup.limits.models))
 
     async def _ask_all(
         self,
@@ -156,16 +393,18 @@ class Job:
         todo: deque[int],
         results: list[BatchItem | None],
         lost: list[int],
-        bar: Progress,
+        bar: Progress | None,
     ) -> None:
         async def work() -> None:
             while todo and asker.stopped_by is None:
                 i = todo.popleft()
                 result = results[i] = await asker.ask(i, self.items[i], lost[i])
-                bar.one_more(result.cost, not result.ok)
+                if bar is not None:
+                    bar.one_more(result.cost, not result.ok)
 
         workers = [
-            asyncio.create_task(work()) for _ in range(min(self.limits.max_concurrency, len(todo)))
+            asyncio.create_task(work())
+            for _ in range(min(self.setup.limits.max_concurrency, len(todo)))
         ]
         try:
             await asyncio.gather(*workers)
@@ -195,18 +434,13 @@ class Job:
             stopped_by=asker.stopped_by,
             budgeted_usd=asker.budget.spend.usd,
         )
-        last[:] = [result]
+        Job.last_result = result
         return result
 
 
-AHEAD = 4
-"""At most this many times ``max_concurrency`` prompts are read ahead and held."""
-
-
-async def in_order(
-    asker: Asker, reader: Reader, book: Journal | None, prompts: Any
-) -> AsyncGenerator[BatchItem, None]:
+async def _in_order(asker: Asker, reader: Reader, prompts: Any) -> AsyncGenerator[BatchItem, None]:
     """Read prompts, a little ahead; give out their results in order, whoever is ready first."""
+    journal = asker.journal
     ahead = asyncio.Semaphore(AHEAD * asker.limits.max_concurrency)
     slots = asyncio.Semaphore(asker.limits.max_concurrency)
     tasks: asyncio.Queue[asyncio.Task[BatchItem] | None] = asyncio.Queue()
@@ -217,12 +451,12 @@ async def in_order(
             item = reader.item(prompt)
         except InputError as error:
             return BatchItem(index, prompt, error=error.with_traceback(None))
-        if book is not None and (record := book.recall(item.key)) is not None:
-            return restored(index, prompt, record, book.unanswered(item.key))
+        if journal is not None and (record := journal.recall(item.key)) is not None:
+            return restored(index, prompt, record, journal.unanswered(item.key))
         async with slots:
             if asker.stopped_by is not None:
                 return not_asked(index, prompt, asker.stopped_by)
-            return await asker.ask(index, item, book.unanswered(item.key) if book else 0)
+            return await asker.ask(index, item, journal.unanswered(item.key) if journal else 0)
 
     async def feed() -> None:
         index = 0
@@ -263,159 +497,3 @@ async def _each(prompts: Any) -> AsyncIterator[Any]:
         raise InputError(f"A {type(prompts).__name__} was given: an iterator of prompts is needed.")
     for prompt in prompts:
         yield prompt
-
-
-Path = str | PathLike[str]
-
-
-Money = Decimal | str | int
-
-
-async def batch(
-    gateway_or_client: Gateway | openai.AsyncOpenAI,
-    prompts: Iterable[Any],
-    *,
-    model: str = catalog.DEFAULT_MODEL,
-    models: Sequence[str] | None = None,
-    system: str | None = None,
-    max_concurrency: int = 5,
-    requests_per_minute: float | None = None,
-    tokens_per_minute: float | None = None,
-    journal: Path | None = None,
-    budget_usd: Money | None = None,
-    deadline_s: float | None = None,
-    progress: bool = True,
-    **sdk_parameters: Any,
-) -> BatchResult:
-    """Ask all prompts, ``max_concurrency`` at once; one result for each, in their order.
-
-    ``prompts`` are texts, lists of messages, dicts (``prompt`` or ``messages``, and ``model``,
-    ``system`` or SDK parameters of their own), or a data frame's column. Further keywords go to the
-    SDK's ``chat.completions.create``.
-
-    What goes wrong with one prompt is an error object in its result. Time-outs, lost connections,
-    408, 409 and 5xx are asked again, up to 6 times, with exponential back-off and full jitter; the
-    SDK's own retries are off. A prompt that waits keeps its place among ``max_concurrency``, so
-    that a server in trouble is asked less. A 429 holds back all, for as long as the server says.
-    A 401, 402, 403, 404, an empty quota, a spent budget or a Retry-After of more than 10 minutes
-    stops the rest (``stopped_by``), with a warning. ``deadline_s`` is for one prompt, in seconds
-    from its first request, its waits included.
-
-    ``models`` in the place of ``model`` are asked in turn, as in ``hs.failover``: what one of them
-    fails, the next one is asked at once, and only when all have failed is it waited. A model that
-    keeps failing is left alone for a while, by a circuit breaker of this batch's own. In a journal
-    a prompt stands under the first of them, whoever answered.
-
-    ``requests_per_minute`` and ``tokens_per_minute`` are paced evenly, 1% below the limit, so that
-    no 60 seconds see more. ``None`` takes the plan's limit, or that of the reply's headers, and no
-    limit where neither says.
-
-    ``journal`` is a file that survives a crash of this process: the same call goes on from there,
-    asks nothing again that is recorded, and counts as ``possibly_paid_twice`` what was under way
-    (``batches/journal.py`` says what a power cut can lose). Prompts are found by their
-    content and parameters, so they may be added, dropped, reordered. Failed ones are asked again.
-
-    ``budget_usd`` is for this call: nothing is sent that could exceed it, by ``max_tokens`` (1,000
-    where that is not given). More than 20 calls print an estimate, live or with a budget.
-
-    Interrupted (Ctrl-C, the Stop button), what was answered is in ``hs.last_batch()``.
-
-    Raises ``InputError``, ``ConfigurationError``, ``BudgetError`` or ``JournalError`` before
-    anything is sent.
-    """
-    first, listed = _in_turn(model, models)
-    reader = Reader(first, system, sdk_parameters, hashed=journal is not None)
-    items, labels = reader.items(prompts)
-    limits = limits_of(
-        gateway_or_client,
-        requests_per_minute,
-        tokens_per_minute,
-        max_concurrency,
-        deadline_s,
-        listed,
-    )
-    budget = checked_usd(budget_usd)
-    Budget(budget).check_models(dict.fromkeys([*(item.model for item in items), *listed]))
-    job = Job(gateway_or_client, items, labels, limits, journal, budget, bool(progress))
-    async_client(gateway_or_client)  # raises if it is neither
-    return await job.run([None] * len(items))
-
-
-def _in_turn(model: str, models: Sequence[str] | None) -> tuple[str, tuple[str, ...]]:
-    """The model to ask first, and all of them if there are several to ask in turn."""
-    if models is None:
-        return model, ()
-    listed = checked_models(models)
-    if model not in (catalog.DEFAULT_MODEL, listed[0]):
-        raise InputError(f"Both model={model!r} and models were given: leave one of them out.")
-    return listed[0], listed
-
-
-def batch_sync(
-    gateway_or_client: Gateway | openai.AsyncOpenAI, prompts: Iterable[Any], **options: Any
-) -> BatchResult:
-    """``batch()`` for a script, where no event loop runs: takes the same, and blocks.
-
-    Raises ``InputError`` in a notebook, whose event loop runs: use ``await hs.batch(...)`` there.
-    """
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return asyncio.run(batch(gateway_or_client, prompts, **options))
-    raise InputError("An event loop runs here already: use `await hs.batch(...)`.")
-
-
-def last_batch() -> BatchResult | None:
-    """The result of this process's last ``batch``: after an interruption, what it had until then.
-
-    It is kept until the next batch ends.
-    """
-    return last[-1] if last else None
-
-
-async def batch_iter(
-    gateway_or_client: Gateway | openai.AsyncOpenAI,
-    prompts: Iterable[Any] | AsyncIterable[Any],
-    *,
-    model: str = catalog.DEFAULT_MODEL,
-    models: Sequence[str] | None = None,
-    system: str | None = None,
-    max_concurrency: int = 5,
-    requests_per_minute: float | None = None,
-    tokens_per_minute: float | None = None,
-    journal: Path | None = None,
-    budget_usd: Money | None = None,
-    deadline_s: float | None = None,
-    progress: bool = True,
-    **sdk_parameters: Any,
-) -> AsyncGenerator[BatchItem, None]:
-    """``batch()`` for any iterator of prompts, also an asynchronous or endless one.
-
-    ``async for item in hs.batch_iter(gw, prompts): ...`` gives the results in order, while later
-    ones are on their way: at most ``4 * max_concurrency`` prompts are read ahead, so memory stays
-    flat. A prompt that can't be asked is an ``InputError`` in its result. A fatal error ends the
-    iteration: it is raised once all results until then are out. Leave early inside ``async with
-    contextlib.aclosing(...)``, so that what is under way is ended at once. There is no estimate.
-    """
-    client = async_client(gateway_or_client)
-    first, listed = _in_turn(model, models)
-    reader = Reader(first, system, sdk_parameters, hashed=journal is not None)
-    limits = limits_of(
-        gateway_or_client,
-        requests_per_minute,
-        tokens_per_minute,
-        max_concurrency,
-        deadline_s,
-        listed,
-    )
-    budget = checked_usd(budget_usd)
-    with closing(Journal(journal)) if journal else nullcontext() as book:
-        asker = Asker(client, limits, Budget(budget), book)
-        stream = in_order(asker, reader, book, prompts)
-        with closing(Progress(None, bool(progress))) as bar:
-            async with aclosing(stream):
-                async for item in stream:
-                    bar.one_more(item.cost, not item.ok)
-                    yield item
-        if asker.stopped_by is not None:
-            raise asker.stopped_by

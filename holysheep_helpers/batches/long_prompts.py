@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -18,7 +17,7 @@ from openai.types import CompletionUsage
 from holysheep_helpers import catalog
 from holysheep_helpers._checks import check_whole
 from holysheep_helpers.batches.batch import Money, batch
-from holysheep_helpers.batches.results import BatchItem, BatchResult
+from holysheep_helpers.batches.results import BatchItem, BatchResult, run_outside_a_loop
 from holysheep_helpers.catalog.splitting import Counter, check_text, counter_for, split_spans
 from holysheep_helpers.catalog.tokens import MESSAGE_FRAME, REPLY_FRAME
 from holysheep_helpers.client.budget import Budget, Estimate, checked_usd, most_usd
@@ -39,12 +38,28 @@ MANY = 99_999
 class LongPlan:
     """What ``hs.ask_long`` will send for a text: ``print(plan)``.
 
-    ``parts`` of the text have ``sizes`` in tokens, each ``part_tokens`` at most; ``rounds`` has the
-    number of calls in each round, one for each part, then fewer and fewer that combine their
-    answers; every answer has up to ``max_tokens``, and ``group`` of them fit into one call.
-    ``input_tokens`` and ``output_tokens`` are what all calls take at most, ``most_usd`` what that
-    costs (``Decimal``, ``None`` if no price was published); ``exact`` and ``counted_by`` tell how
-    tokens were counted.
+    Attributes:
+        instruction: what to do with each part.
+        combine: what to do with the answers for the parts.
+        model: the model's id.
+        parts: the parts of the text.
+        sizes: the tokens of each part.
+        part_tokens: the most tokens that a part may have.
+        max_tokens: the longest answer, in tokens.
+        group: how many answers fit into one call.
+        input_tokens: the most tokens that all prompts have together.
+        output_tokens: the most tokens that all answers have together.
+        exact: whether tokens were counted by the model's own rule, not estimated.
+        counted_by: how tokens were counted.
+        rounds: the calls of each round: one for each part, then fewer and fewer.
+        calls: the calls of all rounds.
+        most_usd: the most that all of it costs, in US dollars, as a ``Decimal``; ``None`` if no
+            price was published.
+
+    Example:
+        >>> plan = hs.plan_long(gw, "Sum it up.", "A sentence. " * 500, part_tokens=500)
+        >>> plan.calls == len(plan.parts) + 1
+        True
     """
 
     instruction: str
@@ -138,14 +153,32 @@ def plan_long(
     overlap: int = 0,
     combine: str | None = None,
 ) -> LongPlan:
-    """What ``hs.ask_long`` would send with the same arguments, and what it costs at most.
+    """Plan what ``hs.ask_long`` would send with the same arguments; nothing is sent.
 
-    Nothing is sent. A part is ``part_tokens`` or, left out, as large as the context window allows
-    after the answer, the instruction and the frame are taken off. Where two windows are stated for
-    a model, the smaller one counts; where none is, ``part_tokens`` is needed.
+    Args:
+        gateway_or_client: the gateway from ``hs.connect()``, or an ``openai.AsyncOpenAI`` client.
+        instruction: what to do with the text.
+        text: the text, of any length.
+        model: the model's id. Default: the catalogue's default model.
+        system: the system prompt, as text. Default: none.
+        max_tokens: the longest answer of each call, in tokens. Default: 1,000.
+        part_tokens: the longest part, in tokens. Default: what the context window leaves after
+            the answer, the instruction and the frame. Where two windows are stated for a model,
+            the smaller one counts; where none is, this is needed.
+        overlap: how many tokens each part repeats of the one before. Default: 0.
+        combine: the instruction for making one answer of several. Default: ``instruction``.
 
-    Raises ``InputError`` for arguments that can't be right: a text that is empty, parts that are
-    larger than the window, answers so long that no two of them fit into one call.
+    Returns:
+        A ``LongPlan`` with the parts, the calls and the most that they cost.
+
+    Raises:
+        InputError: the text is empty, parts are larger than the window, or answers are so long
+            that no two of them fit into one call.
+
+    Example:
+        >>> print(hs.plan_long(gw, "Sum it up.", "A short text."))
+        1 part: it fits into one call (up to ... tokens)
+        at most ... tokens in, 1,000 out: 0.00... USD (...)
     """
     _check_texts(instruction, text, system, combine)
     check_parameters({"max_tokens": max_tokens})
@@ -245,11 +278,11 @@ def _on_answers(instruction: str, answers: Sequence[str]) -> str:
 
 
 class LongPromptError(HolySheepError):
-    """Some part of a long text has no answer, so the whole has none; its cause is the first error.
+    """A part of a long text has no answer, so the whole has none: call again, with a journal.
 
-    There is no cause where an answer came without a text, or a content filter cut it.
-    ``results`` is the round that failed, with the answers that did come (and may have cost);
-    ``rounds`` are all until then, ``cost`` what they cost in US dollars.
+    Its cause is the first error; there is none where an answer came without a text, or a content
+    filter cut it. ``results`` is the round that failed, with the answers that did come (and may
+    have cost); ``rounds`` are all until then, ``cost`` what they cost in US dollars.
     """
 
     def __init__(self, message: str, rounds: tuple[BatchResult, ...]) -> None:
@@ -269,9 +302,24 @@ class LongPromptError(HolySheepError):
 class LongReply:
     """The answer for a whole long text, and how it came about.
 
-    ``text`` is the answer; ``plan`` what was meant to be sent, and its cost at most; ``rounds``
-    what was: the answers for the parts (``parts``), then those that combined them. ``usage`` and
-    ``cost`` (exact US dollars, ``None`` if one is unknown) are sums over all calls.
+    Attributes:
+        text: the answer.
+        plan: the ``LongPlan``: what was meant to be sent, and its cost at most.
+        rounds: what was sent: the answers for the parts, then those that combined them.
+        parts: the first round, a ``BatchResult``.
+        model: the model that gave the answer.
+        finish_reason: that of the last call.
+        cut: how many answers, of parts or of the whole, ``max_tokens`` has cut.
+        cut_short: whether there is one.
+        usage: the tokens of all calls; ``None`` if one is unknown.
+        cost: exact US dollars of all calls as a ``Decimal``; ``None`` if one is unknown.
+        sent: requests that were sent, retries among them.
+        possibly_paid_twice: payments beyond the first for a call, at most.
+
+    Example:
+        >>> reply = await hs.ask_long(gw, "Sum it up.", "A short text.", progress=False)
+        >>> len(reply.parts), reply.finish_reason
+        (1, 'stop')
     """
 
     text: str
@@ -369,24 +417,45 @@ async def ask_long(
     progress: bool = True,
     **sdk_parameters: Any,
 ) -> LongReply:
-    """Do what ``instruction`` says with a text of any length: map, then reduce.
+    """Do what an instruction says with a text of any length: map, then reduce.
 
-    The text is split (``hs.split_prompt``) so that each part fits beside the instruction and
-    ``max_tokens``; the instruction goes out with every part, ``max_concurrency`` at once; then one
-    call makes one answer of theirs, in several rounds if they are too many. ``combine`` is the
-    instruction for that, if another one is needed ("Add the numbers up."). A text that fits goes
-    out in one call. ``hs.plan_long`` shows all of it beforehand; live, or with a budget, the plan
-    is printed.
+    The text is split so that each part fits beside the instruction. The instruction goes out with
+    every part; then one call makes one answer of theirs, in several rounds if they are too many. A
+    text that fits goes out in one call. ``hs.plan_long`` shows all of it beforehand; live, or with
+    a budget, the plan is printed. Failed requests are asked again as in ``hs.batch``.
 
-    ``part_tokens`` makes parts smaller than the context window would allow, ``overlap`` lets each
-    repeat so many tokens of the one before. Retries, ``journal`` and further keywords are as in
-    ``hs.batch``: with a journal, the same call after a failure pays for nothing twice that is
-    recorded. ``budget_usd`` is for all of it: nothing is sent unless it covers the plan, and
-    what is asked again must fit into what is left.
+    Args:
+        gateway_or_client: the gateway from ``hs.connect()``, or an ``openai.AsyncOpenAI`` client.
+        instruction: what to do with the text.
+        text: the text, of any length.
+        model: the model's id. Default: the catalogue's default model.
+        system: the system prompt, as text. Default: none.
+        max_tokens: the longest answer of each call, in tokens. Default: 1,000.
+        part_tokens: the longest part, in tokens. Default: what the context window allows.
+        overlap: how many tokens each part repeats of the one before. Default: 0.
+        combine: the instruction for making one answer of several, "Add the numbers up." say.
+            Default: ``instruction``.
+        max_concurrency: how many calls are made at once. Default: 5.
+        journal: a file, as in ``hs.batch``: the same call after a failure pays for nothing twice
+            that is recorded. Default: none.
+        budget_usd: US dollars, no float, for all of it: nothing is sent unless it covers the
+            plan, and what is asked again must fit into what is left. Default: no limit.
+        progress: shows a bar for each round. Default: ``True``.
+        **sdk_parameters: any other parameter of ``client.chat.completions.create``.
 
-    Warns (``CutShortWarning``) if ``max_tokens`` cut an answer. Raises ``InputError`` or
-    ``BudgetError`` before anything is sent, and ``LongPromptError`` if a part stays without an
-    answer: then the whole would be wrong. It has the answers that did come.
+    Returns:
+        A ``LongReply``. A ``CutShortWarning`` says if ``max_tokens`` cut an answer.
+
+    Raises:
+        InputError: an argument can't be right. Nothing was sent.
+        BudgetError: the budget does not cover the plan. Nothing was sent.
+        LongPromptError: a part stays without an answer. It has the answers that did come.
+
+    Example:
+        >>> reply = await hs.ask_long(gw, "Sum it up.", "One sentence. " * 300, progress=False,
+        ...                           part_tokens=500, max_tokens=200)
+        >>> reply.cut_short, len(reply.rounds)
+        (False, 2)
     """
     if "max_completion_tokens" in sdk_parameters:
         raise InputError("The limit of each answer is max_tokens here. Nothing was sent.")
@@ -441,15 +510,29 @@ async def ask_long(
 def ask_long_sync(
     gateway_or_client: Gateway | openai.AsyncOpenAI, instruction: str, text: str, **options: Any
 ) -> LongReply:
-    """``ask_long()`` for a script, where no event loop runs: takes the same, and blocks.
+    """Do what ``ask_long()`` does, for a script, where no event loop runs.
 
-    Raises ``InputError`` in a notebook, whose event loop runs: use ``await hs.ask_long(...)``.
+    Args:
+        gateway_or_client: as in ``hs.ask_long``.
+        instruction: as in ``hs.ask_long``.
+        text: as in ``hs.ask_long``.
+        **options: all other arguments of ``hs.ask_long``.
+
+    Returns:
+        A ``LongReply``.
+
+    Raises:
+        InputError: an event loop runs, as in a notebook: use ``await hs.ask_long(...)`` there.
+
+    Example:
+        >>> import threading  # a notebook has an event loop; another thread has none
+        >>> work = lambda: print(hs.ask_long_sync(gw, "Sum up.", "Text.", progress=False).cut)
+        >>> thread = threading.Thread(target=work); thread.start(); thread.join()
+        0
     """
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return asyncio.run(ask_long(gateway_or_client, instruction, text, **options))
-    raise InputError("An event loop runs here already: use `await hs.ask_long(...)`.")
+    return run_outside_a_loop(
+        lambda: ask_long(gateway_or_client, instruction, text, **options), "await hs.ask_long(...)"
+    )
 
 
 def _is_missing(item: BatchItem) -> bool:

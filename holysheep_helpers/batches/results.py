@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from openai.types import CompletionUsage
 
@@ -35,13 +35,28 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class BatchItem:
-    """What became of one prompt: ``text``, or else ``error``, the exception as an object.
+    """What became of one prompt: its ``text``, or else its ``error``.
 
-    ``usage``, ``cost`` (exact US dollars as a ``Decimal``, ``None`` where no price was published),
-    ``finish_reason``, ``model`` and ``request_id`` are the reply's. ``attempts`` counts the
-    requests that were sent for it, ``timeline`` has each of this run's; ``elapsed_s`` is from the
-    first one's start to the last one's end, in seconds. ``lost`` counts requests that may have been
-    paid for although no reply arrived. ``restored``: from a journal, nothing was sent.
+    Attributes:
+        index: the prompt's place in the batch, from 0.
+        prompt: the prompt as it was given.
+        text: the answer; ``None`` where there is an error.
+        error: the exception as an object, or ``None``.
+        usage: the server's count of tokens, or ``None``.
+        cost: exact US dollars as a ``Decimal``; ``None`` where it is not known.
+        finish_reason: ``"stop"``, or ``"length"`` if ``max_tokens`` cut the answer.
+        model: the model that answered.
+        request_id: as the server states it.
+        attempts: how many requests were sent for this prompt.
+        elapsed_s: seconds from the first request's start to the last one's end.
+        timeline: an ``Attempt`` for each request of this run.
+        lost: how many requests may have been paid for although no reply arrived.
+        restored: whether it is from a journal, and nothing was sent.
+
+    Example:
+        >>> result = await hs.batch(gw, ["Say hello."], progress=False)
+        >>> result[0].ok, result[0].finish_reason, result[0].attempts
+        (True, 'stop', 1)
     """
 
     index: int
@@ -75,14 +90,31 @@ class BatchItem:
 
 
 class BatchResult(Sequence[BatchItem]):
-    """The results of a batch, one for each prompt and in the order of the prompts.
+    """The results of a batch: a sequence with one ``BatchItem`` for each prompt, in order.
 
-    ``ok`` and ``failed`` are those with a text and those with an error; ``cost`` is the sum of all
-    known costs, ``spent_usd`` without those from a journal, ``budgeted_usd`` what counts against
-    ``budget_usd`` (with lost replies, at the most they may have cost; 0 without a budget), all in
-    US dollars; ``sent`` counts the requests behind these results; ``elapsed_s`` is how long it
-    took, in seconds; ``stopped_by`` the error that ended it early, or ``None``; ``client_share``
-    for how much of the time (0 to 1) this process itself was busy.
+    Attributes:
+        ok: the items with a text.
+        failed: the items with an error.
+        texts: the answers in order, ``None`` where there is an error.
+        cost: the sum of all known costs, in US dollars, as a ``Decimal``.
+        spent_usd: the same without what is from a journal.
+        budgeted_usd: what counts against ``budget_usd``: lost replies at the most that they may
+            have cost. 0 without a budget.
+        unpriced: how many answers are of unknown cost.
+        restored: how many results are from a journal.
+        sent: how many requests are behind these results.
+        possibly_paid_twice: payments beyond the first for a prompt, at most: replies that were
+            lost, and asked again. With a journal, those of earlier runs are in it.
+        elapsed_s: how long the batch took, in seconds.
+        stopped_by: the error that ended it early, or ``None``.
+        client_share: for how much of the time, from 0 to 1, this process itself was busy.
+        client_is_bottleneck: whether this process, not the gateway, set the pace.
+
+    Example:
+        >>> result = await hs.batch(gw, ["Say hello.", "Count to ten."], progress=False)
+        >>> print(result.summary())
+        2 prompts: 2 answered, 0 failed
+        2 requests sent, 0.000... USD
     """
 
     def __init__(
@@ -151,10 +183,6 @@ class BatchResult(Sequence[BatchItem]):
 
     @property
     def possibly_paid_twice(self) -> int:
-        """Payments beyond the first for a prompt, at most: replies that were lost, and asked again.
-
-        With a journal, those of earlier runs are in it.
-        """
         return sum(item.possibly_paid_twice for item in self._items)
 
     @property
@@ -168,11 +196,7 @@ class BatchResult(Sequence[BatchItem]):
 
     def retry_failed_sync(self) -> BatchResult:
         """``retry_failed`` for a script; ``InputError`` in a notebook, whose event loop runs."""
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
-            return asyncio.run(self._again(self))
-        raise InputError("An event loop runs here already: use `await result.retry_failed()`.")
+        return run_outside_a_loop(lambda: self._again(self), "await result.retry_failed()")
 
     def to_frame(self) -> pd.DataFrame:
         """A data frame with one row for each prompt, labelled as the column that was given.
@@ -225,6 +249,18 @@ class BatchResult(Sequence[BatchItem]):
         return "\n".join(lines)
 
     __repr__ = summary
+
+
+Result = TypeVar("Result")
+
+
+def run_outside_a_loop(call: Callable[[], Coroutine[Any, Any, Result]], instead: str) -> Result:
+    """Run this to its end. Raises ``InputError`` where an event loop runs: use ``instead``."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(call())
+    raise InputError(f"An event loop runs here already: use `{instead}`.")
 
 
 def not_asked(

@@ -16,21 +16,8 @@ import holysheep_helpers as hs
 
 PENDING = {
     # batches
-    "BatchItem",
-    "BatchResult",
-    "BatchStoppedWarning",
-    "LongPlan",
-    "LongPromptError",
-    "LongReply",
-    "ask_long",
-    "ask_long_sync",
-    "batch",
-    "batch_iter",
     "batch_panel",
-    "batch_sync",
-    "last_batch",
     "long_panel",
-    "plan_long",
     "plot_gantt",
     "plot_pace",
     "plot_parts",
