@@ -90,7 +90,21 @@ class BatchPanel(Panel):
 def batch_panel(
     gateway: Gateway, prompt: str = "Explain what an API gateway is in two sentences."
 ) -> BatchPanel:
-    """Lesson 4's panel: one question many times, with the knobs of ``hs.batch``."""
+    """Show lesson 4's panel: one question many times, with the knobs of ``hs.batch``.
+
+    Args:
+        gateway: the gateway from ``hs.connect()``.
+        prompt: the question, as text.
+
+    Returns:
+        A ``BatchPanel``: a widget that JupyterLab shows.
+
+    Example:
+        >>> panel = hs.batch_panel(gw)
+        >>> panel.send.click(); panel.wait()
+        >>> len(panel.result)
+        24
+    """
     return BatchPanel(gateway, prompt)
 
 
@@ -179,5 +193,19 @@ def long_panel(
     text: str,
     prompt: str = "Which of these messages need an answer today? List them.",
 ) -> LongPanel:
-    """Lesson 8's panel: split ``text``, see the parts and their cost, then ask about it."""
+    """Show lesson 8's panel: split a text, see its parts and their cost, then ask about it.
+
+    Args:
+        gateway: the gateway from ``hs.connect()``.
+        text: the text, of any length.
+        prompt: the instruction, as text.
+
+    Returns:
+        A ``LongPanel``: a widget that JupyterLab shows.
+
+    Example:
+        >>> panel = hs.long_panel(gw, "A sentence. " * 1000)
+        >>> len(panel.plan.parts) > 1
+        True
+    """
     return LongPanel(gateway, prompt, text)

@@ -41,11 +41,23 @@ Batches = BatchResult | Mapping[str, BatchResult]
 
 
 def plot_gantt(batches: Batches) -> Figure:
-    """A row for each prompt: its requests as bars, its waits between them as grey lines.
+    """Draw a row for each prompt: its requests as bars, its waits between them as grey lines.
 
-    ``batches`` is one result, or several by name, drawn side by side on one scale of seconds since
-    the batch began. Blue is an answer, amber striped a 429, red crossed any other failure. Raises
-    ``InputError`` if nothing was sent in one of them.
+    Blue is an answer, amber striped a 429, red crossed any other failure.
+
+    Args:
+        batches: one ``BatchResult``, or several by name, drawn side by side on one scale.
+
+    Returns:
+        A Matplotlib figure; its axis is seconds since the batch began.
+
+    Raises:
+        InputError: nothing was sent in one of the batches.
+
+    Example:
+        >>> result = await hs.batch(gw, ["Say hello.", "Count to ten."], progress=False)
+        >>> hs.plot_gantt(result).axes[0].get_title(loc="left")
+        '2 prompts in ... s'
     """
     named = _named(batches)
     width = 8 if len(named) == 1 else 5 * len(named)
@@ -112,10 +124,24 @@ def mean_request_s(batch: BatchResult) -> float:
 
 
 def plot_sweep(sweep: Mapping[int, BatchResult], limit_per_s: float | None = None) -> Figure:
-    """Answers a second over concurrency: measured, and as Little's law predicts them.
+    """Draw answers a second over concurrency: measured, and as Little's law predicts them.
 
-    ``sweep`` has a result for each concurrency; the prediction takes the mean time of a request
-    from the smallest one, and ``limit_per_s``, the limit in requests a second.
+    Args:
+        sweep: a ``BatchResult`` for each concurrency. The prediction takes the mean time of a
+            request from the smallest one.
+        limit_per_s: the limit, in requests a second. Default: none.
+
+    Returns:
+        A Matplotlib figure.
+
+    Raises:
+        InputError: there is no batch, or nothing was sent in one.
+
+    Example:
+        >>> sweep = {n: await hs.batch(gw, ["Hi."] * 4, max_concurrency=n, progress=False)
+        ...          for n in (1, 2)}
+        >>> hs.plot_sweep(sweep).axes[0].get_ylabel()
+        'answers a second'
     """
     if not sweep:
         raise InputError("No batch was given: a dict of concurrency and result is needed.")
@@ -149,7 +175,23 @@ def plot_sweep(sweep: Mapping[int, BatchResult], limit_per_s: float | None = Non
 
 
 def plot_pace(batches: Batches, requests_per_minute: float) -> Figure:
-    """Requests sent over time, and the limit: an even staircase, or a burst."""
+    """Draw requests sent over time, and the limit: an even staircase, or a burst.
+
+    Args:
+        batches: one ``BatchResult``, or several by name.
+        requests_per_minute: the limit to compare with.
+
+    Returns:
+        A Matplotlib figure; its axis is seconds since the batch began.
+
+    Raises:
+        InputError: nothing was sent in one of the batches.
+
+    Example:
+        >>> result = await hs.batch(gw, ["Say hello."] * 5, progress=False)
+        >>> hs.plot_pace(result, 600).axes[0].get_title(loc="left")
+        '5 sent within ... s'
+    """
     named = _named(batches)
     figure, axes = subplots()
     last_s, found = 0.0, []
@@ -193,11 +235,24 @@ def plot_parts(
     *,
     model: str = catalog.DEFAULT_MODEL,
 ) -> Figure:
-    """One bar for each part, its tokens for ``model``; the dashed line is ``max_tokens``.
+    """Draw a bar for each part of a text, as long as its tokens, and the limit as a line.
 
-    ``parts`` are those of one text, or several lists by name, drawn side by side, or a plan of
-    ``hs.plan_long``, which knows its limit. Parts that are too long are hatched. Raises
-    ``InputError`` if there is nothing to draw, or no limit.
+    Args:
+        parts: the parts of one text, or several lists by name, drawn side by side, or a plan of
+            ``hs.plan_long``, which knows its limit.
+        max_tokens: the limit, in tokens; parts that are longer are hatched.
+        model: the model by whose rule tokens are counted. Default: the catalogue's default model.
+
+    Returns:
+        A Matplotlib figure.
+
+    Raises:
+        InputError: there is nothing to draw, or no limit.
+
+    Example:
+        >>> parts = hs.split_prompt("A sentence. " * 500, max_tokens=400)
+        >>> hs.plot_parts(parts, 400).axes[0].get_title(loc="left")
+        'Parts: all ... fit'
     """
     if isinstance(parts, LongPlan):
         sizes, limit = {"": parts.sizes}, parts.part_tokens

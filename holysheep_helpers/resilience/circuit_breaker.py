@@ -43,19 +43,31 @@ class _Circuit:
 
 
 class CircuitBreaker:
-    """Whether a model may be asked now, by what became of the requests before.
+    """Decides whether a model may be asked now, by what became of the requests before.
 
     A circuit for each model. *Closed*: it may be asked. After ``failures`` in a row, or at once
     where the server itself said so, it is *open*: nobody asks for ``cool_down_s`` seconds, or for
     as long as the server said. Then it is *half-open*: one request is let through as a trial, and
-    its answer closes the circuit, its failure opens it again.
+    its answer closes the circuit, its failure opens it again. Safe to use from many threads.
 
-    ``clock`` gives seconds, and is yours to replace. ``events`` has what happened, oldest first,
-    the last 10,000. Safe to use from many threads, and for many calls.
+    Source: the pattern is M. Nygard's ("Release It!", 2007); that a verdict from before the last
+    change does not count is from Sony's gobreaker. pybreaker 1.4 and circuitbreaker 2.1 have a
+    clock of their own, and no way to tell them of a Retry-After.
 
-    The pattern is M. Nygard's ("Release It!", 2007); that a verdict from before the last change
-    does not count is from Sony's gobreaker. pybreaker 1.4 and circuitbreaker 2.1 have a clock of
-    their own, and no way to tell them of a Retry-After.
+    Args:
+        failures: failures in a row that open a circuit. Default: 3.
+        cool_down_s: seconds for which it stays open. Default: 30.
+        clock: gives seconds, and is yours to replace. Default: ``time.perf_counter``.
+
+    Attributes:
+        events: what happened, oldest first, the last 10,000.
+
+    Example:
+        >>> breaker = hs.CircuitBreaker(failures=2)
+        >>> for _ in range(2):
+        ...     breaker.permit("gpt-4.1").failed()
+        >>> breaker.state("gpt-4.1"), breaker.permit("gpt-4.1")
+        ('open', None)
     """
 
     def __init__(

@@ -221,13 +221,24 @@ class _WithTurns:
 
 
 class FailoverStream(_WithTurns, Stream):
-    """A stream whose first text is there; ``tried`` has each model's turn until then.
+    """A stream whose first text is there; otherwise as ``hs.stream`` gives it.
 
-    The last one's cost is ``None`` until the stream has told its usage, at its end. What becomes
-    of it after its first text is told to the circuit breaker: broken off is failed.
+    Once the first text is there, an error is raised: another model's answer would begin anew below
+    what is shown. What becomes of it then is told to the circuit breaker: broken off is failed.
 
-    ``ttft_s`` and ``elapsed_s`` are from the call, the failed turns included. Once the first text
-    is there, an error is raised: another model's answer would begin anew below what is shown.
+    Attributes:
+        tried: each model's turn until the first text. The last one's cost is ``None`` until the
+            stream has told its usage, at its end.
+        possibly_paid_twice: how many requests before the answer may have been billed, too.
+        ttft_s: seconds from the call to the first text, the failed turns included.
+        elapsed_s: seconds from the call to the end, likewise.
+
+    Example:
+        >>> models = ["mistral-small-2603", "gemini-2.5-flash"]
+        >>> stream = hs.failover(gw, "Say hello.", models=models, stream=True)
+        >>> text = stream.read()
+        >>> print(*stream.tried)
+        mistral-small-2603 answered
     """
 
     _coming: Generator[str]
@@ -255,7 +266,22 @@ class FailoverStream(_WithTurns, Stream):
 
 
 class AsyncFailoverStream(_WithTurns, AsyncStream):
-    """``FailoverStream``'s asynchronous twin."""
+    (
+        """What ``FailoverStream`` is, for asynchronous code: ``async for``, ``await read()``.
+
+    Attributes:
+        tried: each model's turn until the first text.
+        possibly_paid_twice: how many requests before the answer may have been billed, too.
+
+    Example:
+        >>> models = ["mistral-small-2603", "gemini-2.5-flash"]
+        >>> stream = await hs.afailover(gw, "Say hello.", models=models, stream=True)
+        >>> text = await stream.read()
+        >>> print(*stream.tried)
+        mistral-small-2603 answered
+    """
+        """``FailoverStream``'s asynchronous twin."""
+    )
 
     _coming: AsyncGenerator[str]
 
@@ -284,10 +310,19 @@ class AsyncFailoverStream(_WithTurns, AsyncStream):
 
 @dataclass(frozen=True, repr=False)
 class FailoverReply(Reply):
-    """A reply, and how it was come by: ``tried`` has a turn for each model until one answered.
+    """A reply, as ``hs.ask`` gives it, and which models were asked for it.
 
-    ``model`` is the one that answered, and ``cost`` its bill; ``elapsed_s`` is from the call to the
-    answer, the failed turns included.
+    Attributes:
+        tried: a turn for each model until one answered.
+        model: the model that answered.
+        cost: what its answer cost.
+        elapsed_s: seconds from the call to the answer, the failed turns included.
+        possibly_paid_twice: how many requests before the answer may have been billed, too.
+
+    Example:
+        >>> reply = hs.failover(gw, "Say hello.", models=["gpt-4.1", "gemini-2.5-flash"])
+        >>> [str(one) for one in reply.tried], reply.possibly_paid_twice
+        (['gpt-4.1 answered'], 0)
     """
 
     tried: tuple[Tried, ...] = ()
@@ -337,24 +372,40 @@ def failover(
     stream: bool = False,
     **sdk_parameters: Any,
 ) -> FailoverReply | FailoverStream:
-    """Ask the first of ``models``; where it fails and another may fare better, the next one.
+    """Ask the first of several models; where it fails and another may fare better, the next.
 
-    Takes what ``hs.ask`` takes, with ``models`` in the place of ``model``: ids, the best one first.
     Each is asked once, with the SDK's own retries off. ``hs.diagnose(error).other_model`` decides:
     an unknown model, 408, 429, 5xx, time-outs and broken connections go to the next one. A wrong
     key, a request that is itself wrong, content that was refused and a connection that can't be
-    made are raised at once, with a note on who was not asked. ``timeout`` (seconds, between bytes)
-    is for each request, not for all; inside ``hs.retrying`` its deadline is for all.
+    made are raised at once, with a note on who was not asked.
 
-    A model that keeps failing is left alone for a while: ``breaker`` decides. Calls through one
-    gateway or client share theirs, unless they are given one. A stream that breaks off after its
-    first text counts as failed, one that is read to its end or left as answered.
+    Args:
+        gateway_or_client: the gateway from ``hs.connect()``, or an ``openai.OpenAI`` client.
+        prompt: the question, as text.
+        models: ids of models, the best one first.
+        system: the system prompt, as text. Default: none.
+        preset: temperature, max_tokens and top_p by name, as in ``hs.ask``. Default: "general".
+        breaker: a ``CircuitBreaker``, which leaves a model alone that keeps failing. Default: the
+            one that all calls through this gateway or client share. A stream that breaks off
+            after its first text counts as failed, one that is left as answered.
+        stream: whether to give the answer as ``hs.stream`` does, once its first text has come:
+            until then the next model takes over, after it none does. Default: ``False``.
+        **sdk_parameters: any other parameter of ``client.chat.completions.create``. ``timeout``
+            (seconds, between bytes) is for each request; inside ``hs.retrying`` the deadline is
+            for all.
 
-    ``stream=True`` gives the answer as ``hs.stream`` does, once its first text has come: until
-    then the next model takes over, after it none does, for half an answer is on the screen.
+    Returns:
+        A ``FailoverReply``, or a ``FailoverStream``; both have each model's turn in ``tried``.
 
-    Raises ``AllFailedError``, which carries every cause, if none answered; and what ``hs.ask``
-    raises.
+    Raises:
+        AllFailedError: no model answered. It carries every cause.
+        InputError: an argument can't be right. Nothing was sent.
+        BudgetError: the gateway's budget is spent. Nothing was sent.
+
+    Example:
+        >>> reply = hs.failover(gw, "Say hello.", models=["gpt-4.1", "gemini-2.5-flash"])
+        >>> reply.model
+        'gpt-4.1'
     """
     sync_client(gateway_or_client, "hs.afailover")  # raises if it is neither
     call = Call(gateway_or_client, prompt, models, system, preset, breaker, stream, sdk_parameters)
@@ -400,9 +451,31 @@ async def afailover(
     stream: bool = False,
     **sdk_parameters: Any,
 ) -> FailoverReply | AsyncFailoverStream:
-    """``failover()`` for asynchronous code: ``await hs.afailover(gw, "...", models=[...])``.
+    """Do what ``hs.failover`` does, for asynchronous code.
 
-    With ``stream=True`` it gives what ``hs.astream`` gives.
+    Args:
+        gateway_or_client: the gateway from ``hs.connect()``, or an ``openai.AsyncOpenAI`` client.
+        prompt: the question, as text.
+        models: ids of models, the best one first.
+        system: as in ``hs.failover``.
+        preset: as in ``hs.failover``.
+        breaker: as in ``hs.failover``.
+        stream: whether to give the answer as ``hs.astream`` does. Default: ``False``.
+        **sdk_parameters: any other parameter of ``client.chat.completions.create``.
+
+    Returns:
+        A ``FailoverReply``, or an ``AsyncFailoverStream``.
+
+    Raises:
+        AllFailedError: no model answered. It carries every cause.
+        InputError: an argument can't be right. Nothing was sent.
+        BudgetError: the gateway's budget is spent. Nothing was sent.
+
+    Example:
+        >>> models = ["gpt-4.1", "gemini-2.5-flash"]
+        >>> reply = await hs.afailover(gw, "Say hello.", models=models)
+        >>> reply.model
+        'gpt-4.1'
     """
     async_client(gateway_or_client, "hs.failover")  # raises if it is neither
     call = Call(gateway_or_client, prompt, models, system, preset, breaker, stream, sdk_parameters)

@@ -105,7 +105,23 @@ class ErrorsPanel(Panel):
 
 
 def errors_panel(gateway: Gateway, prompt: str = "Say hello.") -> ErrorsPanel:
-    """Lesson 6's panel. Faults are the mock's: raises ``InputError`` for a gateway without one."""
+    """Show lesson 6's panel: faults and a policy, the attempts, and the bill.
+
+    Args:
+        gateway: a gateway in mock mode: faults are the mock's.
+        prompt: the question, as text.
+
+    Returns:
+        An ``ErrorsPanel``: a widget that JupyterLab shows.
+
+    Raises:
+        InputError: the gateway has no mock.
+
+    Example:
+        >>> panel = hs.errors_panel(hs.connect("mock"))
+        >>> panel.policy.value, panel.attempts.value
+        ('hs.retrying', 3)
+    """
     if gateway.mock is None:
         raise InputError("Faults can be asked for at a mock alone: hs.errors_panel of its gateway.")
     return ErrorsPanel(gateway, prompt)
@@ -218,5 +234,18 @@ class FailoverPanel(Panel):
 def failover_panel(
     gateway: Gateway, prompt: str = "What is the capital of Korea?"
 ) -> FailoverPanel:
-    """Lesson 7's panel: an outage of the first model, and what a circuit breaker makes of it."""
+    """Show lesson 7's panel: an outage of the first model, and what a circuit breaker does.
+
+    Args:
+        gateway: the gateway from ``hs.connect()``; the outage needs its mock.
+        prompt: the question, as text.
+
+    Returns:
+        A ``FailoverPanel``: a widget that JupyterLab shows.
+
+    Example:
+        >>> panel = hs.failover_panel(gw)
+        >>> panel.calls.value, panel.cool_down.value
+        (60, 20)
+    """
     return FailoverPanel(gateway, prompt)

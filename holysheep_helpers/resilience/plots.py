@@ -44,10 +44,22 @@ _PAID: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 def plot_attempts(entries: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
-    """The requests behind one call, as the mock saw them: a row for each way to ask, by name.
+    """Draw the requests behind one call, as the mock saw them: a row for each way to ask.
 
-    ``entries`` has what ``gw.mock.entries()`` gave for each. The axis is seconds since the first
-    request of a row arrived. Raises ``InputError`` where there is nothing to draw.
+    Args:
+        entries: what ``gw.mock.entries()`` gave for each way, by name.
+
+    Returns:
+        A Matplotlib figure; its axis is seconds since the first request of a row arrived.
+
+    Raises:
+        InputError: there is nothing to draw.
+
+    Example:
+        >>> mocked = hs.connect("mock")
+        >>> reply = hs.ask(mocked, "Say hello.")
+        >>> hs.plot_attempts({"hs.ask": mocked.mock.entries()}).axes[0].get_title(loc="left")
+        'Answered after ...'
     """
     if not entries or not all(entries.values()):
         empty = next((name for name, rows in entries.items() if not rows), "")
@@ -93,10 +105,20 @@ def most_at_once(times: Sequence[float]) -> int:
 
 
 def plot_herd(returns: Mapping[str, Sequence[float]]) -> Figure:
-    """When clients that met a limit together come back: how many in each 50 ms, by name.
+    """Draw when clients that met a limit together come back: how many in each 50 ms.
 
-    ``returns`` has for each name the seconds since the limit was met, one for each client. Raises
-    ``InputError`` where there is nobody.
+    Args:
+        returns: for each name the seconds since the limit was met, one for each client.
+
+    Returns:
+        A Matplotlib figure with a histogram for each name.
+
+    Raises:
+        InputError: nobody comes back.
+
+    Example:
+        >>> hs.plot_herd({"at once": [1.0, 1.0, 1.01]}).axes[0].get_title(loc="left")
+        'at once: at most 3 of 3 within any 50 ms'
     """
     if not returns or not all(len(times) for times in returns.values()):
         raise InputError("Nobody comes back: a dict of names and seconds is needed.")
@@ -137,15 +159,28 @@ SPANS: dict[str, dict[str, Any]] = {
 
 
 def plot_circuit(breaker: CircuitBreaker, outage_s: tuple[float, float] | None = None) -> Figure:
-    """A row for each model: its requests as marks, and behind them when its circuit was open.
+    """Draw a row for each model: its requests, and when its circuit was open.
 
-    The horizontal axis is seconds on the breaker's clock, from its first event. Blue dots are
-    answers, red crosses failures, hollow squares requests that say nothing of the model (they were
-    wrong themselves), grey ticks calls that passed the model over. Hatched is open, black
-    half-open, until the trial's verdict. ``outage_s`` is from when to when the first model really
-    was down, where that is known, in seconds on the axis: a grey bar above its row, and a dotted
-    line at its end. Raises ``InputError`` if the breaker has seen nothing yet, or that outage ends
-    before it begins.
+    Blue dots are answers, red crosses failures, hollow squares requests that say nothing of the
+    model (they were wrong themselves), grey ticks calls that passed the model over. Hatched is
+    open, black half-open, until the trial's verdict.
+
+    Args:
+        breaker: a ``CircuitBreaker`` through which was asked.
+        outage_s: from when to when the first model really was down, in seconds on the axis, where
+            that is known: a grey bar above its row, and a dotted line at its end. Default: none.
+
+    Returns:
+        A Matplotlib figure; its axis is seconds on the breaker's clock since its first event.
+
+    Raises:
+        InputError: the breaker has seen nothing yet, or the outage ends before it begins.
+
+    Example:
+        >>> breaker = hs.CircuitBreaker()
+        >>> breaker.permit("gpt-4.1").failed()
+        >>> hs.plot_circuit(breaker).axes[0].get_title(loc="left")
+        'gpt-4.1: 1 request failed, 0 were spared'
     """
     events = list(breaker.events)
     if not events:

@@ -34,9 +34,21 @@ class StackedRetriesWarning(UserWarning):
 class Retry:
     """What ``on_retry`` gets before each wait; ``str()`` is a line for a log.
 
-    ``attempt`` of ``attempts`` has failed with ``error``, as ``diagnosis`` explains; the next one
-    follows in ``wait_s`` seconds. ``requests`` counts those sent so far, ``lost`` those that may
-    have been billed although no answer came; ``restarts`` a stream that had begun.
+    Attributes:
+        attempt: the attempt that failed, from 1.
+        attempts: how many are allowed.
+        wait_s: seconds until the next one.
+        requests: how many requests were sent so far.
+        lost: how many of them may have been billed although no answer came.
+        restarts: whether a stream that had begun begins anew.
+        diagnosis: what ``hs.diagnose`` says of the error.
+        error: the exception of this attempt.
+
+    Example:
+        >>> mocked = hs.connect("mock")
+        >>> mocked.mock.script([503])
+        >>> reply = hs.retrying(hs.ask, on_retry=print)(mocked, "Say hello.")
+        attempt 1 of 5: server_error; again in 0... s
     """
 
     attempt: int
@@ -246,24 +258,39 @@ def retrying(
     on_retry: Callable[[Retry], object] | None = None,
     restart_streams: bool = False,
 ) -> Any:
-    """A function that asks again: ``hs.retrying(hs.ask)(gw, "...")``, or ``@hs.retrying(...)``.
+    """Make a function that asks again: ``hs.retrying(hs.ask)(gw, "...")``, or ``@hs.retrying``.
 
-    ``call`` is any function, plain or asynchronous, that makes one request. What ``hs.diagnose``
-    calls retryable is tried again: after the server's Retry-After, plus exponential back-off with
-    full jitter (0.125 s to 0.5, 1, 2 ... s, 30 at most), so that a herd does not come back as one.
-    ``attempts`` counts requests. ``deadline_s``, in seconds, covers all of it: an asynchronous
-    attempt under way is ended. A synchronous one can't be: in helpers of this package its time-out
-    is what is left at most, and a stream that is read in there ends at the next text after the
-    deadline; a whole reply that drips, or a plain SDK call, may outlive it.
-    ``on_retry``, a plain function, gets a ``Retry`` before each wait (``print``, say).
-    The SDK's own retries are off in helpers that take part; in other calls they are counted, with
-    a ``StackedRetriesWarning``. A ``retrying`` inside another one asks once.
+    What ``hs.diagnose`` calls retryable is tried again after the server's Retry-After, plus
+    exponential back-off with full jitter (0.125 s to 0.5, 1, 2 ... s, 30 at most), so that a herd
+    does not come back as one. The SDK's own retries are off in helpers that take part; in other
+    calls they are counted, with a ``StackedRetriesWarning``. A ``retrying`` inside another one asks
+    once.
 
-    A stream that has begun is not begun anew, unless ``restart_streams``: then ``hs.stream`` and
-    ``hs.astream`` are read to their end here, and what had come before a break is paid for twice.
+    Args:
+        call: any function, plain or asynchronous, that makes one request. Left out, a decorator
+            is returned.
+        attempts: the most requests. Default: 5.
+        deadline_s: seconds for all attempts together; ``None`` for no deadline. An asynchronous
+            attempt under way is ended. A synchronous one can't be: in helpers of this package its
+            time-out is what is left at most, and a stream that is read in there ends at the next
+            text after the deadline; a plain SDK call may outlive it. Default: 60.
+        on_retry: a plain function that gets a ``Retry`` before each wait, ``print`` say.
+            Default: none; a line goes to the log ``holysheep_helpers``.
+        restart_streams: whether a stream that has begun may begin anew. ``hs.stream`` and
+            ``hs.astream`` are then read to their end here, and what had come before a break is
+            paid for twice. Default: ``False``.
 
-    Raises the last error, with a note if attempts were used up; ``DeadlineError``, caused by it, if
-    the time was; ``InputError`` for arguments that can't be right.
+    Returns:
+        The function, which raises the last error (with a note if attempts were used up), or
+        ``DeadlineError``, caused by it, if the time was.
+
+    Raises:
+        InputError: an argument can't be right.
+
+    Example:
+        >>> ask = hs.retrying(hs.ask, attempts=3)
+        >>> ask(gw, "Say hello.").finish_reason
+        'stop'
     """
     policy = Policy(attempts, deadline_s, on_retry, restart_streams)
     return policy_around(policy) if call is None else policy_around(policy)(call)

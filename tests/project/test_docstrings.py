@@ -16,12 +16,6 @@ import holysheep_helpers as hs
 
 PENDING = {
     # batches
-    "batch_panel",
-    "long_panel",
-    "plot_gantt",
-    "plot_pace",
-    "plot_parts",
-    "plot_sweep",
     # lessons
     "check",
     "compare_panel",
@@ -35,19 +29,6 @@ PENDING = {
     "plot_bars",
     "plot_streams",
     # resilience
-    "AsyncFailoverStream",
-    "CircuitBreaker",
-    "FailoverReply",
-    "FailoverStream",
-    "Retry",
-    "afailover",
-    "errors_panel",
-    "failover",
-    "failover_panel",
-    "plot_attempts",
-    "plot_circuit",
-    "plot_herd",
-    "retrying",
 }
 NAMES = [name for name in hs.__all__ if name != "catalog" and name not in PENDING]
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
