@@ -56,8 +56,8 @@ def check_number(
 
 
 def _refused(name: str, value: object, needed: str, optional: bool) -> InputError:
-    none = " or None" if optional else ""
-    return InputError(f"{name} is {value!r}: {needed} is needed{none and ','}{none}.")
+    or_none = ", or None" if optional else ""
+    return InputError(f"{name} is {value!r}: {needed} is needed{or_none}.")
 
 
 def is_loopback(host: str) -> bool:

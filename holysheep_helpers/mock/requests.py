@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from holysheep_helpers import catalog
+from holysheep_helpers._checks import is_whole
 from holysheep_helpers.catalog import tokens
 from holysheep_helpers.mock import json_replies
 from holysheep_helpers.mock.strict_json import parse_json
@@ -204,7 +205,7 @@ def _whole(body: dict[str, Any], name: str, low: int, high: int) -> int | None:
     value = body.get(name)
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int):
+    if not is_whole(value):
         raise bad(f"Invalid type for '{name}': expected an integer.", name)
     if not low <= value <= high:
         raise bad(f"Invalid '{name}': {shown(value)} is not between {low} and {high}.", name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from holysheep_helpers.exceptions import InputError
+from holysheep_helpers._checks import check_number
 
 MOST_S = 3600
 
@@ -22,14 +22,7 @@ class Stated:
 
     def __post_init__(self) -> None:
         for name, given in (("ttft_s", self.ttft_s), ("itl_s", self.itl_s)):
-            if given is None:
-                continue
-            number = isinstance(given, int | float) and not isinstance(given, bool)
-            if not number or not 0 <= given <= MOST_S:
-                raise InputError(
-                    f"{name} is {given!r}: seconds from 0 to {MOST_S} are needed, or None "
-                    "for the model's own times."
-                )
+            check_number(name, given, "a number of seconds", least=0, most=MOST_S, optional=True)
 
     @property
     def whole(self) -> bool:
