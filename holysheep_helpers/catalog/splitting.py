@@ -305,9 +305,8 @@ def _end(
     end = reach
     while end > fresh and _inside_character(text, end, start):
         end -= 1
-    if end > fresh and count(text[start:end]) <= limit:
-        return end, "character"
-    return reach, "character"
+    fits = end > fresh and count(text[start:end]) <= limit
+    return end if fits else reach, "character"
 
 
 def _splits_space(text: str, end: int) -> bool:

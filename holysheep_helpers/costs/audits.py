@@ -395,14 +395,14 @@ def _explained(
             times = ratio(needed, tokens) if tokens else None
             found.setdefault((needed, at), Explanation(needed, tidy(at), times, "mix"))
 
-    def wrong(one: Explanation) -> tuple[int, bool]:
+    def rank(one: Explanation) -> tuple[int, bool]:
         is_round = one.input_share == rounded(one.input_share, 2)
-        degree = 1 if one.times in SLIPS and is_round else 4
+        unlikely = 1 if one.times in SLIPS and is_round else 4
         if one.times == 1:
-            degree = 0 if mix in (None, one.input_share) else 2 if is_round else 3
-        return degree, one.input_share != HALF
+            unlikely = 0 if mix in (None, one.input_share) else 2 if is_round else 3
+        return unlikely, one.input_share != HALF
 
-    return tuple(sorted(found.values(), key=wrong))
+    return tuple(sorted(found.values(), key=rank))
 
 
 def _mix_for(usd: Decimal, price: Price, tokens: Decimal) -> Decimal | None:

@@ -201,7 +201,7 @@ def compare_models(
     """
     from pandas import DataFrame, Index
 
-    names = named(models)
+    names = model_ids(models)
     first = volume("tokens", tokens)
     mix = share("input_share", input_share), share("cached_share", cached_share)
     with exactly():
@@ -230,7 +230,7 @@ def less_or_more(saving: Decimal, digits: int = 1) -> str:
     return f"{saving.copy_abs():,.{digits}%} {'less' if saving >= 0 else 'more'}"
 
 
-def named(models: Iterable[str] | None) -> list[str]:
+def model_ids(models: Iterable[str] | None) -> list[str]:
     """The ids that were named, each once; all with a published price if none were."""
     if isinstance(models, str):
         raise InputError(f"models is {models!r}: a list is needed, [{models!r}] for one.")
@@ -270,7 +270,9 @@ def premium(models: Iterable[str] | None = None, *, input_share: Exact | None = 
     from pandas import DataFrame
 
     mixes = [share("input_share", mix) for mix in (MIXES if input_share is None else [input_share])]
-    return DataFrame([_premium(name, mix) for name in named(models) for mix in mixes], dtype=object)
+    return DataFrame(
+        [_premium(name, mix) for name in model_ids(models) for mix in mixes], dtype=object
+    )
 
 
 def _premium(model: str, mix: Decimal) -> dict[str, object]:

@@ -15,7 +15,7 @@ from holysheep_helpers import catalog
 from holysheep_helpers.costs.audits import Audit
 from holysheep_helpers.costs.months import less_or_more
 from holysheep_helpers.costs.moves import Assumptions, BreakEven
-from holysheep_helpers.costs.report import plain
+from holysheep_helpers.costs.report import input_label
 from holysheep_helpers.exceptions import InputError
 from holysheep_helpers.notebook.figures import (
     BLACK,
@@ -264,8 +264,8 @@ def plot_sensitivity(found: DataFrame, axis_label: str = "first year's net gain,
     """
     _need(found, "hs.sensitivity()", "low", "high", "result_low", "result_high", "moves")
     rows = found[found["moves"] != 0]
-    names = [plain(str(name)) for name in rows.index]
-    idle = [plain(str(name)) for name in found.index if name not in rows.index]
+    names = [input_label(str(name)) for name in rows.index]
+    idle = [input_label(str(name)) for name in found.index if name not in rows.index]
     base = found["result_base"].iloc[0]
     ranges = map(_range, rows.index, rows["low"], rows["high"])
     figure, axes = _rows([f"{name}\n{ends}" for name, ends in zip(names, ranges, strict=True)], 2)

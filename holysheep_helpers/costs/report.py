@@ -138,7 +138,7 @@ def cached_note(move: Assumptions) -> str:
     return f"No price for cached tokens is known of {' and '.join(without)}: they cost the same."
 
 
-def plain(name: str) -> str:
+def input_label(name: str) -> str:
     """An input of ``hs.Assumptions`` in words."""
     return {
         "tokens": "tokens a month",
@@ -196,7 +196,7 @@ def _hangs_on(found: DataFrame) -> list[list[str]]:
     rows = [["assumption", "turned down", "as assumed", "turned up"]]
     for row in found.reset_index().to_dict("records"):
         results = (row["result_low"], row["result_base"], row["result_high"])
-        rows.append([plain(row["input"]), *map(usd_text, results)])
+        rows.append([input_label(row["input"]), *map(usd_text, results)])
     return rows
 
 

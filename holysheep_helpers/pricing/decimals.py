@@ -120,7 +120,7 @@ def growth_rate(name: str, given: object) -> Decimal:
 
 def whole_months(given: object) -> int:
     """A number of months, 1 to 1,200. Raises ``InputError``."""
-    months: Any = _plain(given)
+    months: Any = _python_number(given)
     check_whole("months", months, most=MOST_MONTHS)
     return months
 
@@ -128,18 +128,18 @@ def whole_months(given: object) -> int:
 def _checked(
     name: str, given: object, what: str, example: str, least: int | None, most: int | None = None
 ) -> Decimal:
-    plain = _plain(given)
-    if isinstance(plain, float):
+    number = _python_number(given)
+    if isinstance(number, float):
         raise InputError(
             f"{name} is {given!r}, a float, which may be rounded already: give {what} exactly, as "
             f"Decimal('{given!r}'), '{given!r}' or a whole number."
         )
-    if isinstance(plain, bool) or not isinstance(plain, Decimal | int | str):
+    if isinstance(number, bool) or not isinstance(number, Decimal | int | str):
         raise InputError(
             f"{name} is a {type(given).__name__}: {what} is needed, as text, Decimal or int."
         )
     try:
-        value = Decimal(plain)
+        value = Decimal(number)
     except InvalidOperation:
         value = Decimal("NaN")
     if not value.is_finite():
@@ -155,6 +155,6 @@ def _checked(
     return value
 
 
-def _plain(given: object) -> object:
+def _python_number(given: object) -> object:
     """The same as an ``int`` if it is another library's whole number, NumPy's for example."""
     return int(given) if isinstance(given, Integral) and not isinstance(given, bool) else given
