@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, ClassVar
+
+_collected: ContextVar[list[str] | None] = ContextVar("collected", default=None)
 
 
 class HolySheepError(Exception):
@@ -134,3 +140,26 @@ class AllFailedError(HolySheepError):
     @property
     def lost(self) -> int:
         return sum(one.cost is None for one in self.tried)
+
+
+def warn(message: str, category: type[Warning], stacklevel: int = 1) -> None:
+    """Warn as ``warnings.warn`` does, or, inside ``collect_warnings``, note it there."""
+    if (collected := _collected.get()) is None:
+        warnings.warn(message, category, stacklevel=stacklevel + 1)
+    else:
+        collected.append(f"{category.__name__}: {message}")
+
+
+@contextmanager
+def collect_warnings() -> Iterator[list[str]]:
+    """The helpers' warnings inside, in this context alone: for a panel, which shows them itself.
+
+    ``warnings.catch_warnings`` would take other threads' warnings too. Each is noted, also one that
+    was given before: it is about another answer.
+    """
+    collected: list[str] = []
+    token = _collected.set(collected)
+    try:
+        yield collected
+    finally:
+        _collected.reset(token)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-import warnings
 from collections import deque
 from collections.abc import (
     AsyncGenerator,
@@ -38,7 +37,7 @@ from holysheep_helpers.client.budget import Budget, checked_usd, estimate_items
 from holysheep_helpers.client.gateway import Gateway, async_client, is_live
 from holysheep_helpers.client.progress import Progress
 from holysheep_helpers.client.requests import Item, Reader, check_are_many, checked_models
-from holysheep_helpers.exceptions import InputError
+from holysheep_helpers.exceptions import InputError, warn
 
 MANY_CALLS = 20
 """More calls than that print an estimate, where they cost money."""
@@ -355,7 +354,7 @@ class Job:
                     share = (time.thread_time() - busy_s) / max(elapsed_s, 1e-9)
                     result = self._result(asker, results, lost, elapsed_s, min(share, 1.0))
         if asker.stopped_by is not None:
-            warnings.warn(
+            warn(
                 f"The batch was stopped by {type(asker.stopped_by).__name__}: "
                 f"{asker.stopped_by} {len(result.ok)} of {len(result)} are answered.",
                 BatchStoppedWarning,

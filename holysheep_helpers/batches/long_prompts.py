@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -24,7 +23,7 @@ from holysheep_helpers.client.budget import Budget, Estimate, checked_usd, most_
 from holysheep_helpers.client.chat import CutShortWarning
 from holysheep_helpers.client.gateway import Gateway, async_client, is_live
 from holysheep_helpers.client.requests import ASSUMED_OUTPUT_TOKENS, Reader, check_parameters
-from holysheep_helpers.exceptions import HolySheepError, InputError, NotAskedError
+from holysheep_helpers.exceptions import HolySheepError, InputError, NotAskedError, warn
 from holysheep_helpers.pricing.calls import most_of
 
 BORDERS = 16
@@ -498,7 +497,7 @@ async def ask_long(
         prompts = plan.combining([item.text or "" for item in done])
     reply = LongReply(rounds[-1][0].text or "", plan, tuple(rounds))
     if reply.cut:
-        warnings.warn(
+        warn(
             f"{reply.cut} of {sum(map(len, rounds))} answers were cut by max_tokens={max_tokens}, "
             "and what they left out is missing from the whole: raise it, or ask for less.",
             CutShortWarning,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import warnings
 from asyncio import Event
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -18,7 +17,7 @@ from holysheep_helpers import catalog
 from holysheep_helpers._checks import check_whole
 from holysheep_helpers.client.requests import ASSUMED_OUTPUT_TOKENS, Item, Reader
 from holysheep_helpers.client.spend import CHAT_PATH, Spend
-from holysheep_helpers.exceptions import ConfigurationError, HolySheepError, InputError
+from holysheep_helpers.exceptions import ConfigurationError, HolySheepError, InputError, warn
 from holysheep_helpers.pricing.calls import most_of, warn_if_stale
 from holysheep_helpers.pricing.decimals import exactly, money
 
@@ -217,7 +216,7 @@ class Budget:
             )
         if what not in self._warned_of:
             self._warned_of.add(what)
-            warnings.warn(
+            warn(
                 f"No price was published for {what}: its calls count as unpriced, outside the "
                 f"default budget of {self.limit_usd:f} USD.",
                 UnpricedWarning,

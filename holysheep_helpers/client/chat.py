@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -27,7 +26,12 @@ from holysheep_helpers.client.gateway import (
 from holysheep_helpers.client.replies import ParsedReply, is_event_stream, unexpected_reply
 from holysheep_helpers.client.requests import request_arguments, stream_arguments
 from holysheep_helpers.diagnosis.diagnose import add_advice
-from holysheep_helpers.exceptions import IncompleteStreamError, InputError, UnexpectedReplyError
+from holysheep_helpers.exceptions import (
+    IncompleteStreamError,
+    InputError,
+    UnexpectedReplyError,
+    warn,
+)
 from holysheep_helpers.pricing.calls import cost_or_none
 
 Made = TypeVar("Made")
@@ -190,7 +194,7 @@ def _reply(
         completion=completion,
     )
     if reply.cut_short:
-        warnings.warn(
+        warn(
             f"The reply was cut by max_tokens ({arguments.get('max_tokens', 'the default')}): "
             "raise it, or ask for a shorter answer.",
             CutShortWarning,

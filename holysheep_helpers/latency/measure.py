@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import platform
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
@@ -33,7 +32,7 @@ from holysheep_helpers.client.requests import (
     check_can_be_sent,
     stream_arguments,
 )
-from holysheep_helpers.exceptions import HolySheepError, InputError
+from holysheep_helpers.exceptions import HolySheepError, InputError, warn
 from holysheep_helpers.latency.data import Calibration
 from holysheep_helpers.latency.load import (
     LoadPlan,
@@ -140,7 +139,7 @@ def measure_latency(
         print(_estimate(measurement))
     run = with_progress(measurement, bool(progress))
     if run.stopped_by is not None:
-        warnings.warn(
+        warn(
             f"The measurement was stopped ({run.stopped_by}): {len(run.runs)} of {runs} runs were "
             "measured, and are kept.",
             LatencyStoppedWarning,

@@ -5,15 +5,11 @@ from __future__ import annotations
 import asyncio
 import io
 import logging
-import sys
 import threading
 import traceback
-import warnings
 from collections.abc import Callable, Coroutine, Iterable, Iterator
-from contextlib import contextmanager, suppress
-from contextvars import ContextVar
+from contextlib import suppress
 from html import escape
-from threading import Lock
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -22,7 +18,7 @@ import openai
 
 from holysheep_helpers import catalog
 from holysheep_helpers.client.gateway import Gateway
-from holysheep_helpers.exceptions import HolySheepError
+from holysheep_helpers.exceptions import HolySheepError, collect_warnings
 from holysheep_helpers.notebook.controls import (
     Button,
     FigureBox,
@@ -67,63 +63,6 @@ def _running() -> tuple[str, str]:
     parent = getattr(shell, "get_parent", dict)() if shell is not None else {}
     cell = parent.get("metadata", {}).get("cellId") or ""
     return cell, parent.get("header", {}).get("msg_id", "")
-
-
-_listener: ContextVar[list[str] | None] = ContextVar("panel_warnings", default=None)
-
-
-_lock = Lock()
-
-
-_open = 0
-
-
-_usual: Any = None
-
-
-# Where a warning counts as said already: the module that it points to.
-_POINTED_TO = ("holysheep_helpers", "asyncio")
-
-
-@contextmanager
-def heard(said: list[str]) -> Iterator[None]:
-    """Collect into ``said`` what is warned of inside, in this thread and this context alone.
-
-    ``warnings.catch_warnings`` would take other threads' warnings too. Each is heard, also one that
-    was said before: it is another answer that was cut.
-    """
-    global _open, _usual
-    token = _listener.set(said)
-    with _lock:
-        _open += 1
-        if warnings.showwarning is not _show:
-            _usual = warnings.showwarning
-            warnings.showwarning = _show
-    _forget()
-    try:
-        yield
-    finally:
-        _listener.reset(token)
-        with _lock:
-            _open -= 1
-            if not _open and warnings.showwarning is _show:
-                warnings.showwarning = _usual
-
-
-def _show(
-    message: Warning | str, category: type[Warning], filename: str, lineno: int, *rest: Any
-) -> None:
-    said = _listener.get()
-    if said is None:
-        _usual(message, category, filename, lineno, *rest)
-    else:
-        said.append(f"{category.__name__}: {message}")
-
-
-def _forget() -> None:
-    for name, module in list(sys.modules.items()):
-        if name.partition(".")[0] in _POINTED_TO:
-            vars(module).get("__warningregistry__", {}).clear()
 
 
 log = logging.getLogger(__name__)
@@ -181,14 +120,13 @@ class View:
         """Do this, and show in the panel what goes wrong, and what is warned of."""
         if self.closed:
             return
-        said: list[str] = []
-        try:
-            with heard(said):
+        with collect_warnings() as warned:
+            try:
                 work()
-        except Exception as error:  # noqa: BLE001  # whatever it is, it must not vanish
-            self._fail(error)
-        finally:
-            self._warn(said)
+            except Exception as error:  # noqa: BLE001  # whatever it is, it must not vanish
+                self._fail(error)
+            finally:
+                self._warn(warned)
 
     def _fail(self, error: Exception) -> None:
         notes = " ".join(getattr(error, "__notes__", ()))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from contextlib import suppress
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
 from holysheep_helpers import catalog
 from holysheep_helpers.catalog import ExchangeRate, Price, Source
-from holysheep_helpers.exceptions import InputError, UnknownPriceError
+from holysheep_helpers.exceptions import InputError, UnknownPriceError, warn
 from holysheep_helpers.pricing.decimals import EXACT, exactly, money, ratio, tidy
 
 if TYPE_CHECKING:
@@ -264,7 +263,7 @@ def warn_if_stale(model: str, price: Price, on: date | None, stacklevel: int = 3
     age_days = price.source.age_days(on)
     if age_days > STALE_AFTER_DAYS:
         StalePriceWarning._warned_of.add(key)
-        warnings.warn(
+        warn(
             f"The price of {model} is {age_days} days old ({price.source}): check today's before "
             "you rely on it.",
             StalePriceWarning,

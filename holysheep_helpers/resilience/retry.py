@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-import warnings
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import wraps
@@ -20,7 +19,7 @@ from holysheep_helpers.client.chat import AsyncStream, Stream
 from holysheep_helpers.client.gateway import attempt, is_retried
 from holysheep_helpers.diagnosis.diagnose import Diagnosis, diagnose
 from holysheep_helpers.diagnosis.evidence import while_streaming
-from holysheep_helpers.exceptions import AllFailedError, DeadlineError, InputError
+from holysheep_helpers.exceptions import AllFailedError, DeadlineError, InputError, warn
 from holysheep_helpers.resilience.decision import decide, spread_wait_s
 
 log = logging.getLogger("holysheep_helpers")
@@ -190,7 +189,7 @@ class _Run:
         self.lost += stacked + why.may_have_cost  # nobody knows what the stacked ones met
         if stacked and not self.warned:
             self.warned = True
-            warnings.warn(
+            warn(
                 f"The SDK sent {1 + stacked} requests for one attempt: two places retry, and "
                 "their numbers multiply. Give the call a client with max_retries=0.",
                 StackedRetriesWarning,

@@ -15,12 +15,13 @@ import traitlets as t
 from ipywidgets.widgets import widget as registry
 
 import holysheep_helpers as hs
+from holysheep_helpers.exceptions import collect_warnings, warn
 from holysheep_helpers.lessons import panels as lesson_panels
 from holysheep_helpers.mock.handle import MockHandle
 from holysheep_helpers.mock.server import serve
 from holysheep_helpers.notebook import panels
 from holysheep_helpers.notebook.controls import Button, FigureBox, FloatSlider, IntSlider
-from holysheep_helpers.notebook.panels import Panel, Soon, View, heard, in_words
+from holysheep_helpers.notebook.panels import Panel, Soon, View, in_words
 from tests.support.panels import MAKERS, press
 
 
@@ -159,28 +160,34 @@ def test_an_error_in_a_call_back_is_shown_too(
     assert panel.text.startswith("KeyError: 'fast'")
 
 
-def test_only_its_own_warnings_are_heard() -> None:
-    said: list[str] = []
+class WarnedWarning(UserWarning):
+    """A warning of the helpers."""
+
+
+def test_only_its_own_warnings_are_collected() -> None:
     other, inside = threading.Event(), threading.Event()
 
     def elsewhere() -> None:
         inside.wait(10)
-        warnings.warn("of another thread", UserWarning, stacklevel=1)
+        warn("of another thread", WarnedWarning)
         other.set()
 
     with warnings.catch_warnings(record=True) as outside:
-        warnings.simplefilter("always")
+        warnings.simplefilter("default")
         usual = warnings.showwarning
         thread = threading.Thread(target=elsewhere)
         thread.start()
-        with heard(said), heard(nested := []):
+        with collect_warnings() as said, collect_warnings() as nested:
             inside.set()
             other.wait(10)
-            warnings.warn("of the panel", UserWarning, stacklevel=1)
+            assert warnings.showwarning is usual
+            for _ in range(2):
+                warn("of the panel", WarnedWarning)  # also what was said before
         thread.join(10)
-        assert warnings.showwarning is usual
-    assert (said, nested) == ([], ["UserWarning: of the panel"])
-    assert [str(one.message) for one in outside] == ["of another thread"]
+        warn("afterwards", WarnedWarning)
+    assert (said, nested) == ([], ["WarnedWarning: of the panel"] * 2)
+    assert [str(one.message) for one in outside] == ["of another thread", "afterwards"]
+    assert {one.filename for one in outside} == {__file__}  # where it was called, not in the helper
 
 
 # --- one thing, soon
