@@ -30,7 +30,7 @@ def per_token(language: str) -> float:
         (1 / per_token("ko"), False, "turn the fraction around"),
         (per_token("en"), False, "that is English"),
         (2.5, False, "2.5 is not it"),
-        (float("nan"), False, "nan is not it"),
+        (float("nan"), False, "a number is needed"),
         ("1.8", False, "a number is needed"),
         (per_token("ko"), True, "measured on thirty"),
     ],

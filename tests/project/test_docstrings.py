@@ -17,12 +17,10 @@ import holysheep_helpers as hs
 PENDING = {
     # batches
     # lessons
-    "check",
     "compare_panel",
     "customer_messages",
     "doctor",
     "fit_table",
-    "hint",
     "playground",
     "stream_panel",
     # notebook
