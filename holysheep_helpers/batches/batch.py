@@ -117,13 +117,13 @@ async def batch(
         >>> len(result.ok), result.failed
         (2, [])
     """
-    setup = Setup.of(
+    setup = Setup(
         gateway_or_client, model, models, system, max_concurrency, requests_per_minute,
         tokens_per_minute, journal, budget_usd, deadline_s, progress, sdk_parameters,
     )  # fmt: skip
     items, labels = setup.reader.items(prompts)
     asked = dict.fromkeys([*(item.model for item in items), *setup.limits.models])
-    Budget(setup.budget_usd).check_models(asked)
+    Budget(setup.limit_usd).check_models(asked)
     return await Job(setup, items, labels).run([None] * len(items))
 
 
@@ -219,7 +219,7 @@ async def batch_iter(
         >>> [item.ok async for item in answers]
         [True, True]
     """
-    setup = Setup.of(
+    setup = Setup(
         gateway_or_client, model, models, system, max_concurrency, requests_per_minute,
         tokens_per_minute, journal, budget_usd, deadline_s, progress, sdk_parameters,
     )  # fmt: skip
@@ -238,51 +238,42 @@ class Setup:
     """What ``batch`` and ``batch_iter`` have in common: their settings, checked."""
 
     target: Gateway | openai.AsyncOpenAI
-    reader: Reader
-    limits: Limits
+    model: str
+    models: Sequence[str] | None
+    system: str | None
+    max_concurrency: int
+    requests_per_minute: float | None
+    tokens_per_minute: float | None
     journal: Path | None
-    budget_usd: Decimal | None
+    budget_usd: Money | None
+    deadline_s: float | None
     progress: bool
+    sdk_parameters: dict[str, Any]
 
-    @classmethod
-    def of(
-        cls,
-        target: Gateway | openai.AsyncOpenAI,
-        model: str,
-        models: Sequence[str] | None,
-        system: str | None,
-        max_concurrency: int,
-        requests_per_minute: float | None,
-        tokens_per_minute: float | None,
-        journal: Path | None,
-        budget_usd: Money | None,
-        deadline_s: float | None,
-        progress: bool,
-        sdk_parameters: dict[str, Any],
-    ) -> Setup:
+    def __post_init__(self) -> None:
         """Raises ``InputError`` or ``ConfigurationError`` for what can't be right."""
-        async_client(target)  # raises if it is neither
-        in_turn = () if models is None else checked_models(models)
-        if in_turn and model not in (catalog.DEFAULT_MODEL, in_turn[0]):
-            raise InputError(f"Both model={model!r} and models were given: leave one of them out.")
-        first = in_turn[0] if in_turn else model
-        return cls(
-            target,
-            Reader(first, system, sdk_parameters, hashed=journal is not None),
-            limits_of(
-                target, requests_per_minute, tokens_per_minute, max_concurrency, deadline_s, in_turn
-            ),
-            journal,
-            checked_usd(budget_usd),
-            bool(progress),
-        )
+        async_client(self.target)  # raises if it is neither
+        first, in_turn = self.model, ()
+        if self.models is not None:
+            first, *_ = in_turn = checked_models(self.models)
+            if self.model not in (catalog.DEFAULT_MODEL, first):
+                raise InputError(
+                    f"Both model={self.model!r} and models were given: leave one of them out."
+                )
+        hashed = self.journal is not None
+        self.reader = Reader(first, self.system, self.sdk_parameters, hashed=hashed)
+        self.limits = limits_of(
+            self.target, self.requests_per_minute, self.tokens_per_minute, self.max_concurrency,
+            self.deadline_s, in_turn,
+        )  # fmt: skip
+        self.limit_usd = checked_usd(self.budget_usd)
 
     @contextmanager
     def asker(self) -> Iterator[Asker]:
         """An asker for one run, whose journal is closed afterwards."""
         client = async_client(self.target)
         with closing(Journal(self.journal)) if self.journal else nullcontext() as journal:
-            yield Asker(client, self.limits, Budget(self.budget_usd), journal)
+            yield Asker(client, self.limits, Budget(self.limit_usd), journal)
 
     def bar(self, total: int | None, done: int = 0) -> AbstractContextManager[Progress | None]:
         """The bar of the progress, or ``None`` if there shall be none."""
@@ -382,7 +373,7 @@ class Job:
                 results[i] = replace(record, lost=extra)
 
     def _say_estimate(self, todo: list[Item]) -> None:
-        costly = is_live(self.setup.target) or self.setup.budget_usd is not None
+        costly = is_live(self.setup.target) or self.setup.limit_usd is not None
         if self.setup.progress and len(todo) > MANY_CALLS and costly:
             print(estimate_items(todo, self.setup.limits.models))
 

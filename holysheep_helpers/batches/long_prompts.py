@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from decimal import Decimal
 from html import escape
 from itertools import pairwise
@@ -16,7 +16,7 @@ from openai.types import CompletionUsage
 from holysheep_helpers import catalog
 from holysheep_helpers._checks import check_whole
 from holysheep_helpers.batches.batch import Money, batch
-from holysheep_helpers.batches.results import BatchItem, BatchResult, run_outside_a_loop
+from holysheep_helpers.batches.results import BatchResult, run_outside_a_loop
 from holysheep_helpers.catalog.splitting import Counter, check_text, counter_for, split_spans
 from holysheep_helpers.catalog.tokens import MESSAGE_FRAME, REPLY_FRAME
 from holysheep_helpers.client.budget import Budget, Estimate, checked_usd, most_usd
@@ -106,13 +106,7 @@ class LongPlan:
 
     def prompts(self) -> list[str]:
         """The first round: the instruction with each part."""
-        count = len(self.parts)
-        if count == 1:
-            return [f"{self.instruction}\n\n{self.parts[0]}"]
-        return [
-            _on_part(self.instruction, part, number, count)
-            for number, part in enumerate(self.parts, 1)
-        ]
+        return _prompts(self.instruction, self.parts)
 
     def combining(self, answers: Sequence[str]) -> list[str]:
         """The next round: prompts that each make one answer of several."""
@@ -120,15 +114,15 @@ class LongPlan:
         return [_on_answers(self.combine, group) for group in groups]
 
     def __str__(self) -> str:
-        many = len(self.parts) != 1
-        lines = [
-            f"{len(self.parts)} parts of up to {self.part_tokens:,} tokens"
-            if many
-            else f"1 part: it fits into one call (up to {self.part_tokens:,} tokens)"
-        ]
-        if many:
-            counts = " + ".join(str(calls) for calls in self.rounds)
-            lines.append(f"{self.calls} calls ({counts}: parts, then answers combined)")
+        upto = f"up to {self.part_tokens:,} tokens"
+        if len(self.parts) == 1:
+            lines = [f"1 part: it fits into one call ({upto})"]
+        else:
+            counts = " + ".join(map(str, self.rounds))
+            lines = [
+                f"{len(self.parts)} parts of {upto}",
+                f"{self.calls} calls ({counts}: parts, then answers combined)",
+            ]
         price = f"{self.most_usd:f} USD" if self.most_usd is not None else "price unknown"
         about = "at most" if self.exact else "by estimate at most"
         lines.append(
@@ -183,14 +177,16 @@ def plan_long(
     check_parameters({"max_tokens": max_tokens})
     if part_tokens is not None:
         check_whole("part_tokens", part_tokens, 1)
-    counter = counter_on(gateway_or_client, model)
-    framed = framed_by(counter, system)
+    overhead = Overhead.of(gateway_or_client, model, system)
+    counter = overhead.counter
     combine = combine or instruction
-    frame = framed + BORDERS + counter.at_most(_on_part(instruction, "", MANY, MANY))
+    around_part = BORDERS + overhead.tokens([_on_part(instruction, "", MANY, MANY)])
+    around_answers = BORDERS + overhead.tokens([_on_answers(combine, [])])
+    answer = max_tokens + counter.at_most(_on_answer("", MANY))
     window = _window(model)
     if window is None and part_tokens is None:
         raise InputError(f"No context window is known for {model}: say part_tokens=...")
-    most = (window - max_tokens - frame) if window is not None else (part_tokens or 0)
+    most = (window - max_tokens - around_part) if window is not None else (part_tokens or 0)
     if most < 1 or (part_tokens or 0) > most:
         wanted = f", and part_tokens is {part_tokens:,}" if part_tokens else ""
         raise InputError(
@@ -200,9 +196,7 @@ def plan_long(
     size = most if part_tokens is None else part_tokens
     spans = split_spans(text, size, counter.at_most, overlap)
     parts = tuple(part for span in spans if (part := text[span.start : span.end]).strip())
-    answer = max_tokens + counter.at_most(_on_answer("", MANY))
-    frame_again = framed + BORDERS + counter.at_most(_on_answers(combine, []))
-    group = (most + frame - frame_again) // answer
+    group = (most + around_part - around_answers) // answer
     if len(parts) > 1 and group < 2:
         room, cure = f"one call to {model}", "Make max_tokens smaller."
         if window is None:
@@ -212,26 +206,33 @@ def plan_long(
             f"Two answers of max_tokens={max_tokens} don't fit into {room}. So answers can't be "
             f"combined. {cure}"
         )
+    group = max(group, 2)
+    tokens = overhead.tokens(_prompts(instruction, parts))
+    for answers, calls in pairwise(rounds_of(len(parts), group)):
+        tokens += answers * answer + calls * around_answers
     sizes = tuple(map(counter.at_most, parts))
-    plan = LongPlan(
-        instruction, combine, model, parts, sizes, size, max_tokens, max(group, 2), 0,
+    return LongPlan(
+        instruction, combine, model, parts, sizes, size, max_tokens, group, tokens,
         counter.exact, counter.name,
     )  # fmt: skip
-    tokens = sum(counter.at_most(prompt) + framed for prompt in plan.prompts())
-    for answers, calls in pairwise(plan.rounds):
-        tokens += answers * answer + calls * frame_again
-    return replace(plan, input_tokens=tokens)
 
 
-def counter_on(target: object, model: str) -> Counter:
-    """Who counts prompts there: the mock by its own rule."""
-    return counter_for(model, by_mock=isinstance(target, Gateway) and target.mock is not None)
+@dataclass(frozen=True)
+class Overhead:
+    """Counts the tokens of prompts, with what each call has beside its prompt (``per_call``)."""
 
+    counter: Counter
+    per_call: int
 
-def framed_by(counter: Counter, system: str | None) -> int:
-    """Tokens of a call beside its prompt and answer."""
-    own = counter.at_most(system) + MESSAGE_FRAME if system else 0
-    return own + MESSAGE_FRAME + REPLY_FRAME
+    @classmethod
+    def of(cls, target: object, model: str, system: str | None) -> Overhead:
+        by_mock = isinstance(target, Gateway) and target.mock is not None
+        counter = counter_for(model, by_mock=by_mock)  # the mock has a rule of its own
+        own = counter.at_most(system) + MESSAGE_FRAME if system else 0
+        return cls(counter, own + MESSAGE_FRAME + REPLY_FRAME)
+
+    def tokens(self, prompts: Sequence[str]) -> int:
+        return sum(map(self.counter.at_most, prompts)) + len(prompts) * self.per_call
 
 
 def _check_texts(instruction: object, text: object, system: object, combine: object) -> None:
@@ -255,6 +256,12 @@ def rounds_of(parts: int, group: int) -> tuple[int, ...]:
     while rounds[-1] > 1:
         rounds.append(-(-rounds[-1] // group))
     return tuple(rounds)
+
+
+def _prompts(instruction: str, parts: Sequence[str]) -> list[str]:
+    if len(parts) == 1:
+        return [f"{instruction}\n\n{parts[0]}"]
+    return [_on_part(instruction, part, n, len(parts)) for n, part in enumerate(parts, 1)]
 
 
 def _on_part(instruction: str, part: str, number: int, count: int) -> str:
@@ -473,25 +480,17 @@ async def ask_long(
     )
     if progress and (budget is not None or is_live(gateway_or_client)):
         print(plan)
-    counter = counter_on(gateway_or_client, model)
+    overhead = Overhead.of(gateway_or_client, model, system)
     rounds: list[BatchResult] = []
     prompts = plan.prompts()
     while True:
         done = await batch(
             gateway_or_client, prompts, model=model, system=system, max_tokens=max_tokens,
             max_concurrency=max_concurrency, journal=journal, progress=progress,
-            budget_usd=_left(budget, rounds, plan, counter, system, prompts), **sdk_parameters,
+            budget_usd=_left(budget, rounds, plan, overhead, system, prompts), **sdk_parameters,
         )  # fmt: skip
         rounds.append(done)
-        if done.failed:
-            raise _failed(rounds, journal) from done.failed[0].error
-        if empty := [item for item in done if _is_missing(item)]:
-            raise LongPromptError(
-                f"{len(empty)} of {len(done)} calls were answered without a text, or cut by a "
-                "content filter, so there is no answer for the whole. They are in this error's "
-                f"results, the first at index {empty[0].index}: see its finish_reason.",
-                tuple(rounds),
-            )
+        _check_answers(rounds, journal)
         if len(done) == 1:
             break
         prompts = plan.combining([item.text or "" for item in done])
@@ -534,16 +533,11 @@ def ask_long_sync(
     )
 
 
-def _is_missing(item: BatchItem) -> bool:
-    """Whether what came is no answer, although nothing failed."""
-    return item.finish_reason == "content_filter" or not (item.text or "").strip()
-
-
 def _left(
     budget: Decimal | None,
     rounds: list[BatchResult],
     plan: LongPlan,
-    counter: Counter,
+    overhead: Overhead,
     system: str | None,
     prompts: list[str],
 ) -> Decimal | None:
@@ -557,24 +551,38 @@ def _left(
     spent = sum((done.budgeted_usd for done in rounds), Decimal(0))
     reader = Reader(plan.model, system, {"max_tokens": plan.max_tokens}, hashed=False)
     by_rule = sum((most_usd(reader.item(prompt)) or Decimal(0) for prompt in prompts), Decimal(0))
-    tokens = sum(map(counter.at_most, prompts)) + len(prompts) * framed_by(counter, system)
-    planned = plan.usd_of(tokens, len(prompts)) or Decimal(0)
+    planned = plan.usd_of(overhead.tokens(prompts), len(prompts)) or Decimal(0)
     return max(budget - spent + by_rule - planned, Decimal(0))
 
 
-def _failed(rounds: list[BatchResult], journal: object) -> LongPromptError:
+def _check_answers(rounds: list[BatchResult], journal: object) -> None:
+    """Raise ``LongPromptError`` if a call of the last round has failed, or gave no text."""
     done = rounds[-1]
-    again = "the same call" if journal else "the same call with journal=FILE"
-    errors: list[Any] = [
-        item.error for item in done.failed if not isinstance(item.error, NotAskedError)
+    if done.failed:
+        errors: list[Any] = [
+            item.error for item in done.failed if not isinstance(item.error, NotAskedError)
+        ]
+        if done.stopped_by is not None:
+            errors.append(done.stopped_by)  # why the others were not asked at all
+        kinds = ", ".join(sorted({type(error).__name__ for error in errors}))
+        what = "parts" if len(rounds) == 1 else "calls that combine answers"
+        again = "the same call asks for the rest alone."
+        if not journal:
+            again = "the same call with journal=FILE asks for the rest, and keeps what comes."
+        raise LongPromptError(
+            f"{len(done.failed)} of {len(done)} {what} have no answer ({kinds}), so there is none "
+            f"for the whole. Those that came are in this error's results; {again}",
+            tuple(rounds),
+        ) from done.failed[0].error
+    empty = [
+        item
+        for item in done
+        if item.finish_reason == "content_filter" or not (item.text or "").strip()
     ]
-    if done.stopped_by is not None:
-        errors.append(done.stopped_by)  # why the others were not asked at all
-    kinds = ", ".join(sorted({type(error).__name__ for error in errors}))
-    what = "parts" if len(rounds) == 1 else "calls that combine answers"
-    return LongPromptError(
-        f"{len(done.failed)} of {len(done)} {what} have no answer ({kinds}), so there is none for "
-        f"the whole. Those that came are in this error's results; {again} asks for the rest"
-        + (" alone." if journal else ", and keeps what comes."),
-        tuple(rounds),
-    )
+    if empty:
+        raise LongPromptError(
+            f"{len(empty)} of {len(done)} calls were answered without a text, or cut by a "
+            "content filter, so there is no answer for the whole. They are in this error's "
+            f"results, the first at index {empty[0].index}: see its finish_reason.",
+            tuple(rounds),
+        )

@@ -17,20 +17,22 @@ from holysheep_helpers.diagnosis.waiting import back_off_cap_s
 
 MINUTE_S = 60.0
 
-
 SLOWER = 1.01
 """The pace stays 1% below a limit: what leaves evenly does not arrive quite evenly."""
 
-
 LEAST_GAP_S = 0.03
-"""Between two of a herd: more than 4 within 50 ms are a stampede to the mock's verdict."""
+"""Between two requests of a herd after a 429: some 33 a second, 2,000 a minute, is twice what the
+largest published plan allows. However short a wait the server asked for, more would be refused."""
 
+LONGEST_GAP_S = 5.0
+"""The slowest pace after several 429s, so that a batch never seems to stand still."""
 
-LONGEST_GAP_S, LOOK_AGAIN_S = 5.0, 1.0
+LOOK_AGAIN_S = 1.0
+"""Who waits at the gate looks again after this time: what is known may change meanwhile."""
 
 
 class Limit:
-    """So much a minute, spread evenly: no sliding minute sees more, the first one neither.
+    """A limit per minute, kept by an even pace: no sliding minute sees more, not even the first.
 
     ``per_minute`` counts requests, or tokens; ``None`` is no limit (yet): then ``take`` only
     remembers, so that a limit that is learnt from the first reply knows what went before it.
@@ -108,13 +110,13 @@ class Gate:
     _held_until_s: float = -math.inf
     _gap_s: float = 0.0
     _holds: int = 0
-    _held: int = 0  # of the herd that the last hold stopped: so many are still to be let go
+    _still_held: int = 0  # of the herd that the last hold-back stopped
 
     @property
     def _open(self) -> bool:
         return not (
             self._gap_s
-            or self._held
+            or self._still_held
             or self._lock.locked()
             or self.requests.per_minute
             or self.tokens.per_minute
@@ -135,10 +137,10 @@ class Gate:
             while (wait_s := self._wait_s(tokens)) > 0 and not given_up():
                 await self.sleep(min(wait_s, LOOK_AGAIN_S))  # what is known may change meanwhile
             now_s = self.clock()
-            if self._gap_s or self._held:
-                gap_s = max(self._gap_s, LEAST_GAP_S if self._held else 0.0)
+            if self._gap_s or self._still_held:
+                gap_s = max(self._gap_s, LEAST_GAP_S if self._still_held else 0.0)
                 self._opens_s = now_s + gap_s * self.random.uniform(0.5, 1.5)
-                self._held = max(self._held - 1, 0)
+                self._still_held = max(self._still_held - 1, 0)
             self.requests.take(now_s, 1)
             return self.tokens.take(now_s, tokens)
 
@@ -162,7 +164,7 @@ class Gate:
             longest_s = back_off_cap_s(self._holds)
             wait_s = self.random.uniform(longest_s / 2, longest_s)
         if fresh:
-            self._held = self.herd
+            self._still_held = self.herd
             self._gap_s = min(max(2 * self._gap_s, wait_s / self.herd), LONGEST_GAP_S)
         self._opens_s = max(self._opens_s, now_s + wait_s)
         self._held_until_s = max(self._held_until_s, now_s + wait_s)
