@@ -198,16 +198,16 @@ class Budget:
             )
         path = request.url.path
         if not path.endswith(CHAT_PATH):
-            self._refuse_unpriced(f"a POST to {path}")
+            self._refuse_or_warn(f"a POST to {path}")
             return
         model = str(json.loads(request.content).get("model"))
         price = catalog.published_price(model)
         if price is None:
-            self._refuse_unpriced(repr(model))
+            self._refuse_or_warn(repr(model))
         elif self.today is not None:
             warn_if_stale(model, price, self.today())
 
-    def _refuse_unpriced(self, what: str) -> None:
+    def _refuse_or_warn(self, what: str) -> None:
         if not self.is_default:
             raise BudgetError(
                 f"Not sent: no price was published for {what}, so budget_usd={self.limit_usd:f} "
@@ -227,7 +227,7 @@ class Budget:
         """Raise ``BudgetError`` if one of these has no published price to keep the budget by."""
         for model in models if self.limit_usd is not None else ():
             if catalog.published_price(model) is None:
-                self._refuse_unpriced(repr(model))
+                self._refuse_or_warn(repr(model))
 
     def check_covers(self, most_usd: Decimal | None, model: str, work: str, advice: str) -> None:
         """Raise ``BudgetError`` unless all of this work fits, at the most that it may cost.
@@ -237,7 +237,7 @@ class Budget:
         if self.limit_usd is None:
             return
         if most_usd is None:
-            self._refuse_unpriced(repr(model))
+            self._refuse_or_warn(repr(model))
         elif most_usd > self.limit_usd:
             raise BudgetError(
                 f"Not sent: {work} may cost {most_usd:f} USD, and budget_usd is "

@@ -41,6 +41,12 @@ def test_without_max_tokens_a_thousand_are_assumed_and_said() -> None:
     assert "3 without max_tokens are taken for 1,000" in str(found)
 
 
+def test_the_newer_name_of_the_limit_counts_like_max_tokens() -> None:
+    found = hs.estimate(PROMPTS, max_completion_tokens=50)
+    assert (found.output_tokens, found.uncapped) == (150, 0)
+    assert found.most_usd == most(PROMPTS, 50)
+
+
 def test_a_measurement_is_its_prompt_so_many_times() -> None:
     one = hs.estimate(PROMPTS[0], max_tokens=50)
     found = hs.estimate(PROMPTS[0], runs=32, max_tokens=50)
