@@ -4,12 +4,16 @@ from collections.abc import Callable
 from datetime import date
 
 import pytest
+from hypothesis import settings
 
 import holysheep_helpers as hs
 from holysheep_helpers.client import connect
 from holysheep_helpers.mock.handle import MockHandle
 
 pytest_plugins = ["holysheep_helpers.mock.testing"]
+
+settings.register_profile("at any pace", deadline=None)  # a slow computer fails no test
+settings.load_profile("at any pace")
 
 
 @pytest.fixture(autouse=True)

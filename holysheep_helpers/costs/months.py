@@ -270,9 +270,8 @@ def premium(models: Iterable[str] | None = None, *, input_share: Exact | None = 
     from pandas import DataFrame
 
     mixes = [share("input_share", mix) for mix in (MIXES if input_share is None else [input_share])]
-    return DataFrame(
-        [_premium(name, mix) for name in model_ids(models) for mix in mixes], dtype=object
-    )
+    rows = [_premium(name, mix) for name in model_ids(models) for mix in mixes]
+    return DataFrame(rows, dtype=object)
 
 
 def _premium(model: str, mix: Decimal) -> dict[str, object]:

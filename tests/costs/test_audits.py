@@ -6,7 +6,7 @@ from decimal import Decimal, localcontext
 from typing import Any
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import holysheep_helpers as hs
@@ -19,9 +19,6 @@ MONTHS = hs.catalog.published_months()
 
 
 PRICED = [model.id for model in hs.catalog.models() if model.price]
-
-
-at_any_pace = settings(deadline=None)
 
 
 each_row = pytest.mark.parametrize("row", MONTHS, ids=lambda row: row.model)
@@ -94,7 +91,6 @@ def test_thousands_taken_for_millions_are_found() -> None:
 
 
 @given(model=models, tokens=st.integers(1, 10**12), mix=st.decimals(0, 1, places=2))
-@at_any_pace
 def test_what_is_true_is_possible_and_explained_by_itself(
     model: str, tokens: int, mix: Decimal
 ) -> None:
@@ -111,7 +107,6 @@ def test_what_is_true_is_possible_and_explained_by_itself(
     tokens=st.integers(1, 10**12),
     mix=st.none() | st.decimals(0, 1, places=2),
 )
-@at_any_pace
 def test_every_explanation_gives_the_figure_to_its_last_digit(
     model: str, usd: Decimal, tokens: int, mix: Decimal | None
 ) -> None:
@@ -195,7 +190,6 @@ def test_one_volume_explains_the_whole_table_and_nothing_was_assumed() -> None:
     names=st.permutations(PRICED),
     count=st.integers(2, 5),
 )
-@at_any_pace
 def test_any_table_of_one_volume_and_mix_is_found_out(
     tokens: int, mix: Decimal, names: list[str], count: int
 ) -> None:

@@ -6,15 +6,12 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import holysheep_helpers as hs
 
 MODEL = "mistral-small-2603"
-
-
-at_any_pace = settings(deadline=None)
 
 
 models = st.sampled_from([model.id for model in hs.catalog.models() if model.price])
@@ -63,7 +60,6 @@ def test_a_claim_of_less_than_is_saved_is_too_modest() -> None:
     mix=st.decimals(0, 1, places=3),
     claimed=st.decimals(0, 1, places=3),
 )
-@at_any_pace
 def test_what_is_saved_lies_between_the_ends(
     model: str, other: str, mix: Decimal, claimed: Decimal
 ) -> None:

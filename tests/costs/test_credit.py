@@ -6,7 +6,7 @@ from decimal import Decimal, localcontext
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import holysheep_helpers as hs
@@ -15,9 +15,6 @@ MODEL = "mistral-small-2603"
 
 
 RATE = hs.catalog.published_rate()
-
-
-at_any_pace = settings(deadline=None)
 
 
 def test_the_free_credit_is_86_million_tokens_of_the_running_example() -> None:
@@ -64,7 +61,6 @@ def test_the_ends(credit: int, used: int, months: int | None) -> None:
     used=st.integers(1, 10**12),
     growth=st.decimals("0.001", 1, places=3),
 )
-@at_any_pace
 def test_growth_shortens_it_and_the_callers_precision_does_not_matter(
     credit: int, used: int, growth: Decimal
 ) -> None:

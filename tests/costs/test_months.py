@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import holysheep_helpers as hs
@@ -25,9 +25,6 @@ VOLUMES = st.decimals(0, 10**12, places=2)
 
 
 SHARES = st.decimals(0, 1, places=4)
-
-
-at_any_pace = settings(deadline=None)
 
 
 models = st.sampled_from(PRICED)
@@ -100,7 +97,6 @@ def test_the_published_best_value_costs_more_than_three_times_the_running_exampl
 
 # ---- what must hold for any volume and mix ------------------------------------------------------
 @given(model=models, a=VOLUMES, b=VOLUMES, mix=SHARES)
-@at_any_pace
 def test_more_volume_never_costs_less(model: str, a: Decimal, b: Decimal, mix: Decimal) -> None:
     less, more = sorted((a, b))
     assert (
@@ -110,7 +106,6 @@ def test_more_volume_never_costs_less(model: str, a: Decimal, b: Decimal, mix: D
 
 
 @given(model=models, a=VOLUMES, b=VOLUMES, mix=SHARES, cached=SHARES)
-@at_any_pace
 def test_two_volumes_together_cost_what_they_cost_apart(
     model: str, a: Decimal, b: Decimal, mix: Decimal, cached: Decimal
 ) -> None:
@@ -121,7 +116,6 @@ def test_two_volumes_together_cost_what_they_cost_apart(
 
 
 @given(model=models, tokens=VOLUMES, mix=SHARES, cached=SHARES, direct=st.booleans())
-@at_any_pace
 def test_it_is_linear_in_the_price_and_its_parts_are_the_whole(
     model: str, tokens: Decimal, mix: Decimal, cached: Decimal, direct: bool
 ) -> None:
@@ -145,7 +139,6 @@ def test_it_is_linear_in_the_price_and_its_parts_are_the_whole(
 
 
 @given(model=models, tokens=VOLUMES)
-@at_any_pace
 def test_at_the_ends_of_the_mix_there_is_one_price_alone(model: str, tokens: Decimal) -> None:
     price = hs.catalog.published_price(model)
     assert price is not None
@@ -156,7 +149,6 @@ def test_at_the_ends_of_the_mix_there_is_one_price_alone(model: str, tokens: Dec
 
 
 @given(model=models, tokens=VOLUMES, mix=SHARES)
-@at_any_pace
 def test_a_mix_costs_no_less_than_the_cheaper_end_and_no_more_than_the_dearer(
     model: str, tokens: Decimal, mix: Decimal
 ) -> None:
@@ -165,7 +157,6 @@ def test_a_mix_costs_no_less_than_the_cheaper_end_and_no_more_than_the_dearer(
 
 
 @given(model=models, tokens=VOLUMES, a=SHARES, b=SHARES)
-@at_any_pace
 def test_the_more_is_cached_the_less_it_costs(
     model: str, tokens: Decimal, a: Decimal, b: Decimal
 ) -> None:
@@ -265,7 +256,6 @@ def test_a_year_of_growth_is_the_sum_of_its_months() -> None:
 
 
 @given(model=models, months=st.integers(1, 36), growth=st.decimals("-0.5", "0.5", places=3))
-@at_any_pace
 def test_no_growth_is_so_many_months_and_growth_is_more(
     model: str, months: int, growth: Decimal
 ) -> None:

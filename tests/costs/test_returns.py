@@ -7,13 +7,10 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import holysheep_helpers as hs
-
-at_any_pace = settings(deadline=None)
-
 
 COSTS = st.decimals(0, 10**7, places=2)
 
@@ -85,7 +82,6 @@ def test_who_is_paid_back_and_loses_again_is_told() -> None:
 
 
 @given(one_off=COSTS, saving=SAVINGS, running=COSTS)
-@at_any_pace
 def test_the_whole_months_are_the_first_that_pay_it_back(
     one_off: Decimal, saving: Decimal, running: Decimal
 ) -> None:
@@ -103,7 +99,6 @@ def test_the_whole_months_are_the_first_that_pay_it_back(
 
 
 @given(one_off=COSTS, saving=SAVINGS, more=st.decimals("0.01", 1000, places=2))
-@at_any_pace
 def test_who_saves_more_is_never_paid_back_later(
     one_off: Decimal, saving: Decimal, more: Decimal
 ) -> None:
@@ -152,7 +147,6 @@ def test_what_a_return_says() -> None:
 
 
 @given(one_off=COSTS, saving=SAVINGS, running=COSTS, months=st.integers(1, 1200))
-@at_any_pace
 def test_the_gain_is_positive_once_it_is_paid_back_and_not_before(
     one_off: Decimal, saving: Decimal, running: Decimal, months: int
 ) -> None:

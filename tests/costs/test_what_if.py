@@ -7,13 +7,10 @@ from decimal import Decimal, localcontext
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import holysheep_helpers as hs
-
-at_any_pace = settings(deadline=None)
-
 
 RATE = hs.catalog.published_rate()
 
@@ -146,7 +143,6 @@ def test_no_swing_moves_nothing() -> None:
 @given(
     swing=st.decimals(0, "0.999", places=3), mix=SHARES, growth=st.decimals("-0.3", "0.3", places=3)
 )
-@at_any_pace
 def test_more_swing_moves_no_less_and_the_callers_precision_does_not_matter(
     swing: Decimal, mix: Decimal, growth: Decimal
 ) -> None:
@@ -204,7 +200,6 @@ def test_a_model_and_itself_never_differ() -> None:
     mix=SHARES,
     direct=st.booleans(),
 )
-@at_any_pace
 def test_the_sentence_is_true_of_every_mix(
     model: str, other: str, mix: Decimal, direct: bool
 ) -> None:

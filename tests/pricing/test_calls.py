@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from openai.types import CompletionUsage
 
@@ -24,9 +24,6 @@ PRICED = [model.id for model in hs.catalog.models() if model.price]
 
 
 COUNTS = st.integers(0, 10**9)
-
-
-at_any_pace = settings(deadline=None)
 
 
 @pytest.mark.parametrize(
@@ -102,7 +99,6 @@ def test_what_can_be_no_rate_is_refused(bad: Any) -> None:
 
 
 @given(prompt=COUNTS, completion=COUNTS, model=st.sampled_from(PRICED))
-@at_any_pace
 def test_it_is_exact_whatever_precision_the_caller_has_set(
     prompt: int, completion: int, model: str
 ) -> None:
@@ -148,7 +144,6 @@ def test_cached_tokens_are_inside_the_prompt_and_cost_their_own_price(
 
 
 @given(prompt=COUNTS, data=st.data())
-@at_any_pace
 def test_caching_more_never_costs_more(prompt: int, data: st.DataObject) -> None:
     less, more = sorted(data.draw(st.integers(0, prompt)) for _ in range(2))
     cheap, dear = (
@@ -224,7 +219,6 @@ def test_a_direct_price_that_is_unknown_is_named_as_such() -> None:
 
 
 @given(prompt=COUNTS, completion=COUNTS)
-@at_any_pace
 def test_what_tokens_cost_at_most_is_the_same_arithmetic(prompt: int, completion: int) -> None:
     assert calls.most_of(prompt, completion, MODEL) == hs.cost_of(usage(prompt, completion), MODEL)
     assert calls.most_of(prompt, completion, "gpt-4o") is None

@@ -9,16 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import holysheep_helpers as hs
 from holysheep_helpers.pricing import decimals
 
 AMOUNTS = st.decimals(-(10**12), 10**12, allow_nan=False, allow_infinity=False, places=8)
-
-
-at_any_pace = settings(deadline=None)
 
 
 @pytest.mark.parametrize(
@@ -83,7 +80,6 @@ def test_a_loss_is_money_where_one_is_allowed() -> None:
 
 
 @given(AMOUNTS, AMOUNTS)
-@at_any_pace
 def test_arithmetic_is_exact_whatever_precision_the_caller_has_set(a: Decimal, b: Decimal) -> None:
     with localcontext() as context:
         context.prec = 3
@@ -107,7 +103,6 @@ def test_a_ratio_has_28_digits_whatever_precision_the_caller_has_set() -> None:
 
 
 @given(AMOUNTS)
-@at_any_pace
 def test_tidying_changes_no_value_and_leaves_no_zeros(amount: Decimal) -> None:
     assert decimals.tidy(amount) == decimals.dollars(amount) == amount
     assert "E+" not in str(decimals.tidy(amount))
