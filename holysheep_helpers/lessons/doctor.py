@@ -69,21 +69,20 @@ class Report:
 
 
 def doctor() -> Report:
-    """Look at versions, kernel, widgets, key, gateway and fonts; nothing is changed.
+    """Check versions, kernel, widgets, key, gateway and fonts; nothing is changed.
 
     With a key it asks the live gateway for its list of models, which costs nothing. A key is
-    reported as present or absent, never shown. Raises nothing: what fails is a finding.
+    reported as present or absent, never shown. It raises nothing: what fails is a finding.
+
+    Returns:
+        A report with a line for each check, and with what to do where one fails.
+
+    Example:
+        >>> hs.doctor()
+        ok    python     ...
     """
-    looks: tuple[Callable[[], Finding], ...] = (
-        _python,
-        _packages,
-        _kernel,
-        _widgets,
-        _key,
-        _gateway,
-        _fonts,
-    )
-    return Report(tuple(look() for look in looks))
+    checks = (_python, _packages, _kernel, _widgets, _key, _gateway, _fonts)
+    return Report(tuple(check() for check in checks))
 
 
 def _python() -> Finding:

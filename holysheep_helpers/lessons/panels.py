@@ -163,19 +163,61 @@ def stream_facts(answer: AsyncStream) -> str:
 
 def playground(gateway: Gateway, prompt: str = "Name three things to check before you call an API "
                "in production.") -> Playground:  # fmt: skip
-    """Lesson 2's panel: prompt, system prompt, model, preset, temperature, max_tokens."""
+    """Open lesson 2's panel: one question with every knob that matters.
+
+    Args:
+        gateway: the gateway from ``hs.connect()``.
+        prompt: the question to begin with.
+
+    Returns:
+        The panel. As the last value of a cell it is shown; ``panel.send.click()`` asks from code.
+
+    Example:
+        >>> panel = hs.playground(gw)
+        >>> panel
+        [Playground: run this cell in JupyterLab to use the panel]
+        >>> panel.close()
+    """
     return Playground(gateway, prompt)
 
 
 def compare_panel(
     gateway: Gateway, prompt: str = "Explain what an API gateway is in two sentences."
 ) -> ComparePanel:
-    """Lesson 1's panel: the same prompt to the models that you choose."""
+    """Open lesson 1's panel: the same prompt to the models that you choose.
+
+    Args:
+        gateway: the gateway from ``hs.connect()``.
+        prompt: the question to begin with.
+
+    Returns:
+        The panel. As the last value of a cell it is shown; ``panel.send.click()`` asks from code.
+
+    Example:
+        >>> panel = hs.compare_panel(gw)
+        >>> panel
+        [One prompt, several models: run this cell in JupyterLab to use the panel]
+        >>> panel.close()
+    """
     return ComparePanel(gateway, prompt)
 
 
 def stream_panel(
     gateway: Gateway, prompt: str = "Explain step by step how streaming works."
 ) -> StreamPanel:
-    """Lesson 3's panel: text as it comes, a Stop button, and the figure of text over time."""
+    """Open lesson 3's panel: text as it comes, a Stop button, and a figure.
+
+    Args:
+        gateway: the gateway from ``hs.connect()``.
+        prompt: the question to begin with.
+
+    Returns:
+        The panel. As the last value of a cell it is shown; ``panel.send.click()`` asks from code.
+
+    Example:
+        >>> panel = hs.stream_panel(gw)
+        >>> panel
+        [Watch it type: run this cell in JupyterLab to use the panel]
+        >>> panel.close()
+    """
     return StreamPanel(gateway, prompt)

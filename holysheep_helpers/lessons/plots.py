@@ -14,10 +14,24 @@ from holysheep_helpers.notebook.figures import BLUE, COLOURS, subplots
 
 
 def plot_streams(streams: Stream | AsyncStream | Mapping[str, Stream | AsyncStream]) -> Figure:
-    """Characters received over time: a staircase for each stream, its first text marked.
+    """Draw the characters received over time, as a staircase for each stream.
 
-    ``streams`` is one stream that was read, or several by name. The horizontal axis is seconds
-    since the call. Raises ``InputError`` if one of them has no text yet.
+    The dashed line marks the first text. The horizontal axis is seconds since the call.
+
+    Args:
+        streams: one stream that was read, or several as a dict from names to streams.
+
+    Returns:
+        A Matplotlib figure.
+
+    Raises:
+        InputError: there is no stream, or one of them has no text yet.
+
+    Example:
+        >>> stream = hs.stream(gw, "Say hello.")
+        >>> text = stream.read()
+        >>> hs.plot_streams(stream)
+        <Figure size 800x400 with 1 Axes>
     """
     named = {"": streams} if isinstance(streams, Stream | AsyncStream) else dict(streams)
     if not named:
@@ -80,10 +94,22 @@ def _soonest(named: Mapping[str, Stream | AsyncStream]) -> str:
 
 
 def plot_bars(values: Mapping[str, Decimal | float], axis_label: str, title: str) -> Figure:
-    """One horizontal bar for each name, in the order given, with its figure at its end.
+    """Draw one horizontal bar for each name, with its value at its end.
 
-    ``axis_label`` names what is compared, and its unit. Raises ``InputError`` if there is nothing
-    to compare, or one of the values is no finite number, 0 or more.
+    Args:
+        values: the names and their values, finite and 0 or more, from top to bottom.
+        axis_label: what is compared, and its unit.
+        title: what the figure shows.
+
+    Returns:
+        A Matplotlib figure.
+
+    Raises:
+        InputError: there is nothing to compare, or a value is no finite number, 0 or more.
+
+    Example:
+        >>> hs.plot_bars({"gpt-4.1": 50, "mistral-small-2603": 3.5}, "USD", "A month")
+        <Figure size 800x220 with 1 Axes>
     """
     if not values:
         raise InputError("There is nothing to draw: hand over a dict from names to numbers.")

@@ -1,4 +1,4 @@
-"""For whom: the published table, and what is known about each row."""
+"""Tables of the lessons: for whom the gateway fits, and messages to work on."""
 
 from __future__ import annotations
 
@@ -8,16 +8,21 @@ from typing import TYPE_CHECKING
 from holysheep_helpers import catalog
 
 if TYPE_CHECKING:
-    import pandas as pd
     from pandas import DataFrame
 
 
 def fit_table() -> DataFrame:
-    """The published table "for whom", a row each, with what is known for and against it.
+    """Show for whom the gateway is said to fit, with what is known for and against it.
 
-    ``published`` is what the article says of the running example; ``test`` is what you can do to
-    find out for yourself, ``lesson`` the number of the lesson that shows it (empty where no lesson
-    can); ``contradiction`` names what the row stands against, empty where it stands.
+    Returns:
+        A data frame with a row for each kind of user. ``published`` is what the article says of
+        the running example. ``test`` is what you can do to find out for yourself, and ``lesson``
+        the lesson that shows it (empty where none can). ``contradiction`` names what speaks
+        against the row (empty where nothing does).
+
+    Example:
+        >>> hs.fit_table().columns[0]
+        'published'
     """
     from pandas import DataFrame, Index
 
@@ -33,12 +38,20 @@ def fit_table() -> DataFrame:
     return DataFrame(columns, index=Index([row.who for row in rows], name="who"))
 
 
-def customer_messages() -> pd.DataFrame:
-    """A data frame of 60 rows: ``id``, ``language`` (``ko`` or ``en``) and ``text``.
+def customer_messages() -> DataFrame:
+    """Load 60 messages of customers to a shop, in Korean and English.
 
-    The shop and its customers are invented; no name, address or number belongs to anyone.
+    The shop and its customers are invented: no name, address or number belongs to anyone.
+
+    Returns:
+        A data frame with the index ``id`` and the columns ``language`` (``"ko"`` or ``"en"``) and
+        ``text``.
+
+    Example:
+        >>> hs.customer_messages().shape
+        (60, 2)
     """
-    import pandas as pd
+    from pandas import read_csv
 
     with files("holysheep_helpers.lessons").joinpath("customer_messages.csv").open("rb") as file:
-        return pd.read_csv(file, encoding="utf-8", index_col="id")
+        return read_csv(file, encoding="utf-8", index_col="id")

@@ -16,16 +16,6 @@ import holysheep_helpers as hs
 
 PENDING = {
     # batches
-    # lessons
-    "compare_panel",
-    "customer_messages",
-    "doctor",
-    "fit_table",
-    "playground",
-    "stream_panel",
-    # notebook
-    "plot_bars",
-    "plot_streams",
     # resilience
 }
 NAMES = [name for name in hs.__all__ if name != "catalog" and name not in PENDING]
