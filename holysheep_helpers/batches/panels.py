@@ -16,12 +16,12 @@ from holysheep_helpers.client.gateway import Gateway
 from holysheep_helpers.exceptions import InputError
 from holysheep_helpers.notebook.controls import FigureBox
 from holysheep_helpers.notebook.panels import (
+    Debounce,
     Panel,
-    Soon,
     buttons,
+    int_slider,
     model_choice,
     show_figure,
-    slider,
 )
 
 TOKENS = 80
@@ -38,10 +38,10 @@ class BatchPanel(Panel):
 
     def _body(self) -> Iterable[w.Widget]:
         self.result: BatchResult | None = None
-        self.prompts = slider("Prompts", 24, 1, 60)
-        self.concurrency = slider("At once", 5, 1, 30)
-        self.per_minute = slider("Per minute", 0, 0, 3000, step=60)
-        self.faults = slider("Faults, %", 0, 0, 60, step=5)
+        self.prompts = int_slider("Prompts", 24, 1, 60)
+        self.concurrency = int_slider("At once", 5, 1, 30)
+        self.per_minute = int_slider("Per minute", 0, 0, 3000, step=60)
+        self.faults = int_slider("Faults, %", 0, 0, 60, step=5)
         self.faults.disabled = self.gateway.mock is None
         self.figure = FigureBox()
         yield from (self.prompt, self.prompts, self.concurrency, self.per_minute, self.faults)
@@ -119,7 +119,7 @@ class LongPanel(Panel):
 
     def __init__(self, gateway: Gateway, prompt: str, text: str) -> None:
         self._given = text
-        self._soon = Soon(lambda: self._guarded(self._look))
+        self._redraw = Debounce(lambda: self._guarded(self._look))
         super().__init__(gateway, prompt)
         self.prompt.description = "Instruction"
         self._guarded(self._look)
@@ -131,17 +131,17 @@ class LongPanel(Panel):
             value=self._given, description="Text", rows=6, continuous_update=False
         )
         self.model = model_choice()
-        self.part_tokens = slider("Part, tokens", 400, 50, 4000, step=50)
-        self.overlap = slider("Overlap", 0, 0, 200, step=10)
-        self.max_tokens = slider("max_tokens", 200, 1, 2000)
+        self.part_tokens = int_slider("Part, tokens", 400, 50, 4000, step=50)
+        self.overlap = int_slider("Overlap", 0, 0, 200, step=10)
+        self.max_tokens = int_slider("max_tokens", 200, 1, 2000)
         self.figure = FigureBox()
         knobs = (self.document, self.model, self.part_tokens, self.overlap, self.max_tokens)
-        self._follow(self._soon.ask, self.prompt, *knobs)
+        self._follow(self._redraw.call, self.prompt, *knobs)
         yield from (self.prompt, *knobs, buttons(self.send, self.stop))
         yield from (self.status, self.figure, self.answer)
 
     def _start(self) -> None:
-        self._soon.forget()  # Send plans anew
+        self._redraw.cancel()  # Send plans anew
         super()._start()
 
     def _look(self) -> None:
@@ -175,12 +175,12 @@ class LongPanel(Panel):
         self._say(f"{reply.summary()} · spent so far {self.gateway.spend}")
 
     def _end(self) -> None:
-        self._soon.forget()
+        self._redraw.cancel()
         super()._end()
 
     def wait(self, timeout_s: float = 60) -> None:
         """Plan at once where that is due, and wait for the answer of *Send*."""
-        self._soon.now()
+        self._redraw.flush()
         super().wait(timeout_s)
 
 

@@ -17,7 +17,7 @@ from holysheep_helpers.costs.moves import Assumptions
 from holysheep_helpers.costs.report import by_model, cached_note, in_words, table_rows
 from holysheep_helpers.exceptions import InputError
 from holysheep_helpers.notebook.controls import FigureBox, IntSlider
-from holysheep_helpers.notebook.panels import Soon, View, show_figure, slider
+from holysheep_helpers.notebook.panels import Debounce, View, int_slider, show_figure
 from holysheep_helpers.pricing.calls import priced_models
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class CostPanel(View):
     def __init__(self, assumptions: Assumptions) -> None:
         self.assumptions = assumptions
         self.table: DataFrame | None = None
-        self._soon = Soon(lambda: self._guarded(self._draw))
+        self._redraw = Debounce(lambda: self._guarded(self._draw))
         super().__init__()
         self._work_out()
         self._draw()
@@ -117,7 +117,7 @@ class CostPanel(View):
 
     def _look(self) -> None:
         """Work it out anew, and draw it soon; where that fails, nothing old stays."""
-        self._soon.forget()
+        self._redraw.cancel()
         self.table, self.answer.value = None, ""
         try:
             self._work_out()
@@ -125,10 +125,10 @@ class CostPanel(View):
             if self.table is None:
                 self.costs.hide()
                 self.returns.hide()
-        self._soon.ask()
+        self._redraw.call()
 
     def _end(self) -> None:
-        self._soon.forget()
+        self._redraw.cancel()
 
     def _work_out(self) -> None:
         move = self.assumptions = self._chosen()
@@ -156,7 +156,7 @@ def _whole(
             "variables, which take any amount."
         )
     low, high = min(low, int(start)), max(high, int(start))
-    return slider(name, int(start), low, high, 1 if (int(start) - low) % step else step)
+    return int_slider(name, int(start), low, high, 1 if (int(start) - low) % step else step)
 
 
 def _models(name: str, value: str) -> w.Dropdown:

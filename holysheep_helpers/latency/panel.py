@@ -14,7 +14,7 @@ from holysheep_helpers.latency.load import LoadPlan
 from holysheep_helpers.latency.measure import plan_measurement
 from holysheep_helpers.latency.run import LatencyRun
 from holysheep_helpers.notebook.controls import FigureBox
-from holysheep_helpers.notebook.panels import Panel, buttons, model_choice, show_figure, slider
+from holysheep_helpers.notebook.panels import Panel, buttons, int_slider, model_choice, show_figure
 
 
 class LatencyPanel(Panel):
@@ -31,9 +31,9 @@ class LatencyPanel(Panel):
         self.before: LatencyRun | None = None
         self.send.description = "Measure"
         self.model = model_choice()
-        self.runs = slider("Runs", 20, 1, 100)
-        self.concurrency = slider("At once", 1, 1, 16)
-        self.max_tokens = slider("max_tokens", 40, 1, 200)
+        self.runs = int_slider("Runs", 20, 1, 100)
+        self.concurrency = int_slider("At once", 1, 1, 16)
+        self.max_tokens = int_slider("max_tokens", 40, 1, 200)
         self.figure = FigureBox()
         yield from (self.prompt, self.model, self.runs, self.concurrency, self.max_tokens)
         yield from (buttons(self.send, self.stop), self.status, self.figure, self.answer)

@@ -20,10 +20,10 @@ from holysheep_helpers.notebook.controls import FigureBox
 from holysheep_helpers.notebook.panels import (
     Panel,
     buttons,
-    fractions,
+    float_slider,
+    int_slider,
     model_choice,
     show_figure,
-    slider,
 )
 
 
@@ -38,8 +38,8 @@ class Playground(Panel):
         self.system = w.Text(description="System", placeholder="optional")
         self.model = model_choice()
         self.preset = w.Dropdown(options=list(catalog.presets()), description="Preset")
-        self.temperature = fractions("temperature", general["temperature"], 0, 2, 0.1)
-        self.max_tokens = slider("max_tokens", int(general["max_tokens"]), 1, 8192)
+        self.temperature = float_slider("temperature", general["temperature"], 0, 2, 0.1)
+        self.max_tokens = int_slider("max_tokens", int(general["max_tokens"]), 1, 8192)
         self._follow(self._use_preset, self.preset)
         yield from (self.prompt, self.system, self.model, self.preset)
         yield from (self.temperature, self.max_tokens, buttons(self.send))
@@ -115,7 +115,7 @@ class StreamPanel(Panel):
     def _body(self) -> Iterable[w.Widget]:
         self.stream: AsyncStream | None = None
         self.model = model_choice()
-        self.max_tokens = slider("max_tokens", 512, 1, 8192)
+        self.max_tokens = int_slider("max_tokens", 512, 1, 8192)
         self.figure = FigureBox()
         yield from (self.prompt, self.model, self.max_tokens, buttons(self.send, self.stop))
         yield from (self.answer, self.status, self.figure)

@@ -32,46 +32,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-class Closable(Protocol):
-    def close(self) -> None: ...
-
-
-_made: dict[str, tuple[str, list[Closable]]] = {}
-
-
-def replace_earlier(panel: Closable) -> None:
-    """Close what an earlier run of this cell has made; those of the same run stay side by side.
-
-    A front end that does not say which cell it runs, and plain Python, keep all panels open.
-    """
-    cell, run = _running()
-    if not cell:
-        return
-    last_run, panels = _made.get(cell, (run, []))
-    if last_run != run:
-        for old in panels:
-            old.close()
-        panels = []
-    _made[cell] = (run, [*panels, panel])
-
-
-def _running() -> tuple[str, str]:
-    """The id of the cell that runs, and of this run of it; empty where nobody tells."""
-    import IPython
-
-    shell = IPython.get_ipython()
-    parent = getattr(shell, "get_parent", dict)() if shell is not None else {}
-    cell = parent.get("metadata", {}).get("cellId") or ""
-    return cell, parent.get("header", {}).get("msg_id", "")
-
-
 log = logging.getLogger(__name__)
-
-
 log.addHandler(logging.NullHandler())  # what a panel logs is in no cell's output, unless you ask
 
-
 KNOBS = (Slider, w.Dropdown, w.Text, w.Textarea, w.Checkbox)
+
+T = TypeVar("T")
 
 
 class View:
@@ -198,38 +164,6 @@ def _parts(widget: w.Widget) -> Iterator[w.Widget]:
     yield widget
 
 
-def show_figure(box: FigureBox, figure: Figure) -> None:
-    """Draw a figure into its place, and say in words what it shows."""
-    png = io.BytesIO()
-    figure.savefig(png, format="png")
-    box.draw(png.getvalue(), in_words(figure))
-
-
-def in_words(figure: Figure) -> str:
-    """What a figure shows: its titles, axes and legends."""
-    said = []
-    for axes in figure.axes:
-        titles = (axes.get_title(loc=place) for place in ("left", "center", "right"))
-        said.append(next(filter(None, titles), "").replace("\n", " "))
-        across, up = axes.get_xlabel(), axes.get_ylabel()
-        said.append(f"Across: {across}" if across else "")
-        said.append(f"Up: {up}" if up else "")
-        said.append(_list([tick.get_text() for tick in axes.get_yticklabels()], "Rows"))
-    legends = [axes.get_legend() for axes in figure.axes] + list(figure.legends)
-    keys = [text.get_text() for legend in legends if legend for text in legend.get_texts()]
-    said.append(_list(keys, "Legend"))
-    return ". ".join(["Figure", *filter(None, said)]) + "."
-
-
-def _list(texts: Iterable[str], name: str) -> str:
-    """Names alone: the numbers of an axis say nothing without the picture."""
-    kept = [text.replace("\n", " ") for text in texts if any(c.isalpha() for c in text)]
-    return f"{name}: {', '.join(dict.fromkeys(kept))}" if kept else ""
-
-
-T = TypeVar("T")
-
-
 class Panel(View):
     """A panel that asks. What is sent is what it shows when *Send* is pressed.
 
@@ -339,18 +273,47 @@ def model_choice(value: str = catalog.DEFAULT_MODEL, name: str = "Model") -> w.D
     return w.Dropdown(options=known, value=value, description=name)
 
 
-def slider(name: str, value: int, low: int, high: int, step: int = 1) -> IntSlider:
+def int_slider(name: str, value: int, low: int, high: int, step: int = 1) -> IntSlider:
     """A slider for whole numbers, which changes once it is let go."""
     return IntSlider(description=name, value=value, min=low, max=high, step=step)
 
 
-def fractions(name: str, value: float, low: float, high: float, step: float) -> FloatSlider:
+def float_slider(name: str, value: float, low: float, high: float, step: float) -> FloatSlider:
     """A slider for fractions, which changes once it is let go."""
     return FloatSlider(description=name, value=value, min=low, max=high, step=step)
 
 
-class Soon:
-    """Calls ``do`` once, ``after_s`` seconds after the last ``ask()``.
+def show_figure(box: FigureBox, figure: Figure) -> None:
+    """Draw a figure into its place, and say in words what it shows."""
+    png = io.BytesIO()
+    figure.savefig(png, format="png")
+    box.draw(png.getvalue(), describe_figure(figure))
+
+
+def describe_figure(figure: Figure) -> str:
+    """What a figure shows: its titles, axes and legends."""
+    said = []
+    for axes in figure.axes:
+        titles = (axes.get_title(loc=place) for place in ("left", "center", "right"))
+        said.append(next(filter(None, titles), "").replace("\n", " "))
+        across, up = axes.get_xlabel(), axes.get_ylabel()
+        said.append(f"Across: {across}" if across else "")
+        said.append(f"Up: {up}" if up else "")
+        said.append(_list([tick.get_text() for tick in axes.get_yticklabels()], "Rows"))
+    legends = [axes.get_legend() for axes in figure.axes] + list(figure.legends)
+    keys = [text.get_text() for legend in legends if legend for text in legend.get_texts()]
+    said.append(_list(keys, "Legend"))
+    return ". ".join(["Figure", *filter(None, said)]) + "."
+
+
+def _list(texts: Iterable[str], name: str) -> str:
+    """Names alone: the numbers of an axis say nothing without the picture."""
+    kept = [text.replace("\n", " ") for text in texts if any(c.isalpha() for c in text)]
+    return f"{name}: {', '.join(dict.fromkeys(kept))}" if kept else ""
+
+
+class Debounce:
+    """Calls ``do`` once, ``after_s`` seconds after the last ``call()``.
 
     Where no loop runs (plain Python) it is done at once: nobody moves a slider there faster than
     it can be followed.
@@ -361,24 +324,57 @@ class Soon:
         self._do = do
         self._timer: asyncio.TimerHandle | None = None
 
-    def ask(self) -> None:
-        """Do it soon, and forget what was asked for before."""
-        self.forget()
+    def call(self) -> None:
+        """Do it after the wait, which begins anew with each call."""
+        self.cancel()
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
             self._do()
         else:
-            self._timer = loop.call_later(self.after_s, self.now)
+            self._timer = loop.call_later(self.after_s, self.flush)
 
-    def now(self) -> None:
+    def flush(self) -> None:
         """Do at once what is due; nothing if nothing is."""
         if self._timer is not None:
-            self.forget()
+            self.cancel()
             self._do()
 
-    def forget(self) -> None:
+    def cancel(self) -> None:
         """Leave what is due undone."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+class Closable(Protocol):
+    def close(self) -> None: ...
+
+
+_made: dict[str, tuple[str, list[Closable]]] = {}
+
+
+def replace_earlier(panel: Closable) -> None:
+    """Close what an earlier run of this cell has made; those of the same run stay side by side.
+
+    A front end that does not say which cell it runs, and plain Python, keep all panels open.
+    """
+    cell, run = _running()
+    if not cell:
+        return
+    last_run, panels = _made.get(cell, (run, []))
+    if last_run != run:
+        for old in panels:
+            old.close()
+        panels = []
+    _made[cell] = (run, [*panels, panel])
+
+
+def _running() -> tuple[str, str]:
+    """The id of the cell that runs, and of this run of it; empty where nobody tells."""
+    import IPython
+
+    shell = IPython.get_ipython()
+    parent = getattr(shell, "get_parent", dict)() if shell is not None else {}
+    cell = parent.get("metadata", {}).get("cellId") or ""
+    return cell, parent.get("header", {}).get("msg_id", "")

@@ -15,7 +15,7 @@ from holysheep_helpers.client.gateway import Gateway
 from holysheep_helpers.diagnosis.diagnose import diagnose
 from holysheep_helpers.exceptions import HolySheepError, InputError
 from holysheep_helpers.notebook.controls import FigureBox
-from holysheep_helpers.notebook.panels import Panel, buttons, model_choice, show_figure, slider
+from holysheep_helpers.notebook.panels import Panel, buttons, int_slider, model_choice, show_figure
 from holysheep_helpers.resilience.circuit_breaker import CircuitBreaker
 from holysheep_helpers.resilience.failover import failover
 from holysheep_helpers.resilience.retry import retrying
@@ -48,9 +48,9 @@ class ErrorsPanel(Panel):
     def _body(self) -> Iterable[w.Widget]:
         self.entries: list[dict[str, Any]] = []
         self.fault = w.Dropdown(options=FAULTS, description="Fault")
-        self.times = slider("How many", 2, 0, 12)
+        self.times = int_slider("How many", 2, 0, 12)
         self.policy = w.Dropdown(options=[NONE, SDK, OURS, BOTH], value=OURS, description="Retries")
-        self.attempts = slider("Attempts", 3, 1, 6)
+        self.attempts = int_slider("Attempts", 3, 1, 6)
         self.figure = FigureBox()
         yield from (self.prompt, self.fault, self.times, self.policy, self.attempts)
         yield from (buttons(self.send), self.answer, self.status, self.figure)
@@ -156,11 +156,11 @@ class FailoverPanel(Panel):
         self.send.disabled = self.gateway.mock is None
         self.fault = w.Dropdown(options=list(OUTAGES), description="Outage")
         self.fallback = model_choice("gemini-2.5-flash", "Fallback")
-        self.calls = slider("Calls", 60, 1, 90)
-        self.begins = slider("Fails from, s", 10, 0, 90)
-        self.lasts = slider("For, s", 35, 0, 90)
-        self.failures = slider("Failures", 3, 1, 20)
-        self.cool_down = slider("Cool-down, s", 20, 1, 60)
+        self.calls = int_slider("Calls", 60, 1, 90)
+        self.begins = int_slider("Fails from, s", 10, 0, 90)
+        self.lasts = int_slider("For, s", 35, 0, 90)
+        self.failures = int_slider("Failures", 3, 1, 20)
+        self.cool_down = int_slider("Cool-down, s", 20, 1, 60)
         self.figure = FigureBox()
         yield from (self.fault, self.fallback, self.calls, self.begins, self.lasts)
         yield from (

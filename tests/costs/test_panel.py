@@ -51,7 +51,7 @@ def test_a_key_held_down_draws_once_when_it_is_let_go(
     )
     monkeypatch.setattr("holysheep_helpers.costs.plots.plot_break_even", drawn.append)
     monkeypatch.setattr("holysheep_helpers.costs.panel.show_figure", lambda box, figure: None)
-    panel._soon.after_s = 0
+    panel._redraw.after_s = 0
 
     async def hold() -> None:
         for million in range(11, 31):

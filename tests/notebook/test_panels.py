@@ -21,7 +21,7 @@ from holysheep_helpers.mock.handle import MockHandle
 from holysheep_helpers.mock.server import serve
 from holysheep_helpers.notebook import panels
 from holysheep_helpers.notebook.controls import Button, FigureBox, FloatSlider, IntSlider
-from holysheep_helpers.notebook.panels import Panel, Soon, View, in_words
+from holysheep_helpers.notebook.panels import Debounce, Panel, View, describe_figure
 from tests.support.panels import MAKERS, press
 
 
@@ -101,7 +101,7 @@ def test_a_figure_is_told_in_words(gw: hs.Gateway) -> None:
     assert "Across: seconds since the call. Up: characters received. Legend: text so far," in (
         panel.figure.alt
     )
-    rows = in_words(hs.plot_bars({"one": 1, "two": 2}, "USD", "Two costs more"))
+    rows = describe_figure(hs.plot_bars({"one": 1, "two": 2}, "USD", "Two costs more"))
     assert rows == "Figure. Two costs more. Across: USD. Rows: one, two."
 
 
@@ -190,35 +190,35 @@ def test_only_its_own_warnings_are_collected() -> None:
     assert {one.filename for one in outside} == {__file__}  # where it was called, not in the helper
 
 
-# --- one thing, soon
+# --- once, after the last change
 
 
 def test_the_latest_wins() -> None:
     done: list[int] = []
     knob = IntSlider(description="n")
-    soon = Soon(lambda: done.append(knob.value), after_s=0)
+    debounce = Debounce(lambda: done.append(knob.value), after_s=0)
 
     async def move() -> None:
         for knob.value in range(5):
-            soon.ask()
+            debounce.call()
         assert done == []
         await asyncio.sleep(0.001)
         assert done == [4]
-        soon.ask()
-        first = soon._timer
-        soon.ask()
+        debounce.call()
+        first = debounce._timer
+        debounce.call()
         assert first is not None
         assert first.cancelled()  # or it would not wait until the knobs rest
-        soon.forget()
-        soon.now()  # nothing is due
+        debounce.cancel()
+        debounce.flush()  # nothing is due
         await asyncio.sleep(0.001)
         assert done == [4]
-        soon.ask()
-        soon.now()
+        debounce.call()
+        debounce.flush()
         assert done == [4, 4]
 
     asyncio.run(move())
-    soon.ask()  # without a loop: at once
+    debounce.call()  # without a loop: at once
     assert done == [4, 4, 4]
 
 
