@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from html import escape
 from itertools import pairwise
 from os import PathLike
 from typing import Any
@@ -23,6 +22,7 @@ from holysheep_helpers.client.budget import Budget, Estimate, checked_usd, most_
 from holysheep_helpers.client.chat import CutShortWarning
 from holysheep_helpers.client.gateway import Gateway, async_client, is_live
 from holysheep_helpers.client.requests import ASSUMED_OUTPUT_TOKENS, Reader, check_parameters
+from holysheep_helpers.diagnosis import html
 from holysheep_helpers.exceptions import HolySheepError, InputError, NotAskedError, warn
 from holysheep_helpers.pricing.calls import most_of
 
@@ -400,10 +400,7 @@ class LongReply:
         return f"{self.text}\n— {self.summary()}"
 
     def _repr_html_(self) -> str:
-        return (
-            f'<div class="hs-reply"><p style="white-space:pre-wrap">{escape(self.text)}</p>'
-            f"<p><small>{escape(self.summary())}</small></p></div>"
-        )
+        return html.answer(self.text, "", self.summary())
 
 
 async def ask_long(

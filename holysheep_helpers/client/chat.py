@@ -6,7 +6,6 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, 
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
-from html import escape
 from json import JSONDecodeError
 from time import perf_counter
 from typing import Any, Self, TypeVar
@@ -25,6 +24,7 @@ from holysheep_helpers.client.gateway import (
 )
 from holysheep_helpers.client.replies import ParsedReply, is_event_stream, unexpected_reply
 from holysheep_helpers.client.requests import request_arguments, stream_arguments
+from holysheep_helpers.diagnosis import html
 from holysheep_helpers.diagnosis.diagnose import add_advice
 from holysheep_helpers.exceptions import (
     IncompleteStreamError,
@@ -93,12 +93,8 @@ class Reply:
         return f"{self}\n— {self.summary()}"
 
     def _repr_html_(self) -> str:
-        note = f"<p><strong>{escape(self._cut_note())}</strong></p>" if self.cut_short else ""
-        lines = escape(self.summary()).replace("\n", "<br>")
-        return (
-            f'<div class="hs-reply"><p style="white-space:pre-wrap">{escape(self.text)}</p>{note}'
-            f"<p><small>{lines}</small></p></div>"
-        )
+        note = self._cut_note() if self.cut_short else ""
+        return html.answer(self.text, note, self.summary())
 
 
 def ask(

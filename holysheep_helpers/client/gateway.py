@@ -21,6 +21,7 @@ from holysheep_helpers._checks import is_loopback
 from holysheep_helpers.client.budget import Budget
 from holysheep_helpers.client.spend import Meter, Spend
 from holysheep_helpers.diagnosis.config import Secret
+from holysheep_helpers.diagnosis.html import fields
 from holysheep_helpers.exceptions import DeadlineError, InputError
 
 if TYPE_CHECKING:
@@ -182,16 +183,11 @@ class Gateway:
     def _repr_html_(self) -> str:
         colour = "#b3261e" if self.mode == "live" else "#1b6e3c"
         rows = dict(self._rows()) | {"address": self.base_url, "spent": str(self.spend)}
-        cells = "".join(
-            f'<tr><th scope="row" style="text-align:left">{escape(name)}</th>'
-            f'<td style="text-align:left">{escape(value)}</td></tr>'
-            for name, value in rows.items()
-        )
         return (
             f'<div class="hs-card" style="border-left:6px solid {colour};padding:.3em 1em">'
             f'<strong style="background:{colour};color:#fff;padding:.1em .5em;border-radius:3px">'
             f"{self.mode.upper()}</strong> {escape(self._headline().partition(': ')[2])}"
-            f"<table>{cells}</table></div>"
+            f"{fields(rows)}</div>"
         )
 
 

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets as w
@@ -15,6 +14,7 @@ from holysheep_helpers import catalog
 from holysheep_helpers.catalog import ExchangeRate, Source
 from holysheep_helpers.costs.moves import Assumptions
 from holysheep_helpers.costs.report import by_model, cached_note, in_words, table_rows
+from holysheep_helpers.diagnosis.html import grid
 from holysheep_helpers.exceptions import InputError
 from holysheep_helpers.notebook.controls import FigureBox, IntSlider
 from holysheep_helpers.notebook.panels import Debounce, View, int_slider, show_figure
@@ -135,7 +135,7 @@ class CostPanel(View):
         table = self.table = by_model(move)
         self.text = " ".join(filter(None, (in_words(move, table), cached_note(move))))
         self._say(self.text)
-        self._show_table(_html(table_rows(table, move.baseline)), "Models side by side")
+        self._show_table(grid(*table_rows(table, move.baseline)), "Models side by side")
 
     def _draw(self) -> None:
         from holysheep_helpers.costs.plots import plot_break_even, plot_costs
@@ -162,12 +162,3 @@ def _whole(
 def _models(name: str, value: str) -> w.Dropdown:
     ids = dict.fromkeys([*priced_models(), value])
     return w.Dropdown(options=list(ids), value=value, description=name)
-
-
-def _html(rows: list[list[str]]) -> str:
-    """A table that a screen reader can read out."""
-    head = "".join(f'<th scope="col">{escape(text)}</th>' for text in rows[0])
-    body = "".join(
-        "<tr>" + "".join(f"<td>{escape(text)}</td>" for text in row) + "</tr>" for row in rows[1:]
-    )
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"

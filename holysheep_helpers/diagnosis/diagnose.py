@@ -30,6 +30,7 @@ from holysheep_helpers.diagnosis.evidence import (
     package_of,
     raised_in,
 )
+from holysheep_helpers.diagnosis.html import fields
 from holysheep_helpers.diagnosis.kinds import KINDS
 from holysheep_helpers.diagnosis.waiting import BREAKER, wait_asked
 from holysheep_helpers.exceptions import (
@@ -126,14 +127,9 @@ class Diagnosis:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        rows = "".join(
-            f'<tr><th scope="row" style="text-align:left">{escape(name)}</th>'
-            f'<td style="text-align:left">{escape(value)}</td></tr>'
-            for name, value in self._rows().items()
-        )
         return (
             f'<div class="hs-diagnosis"><strong><code>{escape(self.kind)}</code></strong> '
-            f"{escape(self.what)}<table>{rows}</table></div>"
+            f"{escape(self.what)}{fields(self._rows())}</div>"
         )
 
 

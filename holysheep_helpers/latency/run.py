@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from holysheep_helpers._checks import check_number
+from holysheep_helpers.diagnosis.html import grid
 from holysheep_helpers.exceptions import InputError
 from holysheep_helpers.latency import report, stats
 from holysheep_helpers.latency.data import Calibration, Text, TimedStream, clock_step_s
@@ -538,19 +539,10 @@ class LatencySummary:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        right = ' style="text-align:right;padding:0 .6em"'
-        head, *rows = ([escape(cell) for cell in row] for row in self._table())
-        top = "".join(f'<th scope="col"{right}>{cell}</th>' for cell in head)
-        body = "".join(
-            f'<tr><th scope="row" style="text-align:left">{name}</th>'
-            + "".join(f"<td{right}>{cell}</td>" for cell in cells)
-            + "</tr>"
-            for name, *cells in rows
-        )
         notes = "".join(f"<li>{escape(note)}</li>" for note in self.notes)
         return (
-            f"<div><strong>{escape(self.headline)}</strong>"
-            f"<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table><ul>{notes}</ul></div>"
+            f"<div><strong>{escape(self.headline)}</strong>{grid(*self._table())}"
+            f"<ul>{notes}</ul></div>"
         )
 
 
