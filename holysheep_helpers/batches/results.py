@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 BUSY_SHARE = 0.8
+"""From this share of the time on, a process that is busy itself sets the pace of a batch."""
+
+TOKENS = ("prompt_tokens", "completion_tokens")
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,19 +208,16 @@ class BatchResult(Sequence[BatchItem]):
         """
         import pandas as pd
 
-        used = [item.usage for item in self._items]
-        plain = ["text", "finish_reason", "model", "attempts", "elapsed_s", "lost", "restored"]
+        names = ["text", "error", "finish_reason", "prompt_tokens", "completion_tokens", "cost"]
+        names += ["model", "attempts", "elapsed_s", "lost", "restored"]
         columns: dict[str, list[Any]] = {
-            "text": [],
-            "error": [item.error for item in self._items],
-            "finish_reason": [],
-            "prompt_tokens": [u.prompt_tokens if u else None for u in used],
-            "completion_tokens": [u.completion_tokens if u else None for u in used],
-            "cost": [item.cost for item in self._items],
+            name: [
+                getattr(item.usage if name in TOKENS else item, name, None) for item in self._items
+            ]
+            for name in names
         }
-        columns |= {name: [getattr(item, name) for item in self._items] for name in plain}
         frame = pd.DataFrame(columns, index=pd.Index(self._labels))
-        return frame.astype({"prompt_tokens": "Int64", "completion_tokens": "Int64"})
+        return frame.astype(dict.fromkeys(TOKENS, "Int64"))
 
     def summary(self) -> str:
         """What became of all of it in a few lines; no time, so that it can repeat."""
