@@ -159,7 +159,8 @@ class Figure(mpl_figure.Figure):
 
     def _repr_png_(self) -> bytes:
         png = BytesIO()
-        self.savefig(png, format="png")
+        # Without Matplotlib's version, a stored notebook changes only where a picture does.
+        self.savefig(png, format="png", metadata={"Software": None})
         return png.getvalue()
 
 

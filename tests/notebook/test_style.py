@@ -213,7 +213,7 @@ def test_what_jupyter_shows_is_what_is_saved() -> None:
     from IPython.core.pylabtools import print_figure
 
     figure = hs.plot_bars({"가": 1}, "초", "제목")
-    assert print_figure(figure, "png", "tight") == png_of(figure)
+    assert print_figure(figure, "png", "tight", metadata={"Software": None}) == png_of(figure)
     assert repr(figure) == "<Figure size 800x170 with 1 Axes>"
 
 
