@@ -34,20 +34,15 @@ class Slider(anywidget.AnyWidget):
 
     @t.validate("value")
     def _allowed(self, proposal: dict[str, Any]) -> Any:
-        value, low, high, step = proposal["value"], *map(self._number, ("min", "max", "step"))
-        if not (low <= value <= high and abs(_off_step(value - low, step)) < 1e-6):
+        value = proposal["value"]
+        low, high, step = (getattr(self, name) for name in ("min", "max", "step"))
+        steps = (value - low) / step
+        if not (low <= value <= high and abs(steps - round(steps)) < 1e-6):
             raise t.TraitError(
                 f"{self.description} is {value}: give a number from {low} to {high}, in steps of "
                 f"{step} from {low}."
             )
         return value
-
-    def _number(self, name: str) -> Any:
-        return getattr(self, name)
-
-
-def _off_step(distance: float, step: float) -> float:
-    return distance / step - round(distance / step)
 
 
 class IntSlider(Slider):
