@@ -19,8 +19,8 @@ from . import catalog as catalog
 # 02 Ask, and what an answer costs
 from .client.chat import ask as ask
 from .client.chat import Reply as Reply
-from .pricing.calls import cost_of as cost_of
-from .pricing.calls import to_krw as to_krw
+from .pricing.money import cost_of as cost_of
+from .pricing.money import to_krw as to_krw
 
 # 03 Stream
 from .client.chat import stream as stream
@@ -70,13 +70,13 @@ from .batches.long_prompts import LongPlan as LongPlan
 from .batches.long_prompts import LongReply as LongReply
 
 # 09 Cost and ROI
-from .client.budget import estimate as estimate
-from .client.budget import Estimate as Estimate
+from .client.spend import estimate as estimate
+from .client.spend import Estimate as Estimate
 from .costs.months import monthly_cost as monthly_cost
 from .costs.months import MonthlyCost as MonthlyCost
 from .costs.months import compare_models as compare_models
 from .lessons.tables import fit_table as fit_table
-from .pricing.calls import to_usd as to_usd
+from .pricing.money import to_usd as to_usd
 from .costs.months import premium as premium
 from .costs.audits import common_volume as common_volume
 from .costs.moves import break_even as break_even
@@ -102,7 +102,7 @@ from .exceptions import HolySheepError as HolySheepError
 from .exceptions import ConfigurationError as ConfigurationError
 from .exceptions import InputError as InputError
 from .exceptions import UnknownPriceError as UnknownPriceError
-from .client.budget import BudgetError as BudgetError
+from .client.spend import BudgetError as BudgetError
 from .exceptions import NotAskedError as NotAskedError
 from .exceptions import UnexpectedReplyError as UnexpectedReplyError
 from .exceptions import IncompleteStreamError as IncompleteStreamError
@@ -111,7 +111,7 @@ from .exceptions import AllFailedError as AllFailedError
 from .exceptions import JournalError as JournalError
 from .batches.long_prompts import LongPromptError as LongPromptError
 from .client.chat import CutShortWarning as CutShortWarning
-from .pricing.calls import StalePriceWarning as StalePriceWarning
+from .pricing.money import StalePriceWarning as StalePriceWarning
 from .batches.batch import BatchStoppedWarning as BatchStoppedWarning
 from .latency.measure import LatencyStoppedWarning as LatencyStoppedWarning
 

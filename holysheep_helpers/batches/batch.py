@@ -33,10 +33,10 @@ from holysheep_helpers.batches.results import (
     run_outside_a_loop,
 )
 from holysheep_helpers.batches.worker import Asker, Limits
-from holysheep_helpers.client.budget import Budget, checked_usd, estimate_items
 from holysheep_helpers.client.gateway import Gateway, async_client, is_live
 from holysheep_helpers.client.progress import Progress
 from holysheep_helpers.client.requests import Item, Reader, check_are_many, checked_models
+from holysheep_helpers.client.spend import Budget, checked_usd, estimate_items
 from holysheep_helpers.exceptions import InputError, warn
 
 MANY_CALLS = 20

@@ -18,13 +18,13 @@ from holysheep_helpers.batches.batch import Money, batch
 from holysheep_helpers.batches.results import BatchResult, run_outside_a_loop
 from holysheep_helpers.catalog.splitting import Counter, check_text, counter_for, split_spans
 from holysheep_helpers.catalog.tokens import MESSAGE_FRAME, REPLY_FRAME
-from holysheep_helpers.client.budget import Budget, Estimate, checked_usd, most_usd
 from holysheep_helpers.client.chat import CutShortWarning
 from holysheep_helpers.client.gateway import Gateway, async_client, is_live
 from holysheep_helpers.client.requests import ASSUMED_OUTPUT_TOKENS, Reader, check_parameters
+from holysheep_helpers.client.spend import Budget, Estimate, checked_usd, most_usd
 from holysheep_helpers.diagnosis import html
 from holysheep_helpers.exceptions import HolySheepError, InputError, NotAskedError, warn
-from holysheep_helpers.pricing.calls import most_of
+from holysheep_helpers.pricing.money import most_of
 
 BORDERS = 16
 """Tokens kept free in each prompt: text put together has not quite the sum of its parts."""

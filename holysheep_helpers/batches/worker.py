@@ -22,13 +22,13 @@ import openai
 from holysheep_helpers.batches.journal import Journal
 from holysheep_helpers.batches.pacing import Gate, Limit
 from holysheep_helpers.batches.results import Attempt, BatchItem, not_asked, recorded
-from holysheep_helpers.client.budget import Budget, BudgetError
 from holysheep_helpers.client.replies import read_whole
 from holysheep_helpers.client.requests import Item
+from holysheep_helpers.client.spend import Budget, BudgetError
 from holysheep_helpers.diagnosis.diagnose import Diagnosis, add_advice
 from holysheep_helpers.diagnosis.waiting import back_off_s
 from holysheep_helpers.exceptions import DeadlineError, JournalError, UnexpectedReplyError
-from holysheep_helpers.pricing.calls import cost_or_none
+from holysheep_helpers.pricing.money import cost_or_none
 from holysheep_helpers.resilience.circuit_breaker import CircuitBreaker, Turns
 from holysheep_helpers.resilience.decision import Decision, Failure, asked_wait_s, decide
 

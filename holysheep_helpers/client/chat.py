@@ -32,7 +32,7 @@ from holysheep_helpers.exceptions import (
     UnexpectedReplyError,
     warn,
 )
-from holysheep_helpers.pricing.calls import cost_or_none
+from holysheep_helpers.pricing.money import cost_or_none
 
 Made = TypeVar("Made")
 

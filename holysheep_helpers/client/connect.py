@@ -12,12 +12,12 @@ from typing import Any, Literal
 
 from holysheep_helpers import catalog
 from holysheep_helpers.catalog import KEY_VARIABLE
-from holysheep_helpers.client.budget import Budget, checked_usd
 from holysheep_helpers.client.gateway import Gateway
+from holysheep_helpers.client.spend import Budget, checked_usd
 from holysheep_helpers.diagnosis.config import HOW_TO_SET, Secret, checked_key, checked_url
 from holysheep_helpers.exceptions import ConfigurationError
 from holysheep_helpers.mock.process import MockProcess
-from holysheep_helpers.pricing.calls import today
+from holysheep_helpers.pricing.money import today
 
 DEFAULT_LIVE_BUDGET_USD = Decimal("0.50")
 

@@ -18,8 +18,7 @@ import openai
 
 from holysheep_helpers import catalog
 from holysheep_helpers._checks import is_loopback
-from holysheep_helpers.client.budget import Budget
-from holysheep_helpers.client.spend import Meter, Spend
+from holysheep_helpers.client.spend import Budget, Meter, Spend
 from holysheep_helpers.diagnosis.config import Secret
 from holysheep_helpers.diagnosis.html import fields
 from holysheep_helpers.exceptions import DeadlineError, InputError

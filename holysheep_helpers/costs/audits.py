@@ -13,12 +13,13 @@ from holysheep_helpers import catalog
 from holysheep_helpers.catalog import Price, PublishedMonth
 from holysheep_helpers.costs.months import less_or_more, monthly_cost, usd_per_mtok
 from holysheep_helpers.exceptions import InputError
-from holysheep_helpers.pricing.calls import Prices, find_price
-from holysheep_helpers.pricing.decimals import (
+from holysheep_helpers.pricing.money import (
     EXACT,
     Exact,
+    Prices,
     dollars,
     exactly,
+    find_price,
     money,
     ratio,
     rounded,

@@ -11,28 +11,26 @@ from typing import TYPE_CHECKING
 from holysheep_helpers import catalog
 from holysheep_helpers.catalog import ExchangeRate, Price
 from holysheep_helpers.exceptions import InputError
-from holysheep_helpers.pricing.calls import (
+from holysheep_helpers.pricing.money import (
+    EXACT,
+    Exact,
     Prices,
     direct_price,
+    dollars,
+    exactly,
     find_price,
+    grown,
+    growth_rate,
     list_source,
     offers,
     priced_models,
-    to_krw,
-    warn_if_stale,
-)
-from holysheep_helpers.pricing.decimals import (
-    EXACT,
-    Exact,
-    dollars,
-    exactly,
-    grown,
-    growth_rate,
     ratio,
     share,
     tidy,
+    to_krw,
     usd_text,
     volume,
+    warn_if_stale,
     whole_months,
 )
 

@@ -14,19 +14,23 @@ from typing import TYPE_CHECKING, Any
 from holysheep_helpers.catalog import ExchangeRate
 from holysheep_helpers.costs.months import monthly_cost, usd_per_mtok
 from holysheep_helpers.exceptions import InputError
-from holysheep_helpers.pricing.calls import Prices, check_rate, find_price, to_krw, to_usd
-from holysheep_helpers.pricing.decimals import (
+from holysheep_helpers.pricing.money import (
     EXACT,
     MOST_MONTHS,
     Exact,
+    Prices,
+    check_rate,
     dollars,
     exactly,
+    find_price,
     grown,
     growth_rate,
     money,
     ratio,
     share,
     tidy,
+    to_krw,
+    to_usd,
     usd_text,
     volume,
     whole_months,

@@ -18,7 +18,7 @@ from holysheep_helpers.diagnosis.html import grid
 from holysheep_helpers.exceptions import InputError
 from holysheep_helpers.notebook.controls import FigureBox, IntSlider
 from holysheep_helpers.notebook.panels import Debounce, View, int_slider, show_figure
-from holysheep_helpers.pricing.calls import priced_models
+from holysheep_helpers.pricing.money import priced_models
 
 if TYPE_CHECKING:
     from pandas import DataFrame

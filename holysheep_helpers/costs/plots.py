@@ -28,7 +28,7 @@ from holysheep_helpers.notebook.figures import (
     WHITE,
     subplots,
 )
-from holysheep_helpers.pricing.decimals import krw_text, whole_months
+from holysheep_helpers.pricing.money import krw_text, whole_months
 
 if TYPE_CHECKING:
     from pandas import DataFrame

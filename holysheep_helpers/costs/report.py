@@ -10,8 +10,14 @@ from typing import TYPE_CHECKING
 from holysheep_helpers.costs.months import compare_models, less_or_more
 from holysheep_helpers.costs.moves import Assumptions, sensitivity
 from holysheep_helpers.exceptions import InputError
-from holysheep_helpers.pricing.calls import find_price, priced_models, to_krw
-from holysheep_helpers.pricing.decimals import Exact, krw_text, usd_text
+from holysheep_helpers.pricing.money import (
+    Exact,
+    find_price,
+    krw_text,
+    priced_models,
+    to_krw,
+    usd_text,
+)
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -19,16 +19,16 @@ from typing import Any
 import openai
 
 from holysheep_helpers._checks import check_number, check_whole, is_loopback
-from holysheep_helpers.client.budget import BudgetError
 from holysheep_helpers.client.gateway import Gateway
 from holysheep_helpers.client.replies import ParsedReply, is_event_stream
+from holysheep_helpers.client.spend import BudgetError
 from holysheep_helpers.diagnosis.diagnose import add_advice
 from holysheep_helpers.diagnosis.evidence import exception_chain
 from holysheep_helpers.exceptions import IncompleteStreamError, InputError, UnexpectedReplyError
 from holysheep_helpers.latency.data import TimedStream
 from holysheep_helpers.latency.run import LatencyRun
 from holysheep_helpers.latency.wire import Probe, WireLoop, facts_of, probe
-from holysheep_helpers.pricing.calls import cost_or_none
+from holysheep_helpers.pricing.money import cost_or_none
 
 MOST_AT_ONCE = 400
 """Windows' ``select`` ends at 512 sockets."""

@@ -25,8 +25,7 @@ from holysheep_helpers.catalog import BASE_URL
 from holysheep_helpers.catalog.splitting import count_tokens
 from holysheep_helpers.costs.months import monthly_cost
 from holysheep_helpers.lessons.tables import customer_messages
-from holysheep_helpers.pricing.calls import to_krw
-from holysheep_helpers.pricing.decimals import exactly, usd_text
+from holysheep_helpers.pricing.money import exactly, to_krw, usd_text
 
 Check = Callable[[Any], Iterator[str]]
 

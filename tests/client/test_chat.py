@@ -13,7 +13,7 @@ import openai
 import pytest
 
 import holysheep_helpers as hs
-from holysheep_helpers.client.budget import UnpricedWarning
+from holysheep_helpers.client.spend import UnpricedWarning
 from holysheep_helpers.exceptions import UnexpectedReplyError
 from holysheep_helpers.mock.handle import MockHandle
 from holysheep_helpers.mock.server import base_url, listen

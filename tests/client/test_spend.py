@@ -14,8 +14,7 @@ import openai
 import pytest
 
 import holysheep_helpers as hs
-from holysheep_helpers.client.budget import UnpricedWarning
-from holysheep_helpers.client.spend import Meter, Spend
+from holysheep_helpers.client.spend import Meter, Spend, UnpricedWarning
 from holysheep_helpers.mock.handle import MockHandle
 
 Live = Callable[..., hs.Gateway]

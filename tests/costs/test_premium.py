@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 import holysheep_helpers as hs
-from holysheep_helpers.pricing import calls
-from holysheep_helpers.pricing.calls import direct_price, list_source, offers
+from holysheep_helpers.pricing import money
+from holysheep_helpers.pricing.money import direct_price, list_source, offers
 
 MODEL = "mistral-small-2603"
 
@@ -125,5 +125,5 @@ def test_a_list_of_another_version_has_the_newest_day_that_stands_in_it(
     finally:
         list_source.cache_clear()
     assert source.name == "genai-prices 9.9"
-    assert date(2026, 10, 1) < source.as_of <= calls._newest_day()
+    assert date(2026, 10, 1) < source.as_of <= money._newest_day()
     assert "may be younger" in source.note

@@ -31,7 +31,7 @@ def test_the_list_is_closed_no_kind_is_idle_and_none_is_unlisted() -> None:
     package = ROOT / "holysheep_helpers"
     named: set[str] = set()
     returned: set[str] = set()
-    for name in ("diagnosis/evidence", "diagnosis/diagnose", "exceptions", "client/budget"):
+    for name in ("diagnosis/evidence", "diagnosis/diagnose", "exceptions", "client/spend"):
         for node in ast.walk(ast.parse((package / f"{name}.py").read_text("utf-8"))):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 named.add(node.value)

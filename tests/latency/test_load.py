@@ -13,7 +13,7 @@ import openai
 import pytest
 
 import holysheep_helpers as hs
-from holysheep_helpers.client.budget import BudgetError
+from holysheep_helpers.client.spend import BudgetError
 from holysheep_helpers.exceptions import UnexpectedReplyError
 from holysheep_helpers.latency.load import Load, RawRun, stagger_s
 from holysheep_helpers.mock.stated import AS_DRAWN

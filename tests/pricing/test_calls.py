@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from openai.types import CompletionUsage
 
 import holysheep_helpers as hs
-from holysheep_helpers.pricing import calls
-from holysheep_helpers.pricing.calls import cost_or_none
+from holysheep_helpers.pricing import money as money
+from holysheep_helpers.pricing.money import cost_or_none
 from tests.support.usage import usage
 
 MODEL = "mistral-small-2603"
@@ -220,8 +220,8 @@ def test_a_direct_price_that_is_unknown_is_named_as_such() -> None:
 
 @given(prompt=COUNTS, completion=COUNTS)
 def test_what_tokens_cost_at_most_is_the_same_arithmetic(prompt: int, completion: int) -> None:
-    assert calls.most_of(prompt, completion, MODEL) == hs.cost_of(usage(prompt, completion), MODEL)
-    assert calls.most_of(prompt, completion, "gpt-4o") is None
+    assert money.most_of(prompt, completion, MODEL) == hs.cost_of(usage(prompt, completion), MODEL)
+    assert money.most_of(prompt, completion, "gpt-4o") is None
 
 
 @pytest.mark.parametrize("model", [None, 5])

@@ -121,7 +121,7 @@ def test_content_that_was_refused_is_no_reason_to_ask_another(ask: Ask, mock: Mo
     assert asked(mock) == [MISTRAL]
 
 
-@pytest.mark.filterwarnings("ignore::holysheep_helpers.client.budget.UnpricedWarning")
+@pytest.mark.filterwarnings("ignore::holysheep_helpers.client.spend.UnpricedWarning")
 def test_an_unknown_model_goes_to_the_next(ask: Ask, mock: MockHandle) -> None:
     answer = ask(["mistral-small", GEMINI])
     assert answer.tried == ["mistral-small unknown_model", f"{GEMINI} answered"]

@@ -51,7 +51,7 @@ def test_while_all_are_left_alone_nothing_is_sent(gw: hs.Gateway, mock: MockHand
     assert not why.may_have_cost
 
 
-@pytest.mark.filterwarnings("ignore::holysheep_helpers.client.budget.UnpricedWarning")
+@pytest.mark.filterwarnings("ignore::holysheep_helpers.client.spend.UnpricedWarning")
 def test_a_diagnosis_of_all_failed_takes_the_most_hopeful_of_them(
     live: Callable[..., hs.Gateway], mock: MockHandle
 ) -> None:
