@@ -2,7 +2,11 @@
 
 import os
 
+import sys
+
 import pytest
+
+pytest_plugins = ["tests.notebooks.strict"]
 
 # What decides which tests must run, rather than how the package behaves.
 KEPT = ("HOLYSHEEP_REQUIRE_", "HOLYSHEEP_SCHEMA")
@@ -15,6 +19,9 @@ def pytest_configure() -> None:
             del os.environ[name]
     os.environ["HOLYSHEEP_ENV_FILE"] = os.devnull  # no .env file is read
     os.environ["NO_PROXY"] = os.environ["no_proxy"] = LOOPBACK
+    # Workers and kernels by the dozen import the same modules: they are compiled once.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
