@@ -106,7 +106,7 @@ def llmperf(load: Load) -> list[Said]:
 def _llmperf(load: Load) -> tuple[float, float]:
     import requests
 
-    from holysheep_helpers import tokens
+    from holysheep_helpers.catalog import tokens
 
     body = {"model": MODEL, "messages": MESSAGES, "stream": True, "max_tokens": TOKENS}
     headers = {"Authorization": f"Bearer {load.key}"}

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from holysheep_helpers import tokens
+from holysheep_helpers.catalog import tokens
 
 MODEL = "mistral-small-2603"
 PROMPT = "Explain streaming step by step."

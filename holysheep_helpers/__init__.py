@@ -10,236 +10,236 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from holysheep_helpers import catalog as catalog
-    from holysheep_helpers.audits import Audit as Audit
-    from holysheep_helpers.audits import Explanation as Explanation
-    from holysheep_helpers.audits import audit_claim as audit_claim
-    from holysheep_helpers.batch_job import BatchStoppedWarning as BatchStoppedWarning
-    from holysheep_helpers.batch_result import BatchItem as BatchItem
-    from holysheep_helpers.batch_result import BatchResult as BatchResult
-    from holysheep_helpers.batching import batch as batch
-    from holysheep_helpers.batching import batch_iter as batch_iter
-    from holysheep_helpers.batching import batch_sync as batch_sync
-    from holysheep_helpers.batching import last_batch as last_batch
-    from holysheep_helpers.budget import BudgetError as BudgetError
-    from holysheep_helpers.calibrating import calibrate as calibrate
-    from holysheep_helpers.calibration import Calibration as Calibration
-    from holysheep_helpers.chat import CutShortWarning as CutShortWarning
-    from holysheep_helpers.chat import Reply as Reply
-    from holysheep_helpers.chat import ask as ask
-    from holysheep_helpers.checkup import doctor as doctor
-    from holysheep_helpers.circuit import CircuitBreaker as CircuitBreaker
-    from holysheep_helpers.comparisons import Comparison as Comparison
-    from holysheep_helpers.comparisons import audit_comparison as audit_comparison
-    from holysheep_helpers.connecting import connect as connect
-    from holysheep_helpers.cost import cost_of as cost_of
-    from holysheep_helpers.cost import to_krw as to_krw
-    from holysheep_helpers.cost import to_usd as to_usd
-    from holysheep_helpers.cost_report import write_report as write_report
-    from holysheep_helpers.credit import Runway as Runway
-    from holysheep_helpers.credit import runway as runway
-    from holysheep_helpers.diagnosing import Diagnosis as Diagnosis
-    from holysheep_helpers.diagnosing import diagnose as diagnose
-    from holysheep_helpers.errors import AllFailedError as AllFailedError
-    from holysheep_helpers.errors import ConfigurationError as ConfigurationError
-    from holysheep_helpers.errors import DeadlineError as DeadlineError
-    from holysheep_helpers.errors import HolySheepError as HolySheepError
-    from holysheep_helpers.errors import IncompleteStreamError as IncompleteStreamError
-    from holysheep_helpers.errors import InputError as InputError
-    from holysheep_helpers.errors import JournalError as JournalError
-    from holysheep_helpers.errors import NotAskedError as NotAskedError
-    from holysheep_helpers.errors import UnexpectedReplyError as UnexpectedReplyError
-    from holysheep_helpers.errors import UnknownPriceError as UnknownPriceError
-    from holysheep_helpers.errors_page import errors_table as errors_table
-    from holysheep_helpers.estimates import Estimate as Estimate
-    from holysheep_helpers.estimating import estimate as estimate
-    from holysheep_helpers.exercises import check as check
-    from holysheep_helpers.exercises import hint as hint
-    from holysheep_helpers.fallback_streams import AsyncFailoverStream as AsyncFailoverStream
-    from holysheep_helpers.fallback_streams import FailoverStream as FailoverStream
-    from holysheep_helpers.fallbacks import FailoverReply as FailoverReply
-    from holysheep_helpers.fallbacks import afailover as afailover
-    from holysheep_helpers.fallbacks import failover as failover
-    from holysheep_helpers.fit import fit_table as fit_table
-    from holysheep_helpers.gateway import Gateway as Gateway
-    from holysheep_helpers.keys import login as login
-    from holysheep_helpers.latency import LatencyStoppedWarning as LatencyStoppedWarning
-    from holysheep_helpers.latency import measure_latency as measure_latency
-    from holysheep_helpers.latency_run import LatencyRun as LatencyRun
-    from holysheep_helpers.long_plan import LongPlan as LongPlan
-    from holysheep_helpers.long_plan import plan_long as plan_long
-    from holysheep_helpers.long_prompts import LongPromptError as LongPromptError
-    from holysheep_helpers.long_prompts import LongReply as LongReply
-    from holysheep_helpers.long_prompts import ask_long as ask_long
-    from holysheep_helpers.long_prompts import ask_long_sync as ask_long_sync
-    from holysheep_helpers.monthly import MonthlyCost as MonthlyCost
-    from holysheep_helpers.monthly import compare_models as compare_models
-    from holysheep_helpers.monthly import monthly_cost as monthly_cost
-    from holysheep_helpers.plots import plot_bars as plot_bars
-    from holysheep_helpers.plots import plot_streams as plot_streams
-    from holysheep_helpers.plots_batch import plot_gantt as plot_gantt
-    from holysheep_helpers.plots_batch import plot_pace as plot_pace
-    from holysheep_helpers.plots_batch import plot_sweep as plot_sweep
-    from holysheep_helpers.plots_circuit import plot_circuit as plot_circuit
-    from holysheep_helpers.plots_cost import plot_audit as plot_audit
-    from holysheep_helpers.plots_cost import plot_costs as plot_costs
-    from holysheep_helpers.plots_cost import plot_premium as plot_premium
-    from holysheep_helpers.plots_errors import plot_attempts as plot_attempts
-    from holysheep_helpers.plots_errors import plot_herd as plot_herd
-    from holysheep_helpers.plots_latency import plot_before_after as plot_before_after
-    from holysheep_helpers.plots_latency import plot_ecdf as plot_ecdf
-    from holysheep_helpers.plots_load import plot_latency_sweep as plot_latency_sweep
-    from holysheep_helpers.plots_parts import plot_parts as plot_parts
-    from holysheep_helpers.plots_returns import plot_break_even as plot_break_even
-    from holysheep_helpers.plots_returns import plot_sensitivity as plot_sensitivity
-    from holysheep_helpers.plots_waterfall import plot_waterfall as plot_waterfall
-    from holysheep_helpers.premiums import premium as premium
-    from holysheep_helpers.price_age import StalePriceWarning as StalePriceWarning
-    from holysheep_helpers.retries import retrying as retrying
-    from holysheep_helpers.retry_policy import Retry as Retry
-    from holysheep_helpers.returns import BreakEven as BreakEven
-    from holysheep_helpers.returns import Roi as Roi
-    from holysheep_helpers.returns import break_even as break_even
-    from holysheep_helpers.returns import roi as roi
-    from holysheep_helpers.samples import customer_messages as customer_messages
-    from holysheep_helpers.splitting import split_prompt as split_prompt
-    from holysheep_helpers.streaming import AsyncStream as AsyncStream
-    from holysheep_helpers.streaming import Stream as Stream
-    from holysheep_helpers.streaming import astream as astream
-    from holysheep_helpers.streaming import stream as stream
-    from holysheep_helpers.table_audits import audit_table as audit_table
-    from holysheep_helpers.table_audits import common_volume as common_volume
-    from holysheep_helpers.timed_stream import TimedStream as TimedStream
-    from holysheep_helpers.token_counts import TokenCount as TokenCount
-    from holysheep_helpers.token_counts import count_tokens as count_tokens
-    from holysheep_helpers.what_if import Assumptions as Assumptions
-    from holysheep_helpers.what_if import Crossover as Crossover
-    from holysheep_helpers.what_if import crossover as crossover
-    from holysheep_helpers.what_if import sensitivity as sensitivity
-    from holysheep_helpers.widgets import compare_panel as compare_panel
-    from holysheep_helpers.widgets import playground as playground
-    from holysheep_helpers.widgets import stream_panel as stream_panel
-    from holysheep_helpers.widgets_batch import batch_panel as batch_panel
-    from holysheep_helpers.widgets_cost import cost_panel as cost_panel
-    from holysheep_helpers.widgets_errors import errors_panel as errors_panel
-    from holysheep_helpers.widgets_failover import failover_panel as failover_panel
-    from holysheep_helpers.widgets_latency import latency_panel as latency_panel
-    from holysheep_helpers.widgets_long import long_panel as long_panel
+    from holysheep_helpers.batches.batch import BatchStoppedWarning as BatchStoppedWarning
+    from holysheep_helpers.batches.batch import batch as batch
+    from holysheep_helpers.batches.batch import batch_iter as batch_iter
+    from holysheep_helpers.batches.batch import batch_sync as batch_sync
+    from holysheep_helpers.batches.batch import last_batch as last_batch
+    from holysheep_helpers.batches.long_prompts import LongPlan as LongPlan
+    from holysheep_helpers.batches.long_prompts import LongPromptError as LongPromptError
+    from holysheep_helpers.batches.long_prompts import LongReply as LongReply
+    from holysheep_helpers.batches.long_prompts import ask_long as ask_long
+    from holysheep_helpers.batches.long_prompts import ask_long_sync as ask_long_sync
+    from holysheep_helpers.batches.long_prompts import plan_long as plan_long
+    from holysheep_helpers.batches.panels import batch_panel as batch_panel
+    from holysheep_helpers.batches.panels import long_panel as long_panel
+    from holysheep_helpers.batches.plots import plot_gantt as plot_gantt
+    from holysheep_helpers.batches.plots import plot_pace as plot_pace
+    from holysheep_helpers.batches.plots import plot_parts as plot_parts
+    from holysheep_helpers.batches.plots import plot_sweep as plot_sweep
+    from holysheep_helpers.batches.results import BatchItem as BatchItem
+    from holysheep_helpers.batches.results import BatchResult as BatchResult
+    from holysheep_helpers.catalog.tokens import TokenCount as TokenCount
+    from holysheep_helpers.catalog.tokens import count_tokens as count_tokens
+    from holysheep_helpers.catalog.tokens import split_prompt as split_prompt
+    from holysheep_helpers.client.budget import BudgetError as BudgetError
+    from holysheep_helpers.client.budget import Estimate as Estimate
+    from holysheep_helpers.client.budget import estimate as estimate
+    from holysheep_helpers.client.chat import AsyncStream as AsyncStream
+    from holysheep_helpers.client.chat import CutShortWarning as CutShortWarning
+    from holysheep_helpers.client.chat import Reply as Reply
+    from holysheep_helpers.client.chat import Stream as Stream
+    from holysheep_helpers.client.chat import ask as ask
+    from holysheep_helpers.client.chat import astream as astream
+    from holysheep_helpers.client.chat import stream as stream
+    from holysheep_helpers.client.connect import connect as connect
+    from holysheep_helpers.client.connect import login as login
+    from holysheep_helpers.client.gateway import Gateway as Gateway
+    from holysheep_helpers.costs.audits import Audit as Audit
+    from holysheep_helpers.costs.audits import Comparison as Comparison
+    from holysheep_helpers.costs.audits import Explanation as Explanation
+    from holysheep_helpers.costs.audits import audit_claim as audit_claim
+    from holysheep_helpers.costs.audits import audit_comparison as audit_comparison
+    from holysheep_helpers.costs.audits import audit_table as audit_table
+    from holysheep_helpers.costs.audits import common_volume as common_volume
+    from holysheep_helpers.costs.months import MonthlyCost as MonthlyCost
+    from holysheep_helpers.costs.months import compare_models as compare_models
+    from holysheep_helpers.costs.months import monthly_cost as monthly_cost
+    from holysheep_helpers.costs.months import premium as premium
+    from holysheep_helpers.costs.moves import Assumptions as Assumptions
+    from holysheep_helpers.costs.moves import BreakEven as BreakEven
+    from holysheep_helpers.costs.moves import Crossover as Crossover
+    from holysheep_helpers.costs.moves import Roi as Roi
+    from holysheep_helpers.costs.moves import Runway as Runway
+    from holysheep_helpers.costs.moves import break_even as break_even
+    from holysheep_helpers.costs.moves import crossover as crossover
+    from holysheep_helpers.costs.moves import roi as roi
+    from holysheep_helpers.costs.moves import runway as runway
+    from holysheep_helpers.costs.moves import sensitivity as sensitivity
+    from holysheep_helpers.costs.panel import cost_panel as cost_panel
+    from holysheep_helpers.costs.plots import plot_audit as plot_audit
+    from holysheep_helpers.costs.plots import plot_break_even as plot_break_even
+    from holysheep_helpers.costs.plots import plot_costs as plot_costs
+    from holysheep_helpers.costs.plots import plot_premium as plot_premium
+    from holysheep_helpers.costs.plots import plot_sensitivity as plot_sensitivity
+    from holysheep_helpers.costs.report import write_report as write_report
+    from holysheep_helpers.diagnosis.diagnose import Diagnosis as Diagnosis
+    from holysheep_helpers.diagnosis.diagnose import diagnose as diagnose
+    from holysheep_helpers.diagnosis.kinds import errors_table as errors_table
+    from holysheep_helpers.exceptions import AllFailedError as AllFailedError
+    from holysheep_helpers.exceptions import ConfigurationError as ConfigurationError
+    from holysheep_helpers.exceptions import DeadlineError as DeadlineError
+    from holysheep_helpers.exceptions import HolySheepError as HolySheepError
+    from holysheep_helpers.exceptions import IncompleteStreamError as IncompleteStreamError
+    from holysheep_helpers.exceptions import InputError as InputError
+    from holysheep_helpers.exceptions import JournalError as JournalError
+    from holysheep_helpers.exceptions import NotAskedError as NotAskedError
+    from holysheep_helpers.exceptions import UnexpectedReplyError as UnexpectedReplyError
+    from holysheep_helpers.exceptions import UnknownPriceError as UnknownPriceError
+    from holysheep_helpers.latency.data import Calibration as Calibration
+    from holysheep_helpers.latency.data import TimedStream as TimedStream
+    from holysheep_helpers.latency.measure import LatencyStoppedWarning as LatencyStoppedWarning
+    from holysheep_helpers.latency.measure import calibrate as calibrate
+    from holysheep_helpers.latency.measure import measure_latency as measure_latency
+    from holysheep_helpers.latency.panel import latency_panel as latency_panel
+    from holysheep_helpers.latency.plots import plot_before_after as plot_before_after
+    from holysheep_helpers.latency.plots import plot_ecdf as plot_ecdf
+    from holysheep_helpers.latency.plots import plot_latency_sweep as plot_latency_sweep
+    from holysheep_helpers.latency.plots import plot_waterfall as plot_waterfall
+    from holysheep_helpers.latency.run import LatencyRun as LatencyRun
+    from holysheep_helpers.lessons.doctor import doctor as doctor
+    from holysheep_helpers.lessons.exercises import check as check
+    from holysheep_helpers.lessons.exercises import hint as hint
+    from holysheep_helpers.lessons.panels import compare_panel as compare_panel
+    from holysheep_helpers.lessons.panels import playground as playground
+    from holysheep_helpers.lessons.panels import stream_panel as stream_panel
+    from holysheep_helpers.lessons.tables import customer_messages as customer_messages
+    from holysheep_helpers.lessons.tables import fit_table as fit_table
+    from holysheep_helpers.notebook.figures import plot_bars as plot_bars
+    from holysheep_helpers.notebook.figures import plot_streams as plot_streams
+    from holysheep_helpers.pricing.calls import StalePriceWarning as StalePriceWarning
+    from holysheep_helpers.pricing.calls import cost_of as cost_of
+    from holysheep_helpers.pricing.calls import to_krw as to_krw
+    from holysheep_helpers.pricing.calls import to_usd as to_usd
+    from holysheep_helpers.resilience.circuit_breaker import CircuitBreaker as CircuitBreaker
+    from holysheep_helpers.resilience.failover import AsyncFailoverStream as AsyncFailoverStream
+    from holysheep_helpers.resilience.failover import FailoverReply as FailoverReply
+    from holysheep_helpers.resilience.failover import FailoverStream as FailoverStream
+    from holysheep_helpers.resilience.failover import afailover as afailover
+    from holysheep_helpers.resilience.failover import failover as failover
+    from holysheep_helpers.resilience.panels import errors_panel as errors_panel
+    from holysheep_helpers.resilience.panels import failover_panel as failover_panel
+    from holysheep_helpers.resilience.plots import plot_attempts as plot_attempts
+    from holysheep_helpers.resilience.plots import plot_circuit as plot_circuit
+    from holysheep_helpers.resilience.plots import plot_herd as plot_herd
+    from holysheep_helpers.resilience.retry import Retry as Retry
+    from holysheep_helpers.resilience.retry import retrying as retrying
 
 _HOME = {
-    "AllFailedError": "errors",
-    "Assumptions": "what_if",
-    "AsyncFailoverStream": "fallback_streams",
-    "AsyncStream": "streaming",
-    "Audit": "audits",
-    "BatchItem": "batch_result",
-    "BatchResult": "batch_result",
-    "BatchStoppedWarning": "batch_job",
-    "BreakEven": "returns",
-    "BudgetError": "budget",
-    "Calibration": "calibration",
-    "CircuitBreaker": "circuit",
-    "Comparison": "comparisons",
-    "ConfigurationError": "errors",
-    "Crossover": "what_if",
-    "CutShortWarning": "chat",
-    "DeadlineError": "errors",
-    "Diagnosis": "diagnosing",
-    "Estimate": "estimates",
-    "Explanation": "audits",
-    "FailoverReply": "fallbacks",
-    "FailoverStream": "fallback_streams",
-    "Gateway": "gateway",
-    "HolySheepError": "errors",
-    "IncompleteStreamError": "errors",
-    "InputError": "errors",
-    "JournalError": "errors",
-    "LatencyRun": "latency_run",
-    "LatencyStoppedWarning": "latency",
-    "LongPlan": "long_plan",
-    "LongPromptError": "long_prompts",
-    "LongReply": "long_prompts",
-    "MonthlyCost": "monthly",
-    "NotAskedError": "errors",
-    "Reply": "chat",
-    "Retry": "retry_policy",
-    "Roi": "returns",
-    "Runway": "credit",
-    "StalePriceWarning": "price_age",
-    "Stream": "streaming",
-    "TimedStream": "timed_stream",
-    "TokenCount": "token_counts",
-    "UnexpectedReplyError": "errors",
-    "UnknownPriceError": "errors",
-    "afailover": "fallbacks",
-    "ask": "chat",
-    "ask_long": "long_prompts",
-    "ask_long_sync": "long_prompts",
-    "astream": "streaming",
-    "audit_claim": "audits",
-    "audit_comparison": "comparisons",
-    "audit_table": "table_audits",
-    "batch": "batching",
-    "batch_iter": "batching",
-    "batch_panel": "widgets_batch",
-    "batch_sync": "batching",
-    "break_even": "returns",
-    "calibrate": "calibrating",
-    "check": "exercises",
-    "common_volume": "table_audits",
-    "compare_models": "monthly",
-    "compare_panel": "widgets",
-    "connect": "connecting",
-    "cost_of": "cost",
-    "cost_panel": "widgets_cost",
-    "count_tokens": "token_counts",
-    "crossover": "what_if",
-    "customer_messages": "samples",
-    "diagnose": "diagnosing",
-    "doctor": "checkup",
-    "errors_panel": "widgets_errors",
-    "errors_table": "errors_page",
-    "estimate": "estimating",
-    "failover": "fallbacks",
-    "failover_panel": "widgets_failover",
-    "fit_table": "fit",
-    "hint": "exercises",
-    "last_batch": "batching",
-    "latency_panel": "widgets_latency",
-    "login": "keys",
-    "long_panel": "widgets_long",
-    "measure_latency": "latency",
-    "monthly_cost": "monthly",
-    "plan_long": "long_plan",
-    "playground": "widgets",
-    "plot_attempts": "plots_errors",
-    "plot_audit": "plots_cost",
-    "plot_bars": "plots",
-    "plot_before_after": "plots_latency",
-    "plot_break_even": "plots_returns",
-    "plot_circuit": "plots_circuit",
-    "plot_costs": "plots_cost",
-    "plot_ecdf": "plots_latency",
-    "plot_gantt": "plots_batch",
-    "plot_herd": "plots_errors",
-    "plot_latency_sweep": "plots_load",
-    "plot_pace": "plots_batch",
-    "plot_parts": "plots_parts",
-    "plot_premium": "plots_cost",
-    "plot_sensitivity": "plots_returns",
-    "plot_streams": "plots",
-    "plot_sweep": "plots_batch",
-    "plot_waterfall": "plots_waterfall",
-    "premium": "premiums",
-    "retrying": "retries",
-    "roi": "returns",
-    "runway": "credit",
-    "sensitivity": "what_if",
-    "split_prompt": "splitting",
-    "stream": "streaming",
-    "stream_panel": "widgets",
-    "to_krw": "cost",
-    "write_report": "cost_report",
-    "to_usd": "cost",
+    "AllFailedError": "exceptions",
+    "Assumptions": "costs.moves",
+    "AsyncFailoverStream": "resilience.failover",
+    "AsyncStream": "client.chat",
+    "Audit": "costs.audits",
+    "BatchItem": "batches.results",
+    "BatchResult": "batches.results",
+    "BatchStoppedWarning": "batches.batch",
+    "BreakEven": "costs.moves",
+    "BudgetError": "client.budget",
+    "Calibration": "latency.data",
+    "CircuitBreaker": "resilience.circuit_breaker",
+    "Comparison": "costs.audits",
+    "ConfigurationError": "exceptions",
+    "Crossover": "costs.moves",
+    "CutShortWarning": "client.chat",
+    "DeadlineError": "exceptions",
+    "Diagnosis": "diagnosis.diagnose",
+    "Estimate": "client.budget",
+    "Explanation": "costs.audits",
+    "FailoverReply": "resilience.failover",
+    "FailoverStream": "resilience.failover",
+    "Gateway": "client.gateway",
+    "HolySheepError": "exceptions",
+    "IncompleteStreamError": "exceptions",
+    "InputError": "exceptions",
+    "JournalError": "exceptions",
+    "LatencyRun": "latency.run",
+    "LatencyStoppedWarning": "latency.measure",
+    "LongPlan": "batches.long_prompts",
+    "LongPromptError": "batches.long_prompts",
+    "LongReply": "batches.long_prompts",
+    "MonthlyCost": "costs.months",
+    "NotAskedError": "exceptions",
+    "Reply": "client.chat",
+    "Retry": "resilience.retry",
+    "Roi": "costs.moves",
+    "Runway": "costs.moves",
+    "StalePriceWarning": "pricing.calls",
+    "Stream": "client.chat",
+    "TimedStream": "latency.data",
+    "TokenCount": "catalog.tokens",
+    "UnexpectedReplyError": "exceptions",
+    "UnknownPriceError": "exceptions",
+    "afailover": "resilience.failover",
+    "ask": "client.chat",
+    "ask_long": "batches.long_prompts",
+    "ask_long_sync": "batches.long_prompts",
+    "astream": "client.chat",
+    "audit_claim": "costs.audits",
+    "audit_comparison": "costs.audits",
+    "audit_table": "costs.audits",
+    "batch": "batches.batch",
+    "batch_iter": "batches.batch",
+    "batch_panel": "batches.panels",
+    "batch_sync": "batches.batch",
+    "break_even": "costs.moves",
+    "calibrate": "latency.measure",
+    "check": "lessons.exercises",
+    "common_volume": "costs.audits",
+    "compare_models": "costs.months",
+    "compare_panel": "lessons.panels",
+    "connect": "client.connect",
+    "cost_of": "pricing.calls",
+    "cost_panel": "costs.panel",
+    "count_tokens": "catalog.tokens",
+    "crossover": "costs.moves",
+    "customer_messages": "lessons.tables",
+    "diagnose": "diagnosis.diagnose",
+    "doctor": "lessons.doctor",
+    "errors_panel": "resilience.panels",
+    "errors_table": "diagnosis.kinds",
+    "estimate": "client.budget",
+    "failover": "resilience.failover",
+    "failover_panel": "resilience.panels",
+    "fit_table": "lessons.tables",
+    "hint": "lessons.exercises",
+    "last_batch": "batches.batch",
+    "latency_panel": "latency.panel",
+    "login": "client.connect",
+    "long_panel": "batches.panels",
+    "measure_latency": "latency.measure",
+    "monthly_cost": "costs.months",
+    "plan_long": "batches.long_prompts",
+    "playground": "lessons.panels",
+    "plot_attempts": "resilience.plots",
+    "plot_audit": "costs.plots",
+    "plot_bars": "notebook.figures",
+    "plot_before_after": "latency.plots",
+    "plot_break_even": "costs.plots",
+    "plot_circuit": "resilience.plots",
+    "plot_costs": "costs.plots",
+    "plot_ecdf": "latency.plots",
+    "plot_gantt": "batches.plots",
+    "plot_herd": "resilience.plots",
+    "plot_latency_sweep": "latency.plots",
+    "plot_pace": "batches.plots",
+    "plot_parts": "batches.plots",
+    "plot_premium": "costs.plots",
+    "plot_sensitivity": "costs.plots",
+    "plot_streams": "notebook.figures",
+    "plot_sweep": "batches.plots",
+    "plot_waterfall": "latency.plots",
+    "premium": "costs.months",
+    "retrying": "resilience.retry",
+    "roi": "costs.moves",
+    "runway": "costs.moves",
+    "sensitivity": "costs.moves",
+    "split_prompt": "catalog.tokens",
+    "stream": "client.chat",
+    "stream_panel": "lessons.panels",
+    "to_krw": "pricing.calls",
+    "write_report": "costs.report",
+    "to_usd": "pricing.calls",
 }
 
 __all__ = sorted([*_HOME, "catalog"])  # pyright: ignore[reportUnsupportedDunderAll]

@@ -6,7 +6,7 @@ from datetime import date
 import pytest
 
 import holysheep_helpers as hs
-from holysheep_helpers import connecting
+from holysheep_helpers.client import connect
 from holysheep_helpers.mock.handle import MockHandle
 
 pytest_plugins = ["holysheep_helpers.mock.testing"]
@@ -15,7 +15,7 @@ pytest_plugins = ["holysheep_helpers.mock.testing"]
 @pytest.fixture(autouse=True)
 def the_day_of_the_prices(monkeypatch: pytest.MonkeyPatch) -> None:
     """No price gets too old for a live call, however late these tests are run."""
-    monkeypatch.setattr(connecting, "today", lambda: date(2026, 1, 31))
+    monkeypatch.setattr(connect, "today", lambda: date(2026, 1, 31))
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ sys.path.insert(0, str(ROOT))
 from openai.types import CompletionUsage  # noqa: E402
 
 import holysheep_helpers as hs  # noqa: E402
-from holysheep_helpers.batch_prompts import ASSUMED_OUTPUT_TOKENS  # noqa: E402
+from holysheep_helpers.client.requests import ASSUMED_OUTPUT_TOKENS  # noqa: E402
 from holysheep_helpers.mock.server import serve  # noqa: E402
 from tests.notebooks import regenerate as r  # noqa: E402
 from tools import course  # noqa: E402

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from holysheep_helpers import catalog
-from holysheep_helpers.addresses import is_loopback
+from holysheep_helpers._checks import is_loopback
 from holysheep_helpers.mock import slots
 from holysheep_helpers.mock.app import MOCK_PREFIX, App
 from holysheep_helpers.mock.server import Server, base_url, listen

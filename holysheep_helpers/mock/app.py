@@ -7,8 +7,8 @@ from hmac import compare_digest
 from typing import Any
 
 from holysheep_helpers import catalog
-from holysheep_helpers.addresses import is_loopback
-from holysheep_helpers.errors import InputError
+from holysheep_helpers._checks import is_loopback
+from holysheep_helpers.exceptions import InputError
 from holysheep_helpers.mock import slots, wire
 from holysheep_helpers.mock.exchange import Exchange, Request
 from holysheep_helpers.mock.faults import from_header, parse_script

@@ -9,7 +9,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from holysheep_helpers.errors import HolySheepError
+from holysheep_helpers.exceptions import HolySheepError
 from holysheep_helpers.mock.journal import Entry
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ from functools import cache, lru_cache
 from importlib.resources import files
 from typing import NamedTuple
 
-from holysheep_helpers import catalog, tokens
+from holysheep_helpers import catalog
+from holysheep_helpers.catalog import tokens
 from holysheep_helpers.mock.json_replies import instance
 from holysheep_helpers.mock.requests import ChatRequest
 

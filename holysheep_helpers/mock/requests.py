@@ -6,7 +6,8 @@ import json
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from holysheep_helpers import catalog, tokens
+from holysheep_helpers import catalog
+from holysheep_helpers.catalog import tokens
 from holysheep_helpers.mock import json_replies
 from holysheep_helpers.mock.strict_json import parse_json
 from holysheep_helpers.mock.wire import WireError, shown

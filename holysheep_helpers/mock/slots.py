@@ -6,7 +6,7 @@ import reprlib
 from collections import OrderedDict
 from typing import Any, Protocol
 
-from holysheep_helpers.errors import InputError
+from holysheep_helpers.exceptions import InputError
 
 MOST = 10_000
 

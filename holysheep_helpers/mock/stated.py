@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from holysheep_helpers.errors import InputError
+from holysheep_helpers.exceptions import InputError
 
 MOST_S = 3600
 

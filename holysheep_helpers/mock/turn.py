@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from math import isfinite
 from random import Random
 
-from holysheep_helpers import catalog, tokens
+from holysheep_helpers import catalog
+from holysheep_helpers.catalog import tokens
 from holysheep_helpers.mock import timeline, wire
 from holysheep_helpers.mock.exchange import Exchange, dump
 from holysheep_helpers.mock.faults import Fault

@@ -24,7 +24,7 @@ class TestFailover(HasPanel):
 
     def provoke(self, lesson: Lesson) -> str:
         lesson.kernel(
-            "__import__('holysheep_helpers.widgets_failover', fromlist='x')"
+            "__import__('holysheep_helpers.resilience.panels', fromlist='x')"
             ".__dict__.update(CircuitBreaker=lambda **_: 1 / 0)"
         )
         button(lesson, "Run").click()

@@ -32,7 +32,7 @@ class TestCost(HasPanel):
 
     def provoke(self, lesson: Lesson) -> str:
         lesson.kernel(
-            "__import__('holysheep_helpers.widgets_cost', fromlist='x')"
+            "__import__('holysheep_helpers.costs.panel', fromlist='x')"
             ".__dict__.update(by_model=lambda *_: 1 / 0)"
         )
         number(lesson, "Growth, %").fill("7")

@@ -7,8 +7,8 @@ from itertools import count
 import pytest
 
 from holysheep_helpers.mock.handle import MockHandle
-from tests.mock import raw
-from tests.mock.inside import running
+from tests.support import raw
+from tests.support.inside import running
 
 numbers = count()
 

@@ -11,7 +11,7 @@ from holysheep_helpers.mock.app import App
 from holysheep_helpers.mock.exchange import Request
 from holysheep_helpers.mock.handle import MockHandle
 from holysheep_helpers.mock.state import State, key_hash
-from tests.mock import raw
+from tests.support import raw
 
 TOKEN = "the-teacher"
 

@@ -16,8 +16,8 @@ from holysheep_helpers import catalog
 from holysheep_helpers.mock import state
 from holysheep_helpers.mock.handle import MockHandle
 from holysheep_helpers.mock.server import serve
-from tests.mock import raw
-from tests.notebooks.test_keys import ROOT
+from tests.support import raw
+from tests.support.project import ROOT
 
 DIGEST = "218ccac67b28519634d5c8dbbefbc1378cf66cfe3b8bc6a327ffad44b7a003a8"
 ASKED: list[dict[str, Any]] = [
@@ -145,7 +145,7 @@ def test_python_s_hash_seed_has_no_part_in_it(hash_seed: str) -> None:
     program = (
         "import sys, json\n"
         "from holysheep_helpers.mock.server import serve\n"
-        "from tests.mock import raw\n"
+        "from tests.support import raw\n"
         "with serve(time_scale=1, pacer=raw.at_once()) as mock:\n"
         "    for _ in range(3): answer = raw.ask(mock, 'hello', temperature=1)\n"
         "    print(json.dumps([answer.json, mock.entries()[-1]['due_s']]))\n"

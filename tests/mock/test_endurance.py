@@ -23,9 +23,9 @@ from holysheep_helpers.mock.process import MockProcess
 from holysheep_helpers.mock.server import Server
 from holysheep_helpers.mock.timing import Pacer
 from holysheep_helpers.mock.turn import Turn
-from tests.mock import raw
-from tests.mock.inside import running
-from tests.mock.test_http import STALL, chat, dial
+from tests.support import raw
+from tests.support.inside import running
+from tests.support.sockets import STALL, chat, dial
 
 BATCH = 50
 RESET = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)

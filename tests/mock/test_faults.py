@@ -10,7 +10,7 @@ import pytest
 
 from holysheep_helpers.mock.handle import MockError, MockHandle
 from holysheep_helpers.mock.server import serve
-from tests.mock import raw
+from tests.support import raw
 
 PROMPT = "Explain step by step how streaming works."
 

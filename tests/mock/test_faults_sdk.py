@@ -15,7 +15,7 @@ from openai.types.chat import ChatCompletionChunk
 from holysheep_helpers import catalog
 from holysheep_helpers.mock.faults import KINDS
 from holysheep_helpers.mock.handle import MockHandle
-from tests.mock import raw
+from tests.support import raw
 
 TIMEOUT_S = 0.4  # of the client; only the stalls wait for it
 FULL = "[canned reply] Hello! How can I help you?"

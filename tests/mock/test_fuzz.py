@@ -18,9 +18,9 @@ from schemathesis.specs.openapi.checks import (
 from holysheep_helpers import catalog
 from holysheep_helpers.mock.handle import MockHandle
 from holysheep_helpers.mock.requests import ALLOWED
-from tests.mock import raw
-from tests.mock.inside import running
-from tests.mock.test_schema import schema
+from tests.support import raw
+from tests.support.inside import running
+from tests.support.schema import schema
 
 CHECKS = [
     not_a_server_error,

@@ -21,7 +21,7 @@ from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from holysheep_helpers import catalog
 from holysheep_helpers.mock.handle import MockHandle
 from holysheep_helpers.mock.server import serve
-from tests.mock import raw
+from tests.support import raw
 
 FOLDER = Path(__file__).parent / "golden"
 KOREAN = "API 게이트웨이를 두 문장으로 설명해 주세요."

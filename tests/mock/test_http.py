@@ -1,38 +1,21 @@
 """HTTP itself, over a bare socket: what odd, broken and hostile clients send."""
 
+from __future__ import annotations
+
 import json
 import re
 import socket
 from contextlib import suppress
-from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 
 from holysheep_helpers.mock.handle import MockHandle
 from holysheep_helpers.mock.http import AHEAD, BODY_LIMIT, HEAD_LIMIT
 from holysheep_helpers.mock.server import serve
-from tests.mock import raw
+from tests.support import raw
+from tests.support.sockets import STALL, chat, dial
 
 LIST = b"GET /v1/models HTTP/1.1\r\nAuthorization: Bearer hs-mock-http\r\n"
-STALL = b'x-mock-fault: {"kind": "stall"}\r\n'
-
-
-def chat(
-    *lines: bytes, content: bytes | None = None, version: bytes = b"1.1", **more: Any
-) -> bytes:
-    """The bytes of a chat request, with these header lines in it."""
-    content = json.dumps(raw.body(**more)).encode() if content is None else content
-    head = (
-        b"POST /v1/chat/completions HTTP/%b\r\nAuthorization: Bearer hs-mock-http\r\n"
-        b"Content-Length: %d\r\n%b\r\n"
-    )
-    return head % (version, len(content), b"".join(lines)) + content
-
-
-def dial(mock: MockHandle) -> socket.socket:
-    address = urlsplit(mock.base_url)
-    return socket.create_connection((address.hostname, address.port), timeout=20)
 
 
 def talk(mock: MockHandle, *sent: bytes) -> bytes:

@@ -9,8 +9,8 @@ from jsonschema import Draft202012Validator
 
 from holysheep_helpers.mock.handle import MockHandle
 from holysheep_helpers.mock.strict_json import parse_json
-from tests.mock import raw
-from tests.mock.strategies import an_error, often, texts, values
+from tests.support import raw
+from tests.support.strategies import an_error, often, texts, values
 
 sizes = st.fixed_dictionaries({}, optional={"min": st.integers(0, 4), "max": st.integers(0, 6)})
 bound = st.integers(-40, 40) | st.floats(-40, 40)

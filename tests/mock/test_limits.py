@@ -10,7 +10,7 @@ from holysheep_helpers import catalog
 from holysheep_helpers.mock.limits import Limits, duration
 from holysheep_helpers.mock.server import serve
 from holysheep_helpers.mock.wire import WireError
-from tests.mock import raw
+from tests.support import raw
 
 FREE = catalog.plans()["free"]
 LIMIT = FREE.requests_per_minute or 0

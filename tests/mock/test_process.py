@@ -1,5 +1,7 @@
 """The mock as a process: ready when it says so, on loopback alone, gone with its parent."""
 
+from __future__ import annotations
+
 import json
 import os
 import re
@@ -8,7 +10,6 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from queue import Queue
 from threading import Thread
@@ -18,11 +19,8 @@ import pytest
 
 from holysheep_helpers.mock.handle import MockError, MockHandle
 from holysheep_helpers.mock.process import MockProcess
-from tests.mock import raw
-from tests.notebooks.test_keys import ROOT
-
-COMMAND = [sys.executable, "-m", "holysheep_helpers.mock"]
-ENV = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONUTF8": "1"}
+from tests.support import raw
+from tests.support.processes import COMMAND, ENV, run, standing_alone
 
 
 @pytest.fixture
@@ -30,29 +28,6 @@ def process() -> Iterator[MockProcess]:
     with_own = MockProcess.start(time_scale=0)
     yield with_own
     with_own.stop()
-
-
-def run(*options: str, **env: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*COMMAND, *options], env=ENV | env, capture_output=True, encoding="utf-8", timeout=60
-    )
-
-
-@contextmanager
-def standing_alone(*options: object) -> Iterator[str]:
-    """A mock that nobody's process started, with these options; gives its address."""
-    with subprocess.Popen(
-        [*COMMAND, "--time-scale", "0", *map(str, options)],
-        env=ENV,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        encoding="utf-8",
-    ) as child:
-        assert child.stdout is not None
-        try:
-            yield child.stdout.readline().strip()
-        finally:
-            child.terminate()
 
 
 def wait_until_refused(url: str) -> None:

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from holysheep_helpers.mock.faults import KINDS
 from holysheep_helpers.mock.handle import MockHandle
 from holysheep_helpers.mock.requests import ALLOWED, UNSUPPORTED
-from tests.mock import raw
-from tests.mock.strategies import an_error, often, requests, texts, values
+from tests.support import raw
+from tests.support.strategies import an_error, often, requests, texts, values
 
 Ask = Callable[..., raw.Answer]
 

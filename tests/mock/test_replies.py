@@ -4,10 +4,11 @@ import re
 
 import pytest
 
-from holysheep_helpers import catalog, tokens
+from holysheep_helpers import catalog
+from holysheep_helpers.catalog import tokens
 from holysheep_helpers.mock.handle import MockHandle
 from holysheep_helpers.mock.replies import MARK
-from tests.mock import raw
+from tests.support import raw
 
 KO = "내일 부산에서 열리는 행사에 대해 알려 주세요."
 EN = "Tell me about tomorrow's fair in Busan."

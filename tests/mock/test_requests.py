@@ -8,7 +8,7 @@ import pytest
 from holysheep_helpers import catalog
 from holysheep_helpers.mock.handle import MockHandle
 from holysheep_helpers.mock.http import BODY_LIMIT
-from tests.mock import raw
+from tests.support import raw
 
 USER = {"role": "user", "content": "hello"}
 WINDOW = catalog.find(catalog.DEFAULT_MODEL)

@@ -9,8 +9,8 @@ import pytest
 
 from holysheep_helpers.mock import server
 from holysheep_helpers.mock.handle import MockHandle
-from tests.mock import raw
-from tests.mock.test_process import COMMAND, ENV, run, standing_alone
+from tests.support import raw
+from tests.support.processes import COMMAND, ENV, run, standing_alone
 
 
 def test_only_the_keys_of_a_file_are_let_in(tmp_path: Path) -> None:

@@ -1,30 +1,15 @@
 """The mock against the published description of the wire (JSON Schema), where it is at hand."""
 
-import json
-import os
-from functools import cache
-from pathlib import Path
+from __future__ import annotations
+
 from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
 
 from holysheep_helpers.mock.handle import MockHandle
-from tests.mock import raw
-from tests.notebooks.test_keys import ROOT
-
-DEFAULT = ROOT.parent / "shared" / "data" / "openai-chat.schema.json"
-
-
-@cache
-def schema() -> dict[str, Any]:
-    file = Path(os.environ.get("HOLYSHEEP_SCHEMA") or DEFAULT)
-    if not file.is_file():
-        reason = f"left out: there is no schema at {file.name} (HOLYSHEEP_SCHEMA names another)"
-        if os.environ.get("HOLYSHEEP_REQUIRE_SCHEMA"):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return json.loads(file.read_text(encoding="utf-8"))
+from tests.support import raw
+from tests.support.schema import schema
 
 
 def faults(name: str, instance: Any) -> list[str]:

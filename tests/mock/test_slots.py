@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.mock.simulated import ITL_S, KEY, TTFT_S, Simulation, served_s, started_s
-from tests.mock.strategies import often
+from tests.support.simulated import ITL_S, KEY, TTFT_S, Simulation, served_s, started_s
+from tests.support.strategies import often
 
 MS = 0.001
 

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from holysheep_helpers.errors import InputError
+from holysheep_helpers.exceptions import InputError
 from holysheep_helpers.mock.handle import MockError, MockHandle
 from holysheep_helpers.mock.process import MockProcess
 from holysheep_helpers.mock.server import serve
 from holysheep_helpers.mock.state import key_hash
-from tests.mock import raw
-from tests.mock.test_http import STALL, chat, dial
-from tests.mock.test_process import standing_alone
+from tests.support import raw
+from tests.support.processes import standing_alone
+from tests.support.sockets import STALL, chat, dial
 
 
 @contextmanager

@@ -6,9 +6,9 @@ import json
 import pytest
 
 from holysheep_helpers.mock.state import KEYS_KNOWN
-from tests.mock import raw
-from tests.mock.inside import running, tenant_of
-from tests.mock.test_http import STALL, chat, dial
+from tests.support import raw
+from tests.support.inside import running, tenant_of
+from tests.support.sockets import STALL, chat, dial
 
 
 class FullDisk(io.StringIO):

@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 
 from holysheep_helpers import catalog
-from holysheep_helpers.errors import InputError
+from holysheep_helpers.exceptions import InputError
 from holysheep_helpers.mock.handle import MockHandle
 from holysheep_helpers.mock.process import MockProcess
 from holysheep_helpers.mock.server import serve
-from tests.mock import raw
-from tests.mock.test_process import standing_alone
+from tests.support import raw
+from tests.support.processes import standing_alone
 
 HUNDRED = "Explain step by step how streaming works."
 """A prompt with a reply of more than 100 tokens."""

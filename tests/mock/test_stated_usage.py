@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from holysheep_helpers.mock.handle import MockError, MockHandle
-from tests.mock import raw
+from tests.support import raw
 
 STREAMED = {"stream": True, "stream_options": {"include_usage": True}}
 

@@ -9,7 +9,7 @@ import pytest
 from holysheep_helpers import catalog
 from holysheep_helpers.mock.server import serve
 from holysheep_helpers.mock.timing import NEW_CONNECTION_S, PUBLISHED, location, profile
-from tests.mock import raw
+from tests.support import raw
 
 DRAWS = 20_000
 

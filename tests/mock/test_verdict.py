@@ -8,7 +8,7 @@ import pytest
 
 from holysheep_helpers.mock.handle import MockHandle, Verdict
 from holysheep_helpers.mock.verdict import FINDINGS, verdict
-from tests.mock import raw
+from tests.support import raw
 
 
 def entry(number: int, at_s: float, outcome: str = "delivered", **more: Any) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from holysheep_helpers import catalog
 from holysheep_helpers.mock.handle import MockHandle
-from tests.mock import raw
+from tests.support import raw
 
 STREAM: dict[str, Any] = {"stream": True}
 WITH_USAGE: dict[str, Any] = {"stream": True, "stream_options": {"include_usage": True}}

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.notebooks import regenerate as r
-from tests.notebooks.test_keys import ROOT
 from tests.notebooks.test_notebooks import FILES, every_notebook, exercises
+from tests.support.project import ROOT
 from tools import course
 
 HEADING = re.compile(r"^## (.+)$", re.MULTILINE)

@@ -1,15 +1,14 @@
 """No key in any file of the project: sources, notebooks' outputs and metadata, data, settings."""
 
-import os
+from __future__ import annotations
+
 import re
-import secrets
-import string
-import subprocess
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.support.keys import made_up
+from tests.support.project import ROOT, project_files
+
 # Twenty characters or more after a vendor's beginning. Short names for show (sk-..., hs-mock-demo)
 # pass; the longest are the mock's, hs-mock- and up to 19.
 KEY = re.compile(
@@ -18,31 +17,11 @@ KEY = re.compile(
           | [Bb]earer\s+(?!hs-mock-)[A-Za-z0-9._~+/-]{20,} )""",
     re.VERBOSE,
 )
-LEFT_OUT = {".git", ".venv", "__pycache__", ".ruff_cache", ".pytest_cache", ".ipynb_checkpoints"}
-
-
-def project_files() -> list[Path]:
-    """The files that git tracks or would; all but caches where there is no git."""
-    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    try:
-        listed = subprocess.run(command, cwd=ROOT, capture_output=True, check=True, timeout=60)
-    except (OSError, subprocess.CalledProcessError):
-        found = []
-        for folder, folders, names in os.walk(ROOT):
-            folders[:] = sorted(set(folders) - LEFT_OUT)
-            found += [Path(folder, name) for name in names if name not in (".env", "uv.lock")]
-        return found
-    names = listed.stdout.decode("utf-8").split("\0")
-    return [ROOT / name for name in names if name and (ROOT / name).is_file()]
 
 
 def keys_in(text: str) -> list[str]:
     """What looks like a key, shortened: a test's report must not spread what it found."""
     return [f"{found.group()[:6]}...({len(found.group())})" for found in KEY.finditer(text)]
-
-
-def made_up(length: int) -> str:
-    return "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(length))
 
 
 def test_no_file_contains_a_key() -> None:

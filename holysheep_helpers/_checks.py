@@ -1,0 +1,70 @@
+"""Checks of arguments that several wings share: one rule, one text."""
+
+from __future__ import annotations
+
+import math
+from ipaddress import ip_address
+from typing import TypeGuard
+
+from holysheep_helpers.exceptions import InputError
+
+
+def is_whole(value: object) -> TypeGuard[int]:
+    """Whether this is an ``int``; ``True`` and ``False`` are none."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def is_number(value: object) -> TypeGuard[int | float]:
+    """Whether this is a finite ``int`` or ``float``; ``True`` and ``False`` are none."""
+    return is_whole(value) or (isinstance(value, float) and math.isfinite(value))
+
+
+def check_whole(
+    name: str, value: object, least: int = 1, *, most: int | None = None, optional: bool = False
+) -> None:
+    """Raise ``InputError`` unless this is a whole number from ``least`` to ``most``."""
+    if optional and value is None:
+        return
+    if not is_whole(value) or value < least or (most is not None and value > most):
+        allowed = f"{least} or more" if most is None else f"from {least:,} to {most:,}"
+        raise _refused(name, value, f"a whole number, {allowed},", optional)
+
+
+def check_number(
+    name: str,
+    value: object,
+    what: str = "a number",
+    *,
+    least: float = -math.inf,
+    above: float = -math.inf,
+    most: float = math.inf,
+    optional: bool = False,
+) -> None:
+    """Raise ``InputError`` unless this is a finite number within the bounds.
+
+    ``what`` names it with its unit: "seconds".
+    """
+    if optional and value is None:
+        return
+    if not is_number(value) or value < least or value <= above or value > most:
+        bounds = [
+            f"{least:g} or more" if least > -math.inf else "",
+            f"more than {above:g}" if above > -math.inf else "",
+            f"{most:g} at most" if most < math.inf else "",
+        ]
+        raise _refused(name, value, ", ".join([what, *filter(None, bounds)]) + ",", optional)
+
+
+def _refused(name: str, value: object, needed: str, optional: bool) -> InputError:
+    none = " or None" if optional else ""
+    return InputError(f"{name} is {value!r}: {needed} is needed{none and ','}{none}.")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether this host name or address means this computer."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False

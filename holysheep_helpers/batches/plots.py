@@ -1,0 +1,253 @@
+"""Figures of batches: who waited when, what concurrency brings, how evenly requests went out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
+from statistics import fmean
+from typing import Any
+
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator, StrMethodFormatter
+
+from holysheep_helpers import catalog
+from holysheep_helpers._checks import check_whole
+from holysheep_helpers.batches.long_prompts import LongPlan
+from holysheep_helpers.batches.results import BatchItem, BatchResult
+from holysheep_helpers.catalog.tokens import check_text, counter_for
+from holysheep_helpers.exceptions import InputError
+from holysheep_helpers.notebook.figures import (
+    BLACK,
+    BLUE,
+    COLOURS,
+    FAILED,
+    GREY,
+    LIMITED,
+    RED,
+    littles_law,
+)
+
+# The edge keeps a bar that is narrower than a pixel in the picture.
+ANSWERED: dict[str, Any] = {"facecolor": BLUE, "edgecolor": BLUE, "linewidth": 0.8}
+
+
+STYLES: dict[str, dict[str, Any]] = {"ok": ANSWERED, "429": LIMITED}
+
+
+Batches = BatchResult | Mapping[str, BatchResult]
+
+
+def plot_gantt(batches: Batches) -> Figure:
+    """A row for each prompt: its requests as bars, its waits between them as grey lines.
+
+    ``batches`` is one result, or several by name, drawn side by side on one scale of seconds since
+    the batch began. Blue is an answer, amber striped a 429, red crossed any other failure. Raises
+    ``InputError`` if nothing was sent in one of them.
+    """
+    named = _named(batches)
+    width = 8 if len(named) == 1 else 5 * len(named)
+    rows = max(len(batch) for batch in named.values())
+    figure, all_axes = plt.subplots(
+        1, len(named), sharex=True, sharey=True, squeeze=False,
+        figsize=(width, min(max(0.14 * rows + 1.6, 3.2), 9)), layout="constrained",
+    )  # fmt: skip
+    for axes, (name, batch) in zip(all_axes[0], named.items(), strict=True):
+        for item in batch:
+            _row(axes, item)
+        took_s = max(attempt.end_s for item in batch for attempt in item.timeline)
+        axes.set_title(f"{name + ': ' if name else ''}{_count(batch)} in {took_s:.2f} s")
+        axes.set_xlabel("seconds since the batch began")
+    all_axes[0][0].set_ylabel("prompt")
+    all_axes[0][0].set_ylim(rows - 0.3, -0.7)  # the first on top
+    all_axes[0][0].yaxis.set_major_locator(MaxNLocator(integer=True))
+    end_s = all_axes[0][0].get_xlim()[1]
+    all_axes[0][0].set_xlim(-0.01 * end_s, end_s)  # the axis must not cover a short first bar
+    marks = _marks(named.values())
+    figure.legend(handles=marks, loc="outside lower center", ncols=4, frameon=False)
+    plt.close(figure)  # the returned figure is shown once, by the cell that has it last
+    return figure
+
+
+def _count(batch: BatchResult) -> str:
+    return f"{len(batch)} prompt{'s' * (len(batch) != 1)}"
+
+
+def _marks(batches: Iterable[BatchResult]) -> list[Patch]:
+    """The legend: only what is there to be seen."""
+    timelines = [item.timeline for batch in batches for item in batch]
+    outcomes = {attempt.outcome for timeline in timelines for attempt in timeline}
+    marks = {
+        "answered": ("ok" in outcomes, {"facecolor": BLUE}),
+        "429": ("429" in outcomes, LIMITED),
+        "failed": (outcomes - {"ok", "429"}, FAILED),
+        "waiting to ask again": (max(map(len, timelines)) > 1, {"facecolor": GREY}),
+    }
+    return [Patch(label=label, **style) for label, (there, style) in marks.items() if there]
+
+
+def _row(axes: Axes, item: BatchItem) -> None:
+    for before, after in pairwise(item.timeline):
+        axes.plot([before.end_s, after.start_s], [item.index] * 2, color=GREY, linewidth=2)
+    for attempt in item.timeline:
+        style = STYLES.get(attempt.outcome, FAILED)
+        axes.barh(
+            item.index, attempt.end_s - attempt.start_s, left=attempt.start_s, height=0.8, **style
+        )
+
+
+def requests_per_second(batch: BatchResult) -> float:
+    """Answers a second, from the first request's start to the last one's end."""
+    attempts = [attempt for item in batch for attempt in item.timeline]
+    if not attempts:
+        raise InputError("Nothing was sent in this batch (all from a journal?): no rate to show.")
+    took_s = max(a.end_s for a in attempts) - min(a.start_s for a in attempts)
+    return sum(a.outcome == "ok" for a in attempts) / took_s
+
+
+def mean_request_s(batch: BatchResult) -> float:
+    """The mean time in seconds that a request was under way."""
+    return fmean(a.end_s - a.start_s for item in batch for a in item.timeline)
+
+
+def plot_sweep(sweep: Mapping[int, BatchResult], limit_per_s: float | None = None) -> Figure:
+    """Answers a second over concurrency: measured, and as Little's law predicts them.
+
+    ``sweep`` has a result for each concurrency; the prediction takes the mean time of a request
+    from the smallest one, and ``limit_per_s``, the limit in requests a second.
+    """
+    if not sweep:
+        raise InputError("No batch was given: a dict of concurrency and result is needed.")
+    levels = sorted(sweep)
+    measured = [requests_per_second(sweep[level]) for level in levels]
+    request_s = mean_request_s(sweep[levels[0]])
+    steps = [levels[0] * (levels[-1] / levels[0]) ** (n / 100) for n in range(101)]
+    predicted = [littles_law(step, request_s, limit_per_s) for step in steps]
+    figure, axes = plt.subplots()
+    axes.plot(steps, predicted, color=GREY, linewidth=3, label="Little's law: L / W")
+    axes.plot(levels, measured, "o", color=BLUE, markersize=9, label="measured")
+    if limit_per_s is not None:
+        knee = limit_per_s * request_s
+        axes.axhline(
+            limit_per_s, color=RED, linestyle="--", label=f"limit, {limit_per_s:g} a second"
+        )
+        axes.axvline(knee, color=RED, linestyle=":", label=f"knee, {knee:.0f} at once")
+        axes.set_title(f"Beyond {knee:.0f} at once, more brings nothing")
+    else:
+        best = max(measured)
+        level = levels[measured.index(best)]
+        axes.set_title(f"{best:.3g} answers a second at most, with {level} at once")
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(levels, [str(level) for level in levels])
+    axes.set_xlabel("requests at once (max_concurrency)")
+    axes.set_ylabel("answers a second")
+    axes.set_ylim(0, None)
+    axes.legend(loc="lower right")
+    figure.tight_layout()
+    plt.close(figure)
+    return figure
+
+
+def plot_pace(batches: Batches, requests_per_minute: float) -> Figure:
+    """Requests sent over time, and the limit: an even staircase, or a burst."""
+    named = _named(batches)
+    figure, axes = plt.subplots()
+    last_s, found = 0.0, []
+    for colour, (name, batch) in zip(COLOURS * len(named), named.items(), strict=False):
+        times = sorted(attempt.start_s for item in batch for attempt in item.timeline)
+        last_s = max(last_s, times[-1])
+        counts: Sequence[int] = range(1, len(times) + 1)
+        took_s = times[-1] - times[0]
+        found.append(f"{name + ': ' if name else ''}{len(times)} sent within {took_s:.1f} s")
+        axes.step(times, counts, where="post", color=colour, linewidth=2, label=name or "sent")
+    allowed = [1, 1 + last_s * requests_per_minute / 60]
+    axes.plot([0, last_s], allowed, "--", color=BLACK, label=f"{requests_per_minute:g} a minute")
+    axes.set_title("; ".join(found))
+    axes.set_xlabel("seconds since the batch began")
+    axes.set_ylabel("requests sent")
+    axes.set_ylim(0, None)
+    axes.legend(loc="lower right")
+    figure.tight_layout()
+    plt.close(figure)
+    return figure
+
+
+def _named(batches: Batches) -> dict[str, BatchResult]:
+    named = {"": batches} if isinstance(batches, BatchResult) else dict(batches)
+    for name, batch in named.items():
+        if not any(item.timeline for item in batch):
+            raise InputError(
+                f"Nothing was sent in the batch {name!r}: there is nothing to draw. Were all its "
+                "answers in a journal?"
+            )
+    if not named:
+        raise InputError("No batch was given: hand over what hs.batch() gave back.")
+    return named
+
+
+FITS, OVER = BLUE, RED
+
+
+def plot_parts(
+    parts: LongPlan | Sequence[str] | Mapping[str, Sequence[str]],
+    max_tokens: int | None = None,
+    *,
+    model: str = catalog.DEFAULT_MODEL,
+) -> Figure:
+    """One bar for each part, its tokens for ``model``; the dashed line is ``max_tokens``.
+
+    ``parts`` are those of one text, or several lists by name, drawn side by side, or a plan of
+    ``hs.plan_long``, which knows its limit. Parts that are too long are hatched. Raises
+    ``InputError`` if there is nothing to draw, or no limit.
+    """
+    if isinstance(parts, LongPlan):
+        sizes, limit = {"": parts.sizes}, parts.part_tokens
+    else:
+        sizes, limit = _sizes(parts, model), max_tokens
+        check_whole("max_tokens", limit, 1)
+    assert limit is not None
+    figure, every = plt.subplots(
+        1, len(sizes), figsize=(8, 4), sharey=True, squeeze=False, layout="constrained"
+    )
+    for axes, (name, of_each) in zip(every.flat, sizes.items(), strict=True):
+        _draw(axes, name, of_each, limit)
+    first = every.flat[0]  # its vertical axis is everyone's
+    first.set_ylabel("tokens")
+    first.set_ylim(0, 1.2 * max(limit, *(max(of_each) for of_each in sizes.values())))
+    first.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+    plt.close(figure)  # the returned figure is shown once, by the cell that has it last
+    return figure
+
+
+def _sizes(
+    parts: Sequence[str] | Mapping[str, Sequence[str]], model: str
+) -> dict[str, tuple[int, ...]]:
+    named = dict(parts) if isinstance(parts, Mapping) else {"": parts}
+    if not named or not all(map(len, named.values())):
+        raise InputError("There are no parts to draw: hand over what hs.split_prompt() gave back.")
+    for texts in named.values():
+        for text in texts:
+            check_text(text)
+    count = counter_for(model).at_most
+    return {name: tuple(map(count, texts)) for name, texts in named.items()}
+
+
+def _draw(axes: Axes, name: str, sizes: Sequence[int], limit: int) -> None:
+    numbers = range(1, len(sizes) + 1)
+    over = [size > limit for size in sizes]
+    bars = axes.bar(numbers, sizes, color=[OVER if much else FITS for much in over])
+    for bar, much in zip(bars, over, strict=True):
+        if much:
+            bar.set_hatch("//")
+    for number, size in zip(numbers, sizes, strict=True):
+        if not size:
+            axes.annotate("empty", (number, 0), (0, 3), textcoords="offset points", ha="center")
+    axes.axhline(limit, color=BLACK, linestyle="--", linewidth=1.5, label=f"limit, {limit:,}")
+    found = f"{sum(over)} of {len(sizes)} too long" if any(over) else f"all {len(sizes)} fit"
+    axes.set_title(f"{name}: {found}" if name else f"Parts: {found}")
+    axes.set_xlabel("part")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.grid(visible=False, axis="x")
+    axes.legend(loc="upper right", frameon=True)

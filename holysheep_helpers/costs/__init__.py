@@ -1,0 +1,1 @@
+"""Monthly costs, audits of published figures, break-even and ROI (lesson 9)."""

@@ -1,0 +1,1 @@
+"""Latency measured, and the error of the measurement stated (lesson 5)."""

@@ -1,0 +1,103 @@
+"""Lesson 5's panel: model, runs, concurrency and length, and how latency is spread."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from math import isfinite
+from queue import SimpleQueue
+from typing import Any
+
+import ipywidgets as w
+
+from holysheep_helpers.client.gateway import Gateway
+from holysheep_helpers.latency.load import Taken
+from holysheep_helpers.latency.measure import planned
+from holysheep_helpers.latency.run import LatencyRun, Measurement
+from holysheep_helpers.notebook.controls import FigureBox
+from holysheep_helpers.notebook.panels import Panel, buttons, model_choice, show_figure, slider
+
+
+class LatencyPanel(Panel):
+    """A measurement, drawn as its distribution; ``result`` is the last one, ``before`` the one
+    before it that could be drawn, which stays in grey.
+
+    Stop ends it early, and shows what was measured until then. ``text`` is the summary.
+    """
+
+    title = "How long it takes"
+
+    def _body(self) -> Iterable[w.Widget]:
+        self.result: LatencyRun | None = None
+        self.before: LatencyRun | None = None
+        self.send.description = "Measure"
+        self.model = model_choice()
+        self.runs = slider("Runs", 20, 1, 100)
+        self.concurrency = slider("At once", 1, 1, 16)
+        self.max_tokens = slider("max_tokens", 40, 1, 200)
+        self.figure = FigureBox()
+        yield from (self.prompt, self.model, self.runs, self.concurrency, self.max_tokens)
+        yield from (buttons(self.send, self.stop), self.status, self.figure, self.answer)
+
+    def _work(self, at: Any) -> None:
+        self.figure.hide()
+        measurement = planned(
+            self.gateway,
+            at.prompt,
+            model=at.model,
+            runs=at.runs,
+            warmup=1,
+            concurrency=at.concurrency,
+            max_tokens=at.max_tokens,
+        )
+        self._say("Warming up …")
+        self._on_stop = measurement.stop
+        if self._stopped.is_set():
+            measurement.stop()
+        try:
+            result = self._watch(measurement)
+        finally:
+            self._no_more_stop()
+        self._show_run(result)
+
+    def _watch(self, measurement: Measurement) -> LatencyRun:
+        """Measure in another thread, so that telling how far it is does not hold it up."""
+        ended: SimpleQueue[Taken | None] = SimpleQueue()
+        with ThreadPoolExecutor(1) as pool:
+            result = pool.submit(copy_context().run, measurement.run, on_end=ended.put)
+            result.add_done_callback(lambda _: ended.put(None))
+            for count, _ in enumerate(iter(ended.get, None), start=1):
+                self._say(f"Measured {count} of {measurement.runs} …")
+        return result.result()
+
+    def _show_run(self, result: LatencyRun) -> None:
+        if not result.runs:
+            self._say("Stopped before anything was measured.", alarm=True)
+            return
+        if self.result is not None and _has_tokens(self.result):
+            self.before = self.result
+        self.result = result
+        summary = result.summary()
+        self.text = str(summary)
+        self._show_table(summary._repr_html_(), "Latency, summed up")
+        self._say(f"{len(result)} runs · spent so far {self.gateway.spend}")
+        if _has_tokens(result):
+            self._draw(result)
+
+    def _draw(self, result: LatencyRun) -> None:
+        from holysheep_helpers.latency.plots import plot_ecdf
+
+        show_figure(self.figure, plot_ecdf({result.label: result}, before=self.before))
+
+
+def _has_tokens(result: LatencyRun) -> bool:
+    """Whether there is anything to draw: not so where all runs failed."""
+    return any(map(isfinite, result.values("ttft_s")))
+
+
+def latency_panel(
+    gateway: Gateway, prompt: str = "Explain what an API gateway is in two sentences."
+) -> LatencyPanel:
+    """Lesson 5's panel: the same question again and again, timed at the socket."""
+    return LatencyPanel(gateway, prompt)

@@ -1,0 +1,171 @@
+"""``doctor()``: is this machine ready for the lessons, and if not, what cures it?"""
+
+from __future__ import annotations
+
+import platform
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from html import escape
+from importlib import metadata
+
+import openai
+
+from holysheep_helpers.client.connect import connect, find_key, settings
+from holysheep_helpers.exceptions import HolySheepError
+
+PACKAGE = "holysheep-notebooks"
+
+
+REINSTALL = "In the project's folder run: python start.py"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at: ``cure`` is what to do when it is not ``ok``."""
+
+    name: str
+    ok: bool
+    detail: str
+    cure: str = ""
+
+    def html_row(self) -> str:
+        word, colour = ("ok", "#1b6e3c") if self.ok else ("FAIL", "#b3261e")
+        cure = "" if self.ok else f"<br><strong>cure:</strong> <code>{escape(self.cure)}</code>"
+        return (
+            f"<tr><td><strong style='color:{colour}'>{word}</strong></td>"
+            f"<th scope='row' style='text-align:left'>{escape(self.name)}</th>"
+            f"<td style='text-align:left'>{escape(self.detail)}{cure}</td></tr>"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What ``doctor()`` found; shown as a table, with a cure beside each failure."""
+
+    findings: tuple[Finding, ...]
+
+    @property
+    def ok(self) -> bool:
+        return all(finding.ok for finding in self.findings)
+
+    def __repr__(self) -> str:
+        lines = []
+        for finding in self.findings:
+            mark = "ok  " if finding.ok else "FAIL"
+            lines.append(f"{mark}  {finding.name:<10} {finding.detail}")
+            if not finding.ok:
+                lines.append(f"      {'':<10} cure: {finding.cure}")
+        failed = sum(not finding.ok for finding in self.findings)
+        lines.append("Everything is ready." if self.ok else f"{failed} to mend, see the cures.")
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        rows = "".join(finding.html_row() for finding in self.findings)
+        end = (
+            "Everything is ready." if self.ok else "Mend what says FAIL, then run this cell again."
+        )
+        return f"<table>{rows}</table><p><strong>{end}</strong></p>"
+
+
+def doctor() -> Report:
+    """Look at versions, kernel, widgets, key, gateway and fonts; nothing is changed.
+
+    With a key it asks the live gateway for its list of models, which costs nothing. A key is
+    reported as present or absent, never shown. Raises nothing: what fails is a finding.
+    """
+    looks: tuple[Callable[[], Finding], ...] = (
+        _python,
+        _packages,
+        _kernel,
+        _widgets,
+        _key,
+        _gateway,
+        _fonts,
+    )
+    return Report(tuple(look() for look in looks))
+
+
+def _python() -> Finding:
+    return Finding(
+        "python",
+        sys.version_info >= (3, 11),
+        f"{platform.python_version()} on {platform.system()}",
+        "Install Python 3.11 or newer, then run: python start.py",
+    )
+
+
+def _packages() -> Finding:
+    from packaging.requirements import Requirement
+
+    try:
+        needed = [Requirement(text) for text in metadata.requires(PACKAGE) or ()]
+    except metadata.PackageNotFoundError:
+        return Finding("packages", False, f"{PACKAGE} is not installed here", REINSTALL)
+    return compare_versions(
+        (need for need in needed if need.marker is None or need.marker.evaluate()),
+        metadata.version,
+    )
+
+
+def compare_versions(needed: Iterable, installed: Callable[[str], str]) -> Finding:
+    """A finding on ``packaging`` requirements, given a function from name to version."""
+    wrong, seen = [], []
+    for need in needed:
+        try:
+            version = installed(need.name)
+        except metadata.PackageNotFoundError:
+            wrong.append(f"{need.name} is missing")
+            continue
+        if need.specifier.contains(version, prereleases=True):
+            seen.append(f"{need.name} {version}")
+        else:
+            wrong.append(f"{need.name} {version} is not {need.specifier}")
+    return Finding("packages", not wrong, "; ".join(wrong) or ", ".join(seen), REINSTALL)
+
+
+def _kernel() -> Finding:
+    return Finding(
+        "kernel",
+        "ipykernel" in sys.modules,
+        "a Jupyter kernel" if "ipykernel" in sys.modules else "no Jupyter kernel (a plain Python)",
+        "Open the lessons with: python start.py, and choose the kernel Python 3",
+    )
+
+
+def _widgets() -> Finding:
+    try:
+        here = metadata.version("ipywidgets")
+        lab = metadata.version("jupyterlab_widgets")
+    except metadata.PackageNotFoundError as error:
+        return Finding("widgets", False, f"{error.name} is missing", REINSTALL)
+    return Finding("widgets", True, f"ipywidgets {here} with jupyterlab_widgets {lab}")
+
+
+def _key() -> Finding:
+    try:
+        key = find_key(None, settings())
+    except HolySheepError as error:
+        return Finding("key", False, "the key can't be right", str(error))
+    return Finding("key", True, "set (not shown)" if key else "none: the mock will answer")
+
+
+def _gateway() -> Finding:
+    cure = "hs.connect('mock') works offline; for live, check address, key and network"
+    try:
+        gateway = connect()
+        count = len(gateway.client(max_retries=0, timeout=10).models.list().data)
+    except (HolySheepError, openai.OpenAIError, OSError) as error:
+        return Finding("gateway", False, f"{type(error).__name__}: {error}", cure)
+    return Finding("gateway", True, f"{gateway.mode}, {count} models behind the key")
+
+
+def _fonts() -> Finding:
+    from holysheep_helpers.notebook.figures import KOREAN_FONT, korean_font_found
+
+    return Finding(
+        "fonts",
+        korean_font_found(),
+        f"{KOREAN_FONT} for Korean in figures",
+        REINSTALL,
+    )

@@ -1,0 +1,181 @@
+"""The panels of lessons 1 to 3: ipywidgets around the helpers, with no arithmetic of their own.
+
+Each panel has a ``send`` button that can be pressed from code (``panel.send.click()``), a
+``wait()`` for the answer and a ``text`` with what it shows, for screen readers, slow lines and
+editors without widgets. What a panel is in a stored notebook is one fixed line of text.
+"""
+
+from __future__ import annotations
+
+from asyncio import CancelledError
+from collections.abc import Iterable
+from typing import Any
+
+import ipywidgets as w
+
+from holysheep_helpers import catalog
+from holysheep_helpers.client.chat import AsyncStream, Reply, ask, astream
+from holysheep_helpers.client.gateway import Gateway
+from holysheep_helpers.notebook.controls import FigureBox
+from holysheep_helpers.notebook.panels import (
+    Panel,
+    buttons,
+    fractions,
+    model_choice,
+    show_figure,
+    slider,
+)
+
+
+class Playground(Panel):
+    """One question with every knob that matters; ``reply`` is the last answer."""
+
+    title = "Playground"
+
+    def _body(self) -> Iterable[w.Widget]:
+        general = catalog.presets()["general"]
+        self.reply: Reply | None = None
+        self.system = w.Text(description="System", placeholder="optional")
+        self.model = model_choice()
+        self.preset = w.Dropdown(options=list(catalog.presets()), description="Preset")
+        self.temperature = fractions("temperature", general["temperature"], 0, 2, 0.1)
+        self.max_tokens = slider("max_tokens", int(general["max_tokens"]), 1, 8192)
+        self._follow(self._use_preset, self.preset)
+        yield from (self.prompt, self.system, self.model, self.preset)
+        yield from (self.temperature, self.max_tokens, buttons(self.send))
+        yield from (self.answer, self.status)
+
+    def _use_preset(self) -> None:
+        chosen = catalog.presets()[str(self.preset.value)]
+        self.temperature.value = chosen["temperature"]
+        self.max_tokens.value = int(chosen["max_tokens"])
+
+    def _work(self, at: Any) -> None:
+        reply = self.reply = ask(
+            self.gateway,
+            at.prompt,
+            system=at.system or None,
+            model=at.model,
+            preset=at.preset,
+            temperature=at.temperature,
+            max_tokens=at.max_tokens,
+        )
+        self._show(str(reply))
+        self._say(f"{reply.summary()} · spent so far {self.gateway.spend}")
+
+
+class ComparePanel(Panel):
+    """One prompt to several models, one after the other; ``replies`` by model id.
+
+    ``models`` are the boxes to tick, by model id. Stop asks no further one.
+    """
+
+    title = "One prompt, several models"
+
+    def _body(self) -> Iterable[w.Widget]:
+        self.replies: dict[str, Reply] = {}
+        self.models = {
+            model.id: w.Checkbox(
+                value=model.id in ("mistral-small-2603", "gpt-4o-mini", "gemini-2.5-flash"),
+                description=model.id,
+                indent=False,
+            )
+            for model in catalog.models(published_only=True)
+        }
+        boxes = w.GridBox(list(self.models.values()))
+        boxes.add_class("hs-boxes")
+        yield from (self.prompt, boxes, buttons(self.send, self.stop), self.answer, self.status)
+
+    def knobs(self) -> dict[str, w.Widget]:
+        return super().knobs() | self.models
+
+    def _work(self, at: Any) -> None:
+        self.replies = {}
+        chosen = [model for model in self.models if vars(at)[model]]
+        for model in chosen:
+            if self._stopped.is_set():
+                break
+            self._say(f"Asking {model} …")
+            self.replies[model] = ask(self.gateway, at.prompt, model=model)
+            self._show("\n\n".join(f"{reply!r}" for reply in self.replies.values()))
+        self._no_more_stop()
+        if not chosen:
+            self._say("Choose a model, or several.", alarm=True)
+            return
+        left = len(chosen) - len(self.replies)
+        stopped = f"Stopped, models not asked: {left}. " if left else ""
+        self._say(f"{stopped}Spent so far {self.gateway.spend}")
+
+
+class StreamPanel(Panel):
+    """An answer that types itself, with a Stop button; ``stream`` is the last one."""
+
+    title = "Watch it type"
+
+    def _body(self) -> Iterable[w.Widget]:
+        self.stream: AsyncStream | None = None
+        self.model = model_choice()
+        self.max_tokens = slider("max_tokens", 512, 1, 8192)
+        self.figure = FigureBox()
+        yield from (self.prompt, self.model, self.max_tokens, buttons(self.send, self.stop))
+        yield from (self.answer, self.status, self.figure)
+
+    def _work(self, at: Any) -> None:
+        self.stream = None
+        self.figure.hide()
+        try:
+            self._until_stopped(self._type(at))
+        except CancelledError:
+            if self.stream is None:
+                self._say("Stopped before any text came.")
+                return
+        if self.stream is not None:
+            self._say(stream_facts(self.stream))
+            self._draw(self.stream)
+
+    async def _type(self, at: Any) -> None:
+        opened = astream(self.gateway, at.prompt, model=at.model, max_tokens=at.max_tokens)
+        async with await opened as answer:
+            self.stream = answer
+            async for _ in answer:
+                self._show(answer.text)
+
+    def _draw(self, answer: AsyncStream) -> None:
+        if not answer.timeline:
+            return
+        from holysheep_helpers.notebook.figures import plot_streams
+
+        show_figure(self.figure, plot_streams(answer))
+
+
+def stream_facts(answer: AsyncStream) -> str:
+    """A stream's numbers in one line; times in milliseconds, as shown to people."""
+    parts = [
+        f"first text after {(answer.ttft_s or 0) * 1000:,.0f} ms",
+        f"{'all' if answer.complete else 'left'} after {(answer.elapsed_s or 0) * 1000:,.0f} ms",
+        f"{len(answer.text)} characters in {len(answer.timeline)} chunks",
+        f"{answer.usage.completion_tokens} tokens" if answer.usage else "no usage came",
+        f"finish_reason {answer.finish_reason}",
+        *(["CUT SHORT by max_tokens"] if answer.cut_short else []),
+    ]
+    return " · ".join(parts)
+
+
+def playground(gateway: Gateway, prompt: str = "Name three things to check before you call an API "
+               "in production.") -> Playground:  # fmt: skip
+    """Lesson 2's panel: prompt, system prompt, model, preset, temperature, max_tokens."""
+    return Playground(gateway, prompt)
+
+
+def compare_panel(
+    gateway: Gateway, prompt: str = "Explain what an API gateway is in two sentences."
+) -> ComparePanel:
+    """Lesson 1's panel: the same prompt to the models that you choose."""
+    return ComparePanel(gateway, prompt)
+
+
+def stream_panel(
+    gateway: Gateway, prompt: str = "Explain step by step how streaming works."
+) -> StreamPanel:
+    """Lesson 3's panel: text as it comes, a Stop button, and the figure of text over time."""
+    return StreamPanel(gateway, prompt)

@@ -1,0 +1,1 @@
+"""Figures, controls and panels, as JupyterLab shows them."""

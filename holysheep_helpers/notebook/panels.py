@@ -1,0 +1,446 @@
+"""What a panel shows and says, with or without a gateway behind it, and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import logging
+import sys
+import threading
+import traceback
+import warnings
+from collections.abc import Callable, Coroutine, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from html import escape
+from threading import Lock
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+import ipywidgets as w
+import openai
+
+from holysheep_helpers import catalog
+from holysheep_helpers.client.gateway import Gateway
+from holysheep_helpers.exceptions import HolySheepError
+from holysheep_helpers.notebook.controls import (
+    Button,
+    FigureBox,
+    FloatSlider,
+    Frame,
+    IntSlider,
+    Slider,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+class Closable(Protocol):
+    def close(self) -> None: ...
+
+
+_made: dict[str, tuple[str, list[Closable]]] = {}
+
+
+def replace_earlier(panel: Closable) -> None:
+    """Close what an earlier run of this cell has made; those of the same run stay side by side.
+
+    A front end that does not say which cell it runs, and plain Python, keep all panels open.
+    """
+    cell, run = _running()
+    if not cell:
+        return
+    last_run, panels = _made.get(cell, (run, []))
+    if last_run != run:
+        for old in panels:
+            old.close()
+        panels = []
+    _made[cell] = (run, [*panels, panel])
+
+
+def _running() -> tuple[str, str]:
+    """The id of the cell that runs, and of this run of it; empty where nobody tells."""
+    import IPython
+
+    shell = IPython.get_ipython()
+    parent = getattr(shell, "get_parent", dict)() if shell is not None else {}
+    cell = parent.get("metadata", {}).get("cellId") or ""
+    return cell, parent.get("header", {}).get("msg_id", "")
+
+
+_listener: ContextVar[list[str] | None] = ContextVar("panel_warnings", default=None)
+
+
+_lock = Lock()
+
+
+_open = 0
+
+
+_usual: Any = None
+
+
+# Where a warning counts as said already: the module that it points to.
+_POINTED_TO = ("holysheep_helpers", "asyncio")
+
+
+@contextmanager
+def heard(said: list[str]) -> Iterator[None]:
+    """Collect into ``said`` what is warned of inside, in this thread and this context alone.
+
+    ``warnings.catch_warnings`` would take other threads' warnings too. Each is heard, also one that
+    was said before: it is another answer that was cut.
+    """
+    global _open, _usual
+    token = _listener.set(said)
+    with _lock:
+        _open += 1
+        if warnings.showwarning is not _show:
+            _usual = warnings.showwarning
+            warnings.showwarning = _show
+    _forget()
+    try:
+        yield
+    finally:
+        _listener.reset(token)
+        with _lock:
+            _open -= 1
+            if not _open and warnings.showwarning is _show:
+                warnings.showwarning = _usual
+
+
+def _show(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, *rest: Any
+) -> None:
+    said = _listener.get()
+    if said is None:
+        _usual(message, category, filename, lineno, *rest)
+    else:
+        said.append(f"{category.__name__}: {message}")
+
+
+def _forget() -> None:
+    for name, module in list(sys.modules.items()):
+        if name.partition(".")[0] in _POINTED_TO:
+            vars(module).get("__warningregistry__", {}).clear()
+
+
+log = logging.getLogger(__name__)
+
+
+log.addHandler(logging.NullHandler())  # what a panel logs is in no cell's output, unless you ask
+
+
+KNOBS = (Slider, w.Dropdown, w.Text, w.Textarea, w.Checkbox)
+
+
+class View:
+    """A titled column of widgets, a place for an answer and one for what there is to say.
+
+    ``text`` has what it shows; ``traceback`` where the last error came from, for the log. The key
+    is in neither, whatever a server says. Stored in a notebook it is one fixed line of text. To run
+    a panel's cell again closes the panel that the cell had made before; ``close()`` does so at any
+    time.
+    """
+
+    title = "Panel"
+
+    def __init__(self) -> None:
+        self.text = self.traceback = ""
+        self.closed = False
+        self.answer = w.HTML()
+        self.status = w.HTML()
+        self.warned = w.HTML()
+        body = [*self._body(), self.warned]
+        self._view = w.VBox([Frame(title=self.title), *body])
+        self._view.add_class("hs-panel")
+        replace_earlier(self)
+
+    @property
+    def text(self) -> str:
+        return self._text
+
+    @text.setter
+    def text(self, shown: str) -> None:
+        self._text = self._without_key(shown)
+
+    def _body(self) -> Iterable[w.Widget]:
+        raise NotImplementedError
+
+    def knobs(self) -> dict[str, w.Widget]:
+        """The controls that hold a value, by their attribute's name."""
+        return {name: part for name, part in vars(self).items() if isinstance(part, KNOBS)}
+
+    def _follow(self, handler: Callable[[], None], *knobs: w.Widget) -> None:
+        """Call ``handler`` at each change of these; what it raises is shown in the panel."""
+        for knob in knobs:
+            knob.observe(lambda _: self._guarded(handler), names="value")
+
+    def _guarded(self, work: Callable[[], Any]) -> None:
+        """Do this, and show in the panel what goes wrong, and what is warned of."""
+        if self.closed:
+            return
+        said: list[str] = []
+        try:
+            with heard(said):
+                work()
+        except Exception as error:  # noqa: BLE001  # whatever it is, it must not vanish
+            self._fail(error)
+        finally:
+            self._warn(said)
+
+    def _fail(self, error: Exception) -> None:
+        notes = " ".join(getattr(error, "__notes__", ()))
+        text = f"{type(error).__name__}: {error} {notes}".strip()
+        self.traceback = self._without_key("".join(traceback.format_exception(error)))
+        if not isinstance(error, (HolySheepError, openai.OpenAIError)):
+            text += " (Unexpected: print(panel.traceback) says where.)"
+            log.error("%s", self.traceback)
+        self._say(text, alarm=True)
+
+    def _without_key(self, text: str) -> str:
+        return text
+
+    def _warn(self, said: Iterable[str]) -> None:
+        lines = (
+            f"<div>Warning: {escape(self._without_key(text))}</div>" for text in dict.fromkeys(said)
+        )
+        inside = "".join(lines)
+        self.warned.value = f'<div class="hs-warned" role="status">{inside}</div>' * bool(inside)
+
+    def _show(self, text: str, *, columns: bool = False) -> None:
+        self.text = text
+        look = "hs-answer hs-fixed" if columns else "hs-answer"
+        self.answer.value = f'<div class="{look}" aria-live="polite">{escape(self.text)}</div>'
+
+    def _show_table(self, html: str, name: str) -> None:
+        """Show a table, which is scrolled where it is wider than the panel."""
+        self.answer.value = (
+            f'<div class="hs-scroll" tabindex="0" role="region" aria-label="{escape(name)}">'
+            f"{self._without_key(html)}</div>"
+        )
+
+    def _say(self, text: str, *, alarm: bool = False) -> None:
+        role = "alert" if alarm else "status"
+        said = escape(self._without_key(text))
+        self.status.value = f'<div class="hs-said" role="{role}">{said}</div>'
+        if alarm:
+            self.text = text
+
+    def close(self) -> None:
+        """End what the panel does, and take its widgets away; a second time does nothing."""
+        if self.closed:
+            return
+        self.closed = True
+        self._end()
+        own = [part for part in vars(self).values() if isinstance(part, w.Widget)]
+        for part in dict.fromkeys(part for top in (self._view, *own) for part in _parts(top)):
+            part.close()
+
+    def _end(self) -> None:
+        """End timers and threads, if there are any."""
+
+    def __repr__(self) -> str:
+        return f"[{self.title}: run this cell in JupyterLab to use the panel]"
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+        view: Any = {} if self.closed else self._view._repr_mimebundle_(**kwargs)
+        bundle = view[0] if isinstance(view, tuple) else view
+        return {**bundle, "text/plain": repr(self), "text/html": f"<em>{escape(repr(self))}</em>"}
+
+
+def _parts(widget: w.Widget) -> Iterator[w.Widget]:
+    """A widget and all that is made with it, the innermost first."""
+    for child in getattr(widget, "children", ()):
+        yield from _parts(child)
+    for name in ("layout", "style"):
+        if isinstance(getattr(widget, name, None), w.Widget):
+            yield getattr(widget, name)
+    yield widget
+
+
+def show_figure(box: FigureBox, figure: Figure) -> None:
+    """Draw a figure into its place, and say in words what it shows."""
+    png = io.BytesIO()
+    figure.savefig(png, format="png")
+    box.draw(png.getvalue(), in_words(figure))
+
+
+def in_words(figure: Figure) -> str:
+    """What a figure shows: its titles, axes and legends."""
+    said = []
+    for axes in figure.axes:
+        titles = (axes.get_title(loc=place) for place in ("left", "center", "right"))
+        said.append(next(filter(None, titles), "").replace("\n", " "))
+        across, up = axes.get_xlabel(), axes.get_ylabel()
+        said.append(f"Across: {across}" if across else "")
+        said.append(f"Up: {up}" if up else "")
+        said.append(_list([tick.get_text() for tick in axes.get_yticklabels()], "Rows"))
+    legends = [axes.get_legend() for axes in figure.axes] + list(figure.legends)
+    keys = [text.get_text() for legend in legends if legend for text in legend.get_texts()]
+    said.append(_list(keys, "Legend"))
+    return ". ".join(["Figure", *filter(None, said)]) + "."
+
+
+def _list(texts: Iterable[str], name: str) -> str:
+    """Names alone: the numbers of an axis say nothing without the picture."""
+    kept = [text.replace("\n", " ") for text in texts if any(c.isalpha() for c in text)]
+    return f"{name}: {', '.join(dict.fromkeys(kept))}" if kept else ""
+
+
+T = TypeVar("T")
+
+
+class Panel(View):
+    """A panel that asks. What is sent is what it shows when *Send* is pressed.
+
+    ``_work`` gets the knobs' values of that moment, by name: what is changed later is for the next
+    press. It runs in a thread, so that the kernel stays free to hear *Stop*.
+    """
+
+    def __init__(self, gateway: Gateway, prompt: str) -> None:
+        self.gateway = gateway
+        self.prompt = w.Textarea(value=prompt, description="Prompt", rows=3)
+        self.send = Button("Send", primary=True)
+        self.stop = Button("Stop", disabled=True)
+        self.send.on_click(lambda: self._guarded(self._start))
+        self.stop.on_click(self._stop)
+        self._stopped, self._lock = threading.Event(), threading.Lock()
+        self._on_stop: Callable[[], None] | None = None
+        self._thread: threading.Thread | None = None
+        super().__init__()
+        self.send.brings(*self.knobs().values())
+
+    def _work(self, at: Any) -> None:
+        raise NotImplementedError
+
+    def _start(self) -> None:
+        if self.send.disabled:  # the answer to the last press is still to come
+            return
+        at = SimpleNamespace(**{name: part.value for name, part in self._values().items()})
+        self.send.disabled = True
+        self.text = self.answer.value = ""  # an old answer must not stand over a new error
+        self._say("Waiting for the answer …")
+        self._stopped.clear()
+        self.stop.disabled = False
+        self._thread = threading.Thread(target=self._run, args=(at,), daemon=True)
+        self._thread.start()
+
+    def _values(self) -> dict[str, Any]:
+        return dict(self.knobs())
+
+    def _run(self, at: Any) -> None:
+        try:
+            self._guarded(lambda: self._work(at))
+        finally:
+            self._no_more_stop()
+            self.send.disabled = False
+
+    def _stop(self) -> None:
+        with self._lock:
+            if self.stop.disabled:
+                return
+            self._say("Stopping …")
+        self._end()
+
+    def _no_more_stop(self) -> None:
+        """The work is done, and what is said from now on is the last word."""
+        with self._lock:
+            self.stop.disabled = True
+            self._on_stop = None
+
+    def _end(self) -> None:
+        self._stopped.set()
+        if (end := self._on_stop) is not None:
+            end()
+
+    def _until_stopped(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run this to its end; raises ``asyncio.CancelledError`` where *Stop* is pressed first."""
+
+        async def watched() -> T:
+            loop, task = asyncio.get_running_loop(), asyncio.current_task()
+            assert task is not None
+
+            def end() -> None:
+                with suppress(RuntimeError):  # it has just ended, and its loop with it
+                    loop.call_soon_threadsafe(task.cancel)
+
+            self._on_stop = end
+            if self._stopped.is_set():
+                end()
+            try:
+                return await work
+            finally:
+                self._no_more_stop()
+
+        return asyncio.run(watched())
+
+    def _without_key(self, text: str) -> str:
+        return self.gateway.without_key(text)
+
+    def wait(self, timeout_s: float = 60) -> None:
+        """Wait until the request that the button sent has been answered, stopped or failed."""
+        if self._thread is not None:
+            self._thread.join(timeout_s)
+
+
+def buttons(*parts: Button) -> w.HBox:
+    """Buttons in a row."""
+    row = w.HBox(list(parts))
+    row.add_class("hs-buttons")
+    return row
+
+
+def model_choice(value: str = catalog.DEFAULT_MODEL, name: str = "Model") -> w.Dropdown:
+    """The models that the gateway has published."""
+    known = [
+        (f"{m.name} ({m.id}){', on its way out' if m.warning() else ''}", m.id)
+        for m in catalog.models(published_only=True)
+    ]
+    return w.Dropdown(options=known, value=value, description=name)
+
+
+def slider(name: str, value: int, low: int, high: int, step: int = 1) -> IntSlider:
+    """A slider for whole numbers, which changes once it is let go."""
+    return IntSlider(description=name, value=value, min=low, max=high, step=step)
+
+
+def fractions(name: str, value: float, low: float, high: float, step: float) -> FloatSlider:
+    """A slider for fractions, which changes once it is let go."""
+    return FloatSlider(description=name, value=value, min=low, max=high, step=step)
+
+
+class Soon:
+    """Calls ``do`` once, ``after_s`` seconds after the last ``ask()``.
+
+    Where no loop runs (plain Python) it is done at once: nobody moves a slider there faster than
+    it can be followed.
+    """
+
+    def __init__(self, do: Callable[[], None], after_s: float = 0.15) -> None:
+        self.after_s = after_s
+        self._do = do
+        self._timer: asyncio.TimerHandle | None = None
+
+    def ask(self) -> None:
+        """Do it soon, and forget what was asked for before."""
+        self.forget()
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            self._do()
+        else:
+            self._timer = loop.call_later(self.after_s, self.now)
+
+    def now(self) -> None:
+        """Do at once what is due; nothing if nothing is."""
+        if self._timer is not None:
+            self.forget()
+            self._do()
+
+    def forget(self) -> None:
+        """Leave what is due undone."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None

@@ -1,0 +1,1 @@
+"""Exact money, and what calls cost."""

@@ -1,0 +1,222 @@
+"""Lesson 6's panel: faults and a policy, the timeline of the attempts, and the bill."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import ipywidgets as w
+import openai
+
+from holysheep_helpers import catalog
+from holysheep_helpers.client.chat import ask
+from holysheep_helpers.client.gateway import Gateway
+from holysheep_helpers.diagnosis.diagnose import diagnose
+from holysheep_helpers.exceptions import HolySheepError, InputError
+from holysheep_helpers.notebook.controls import FigureBox
+from holysheep_helpers.notebook.panels import Panel, buttons, model_choice, show_figure, slider
+from holysheep_helpers.resilience.circuit_breaker import CircuitBreaker
+from holysheep_helpers.resilience.failover import failover
+from holysheep_helpers.resilience.retry import retrying
+
+FAULTS: dict[str, Any] = {
+    "503, the server failed": 503,
+    "429, Retry-After": "rate_limit",
+    "429, credit used up": "quota",
+    "400, bad request": 400,
+    "401, wrong key": 401,
+    "a proxy's page": "html",
+    "a page with status 200": {"kind": "html", "status": 200},
+    "silence until the time-out": "stall",
+    "connection reset": "reset",
+    "connection cut in the answer": "cut_body",
+}
+
+
+NONE, SDK, OURS, BOTH = "none", "the SDK's own", "hs.retrying", "a loop around the SDK's own"
+
+
+TIMEOUT_S = 0.3
+
+
+class ErrorsPanel(Panel):
+    """One question, so many faults, and a policy; ``entries`` is what the mock saw."""
+
+    title = "Faults and a policy"
+
+    def _body(self) -> Iterable[w.Widget]:
+        self.entries: list[dict[str, Any]] = []
+        self.fault = w.Dropdown(options=FAULTS, description="Fault")
+        self.times = slider("How many", 2, 0, 12)
+        self.policy = w.Dropdown(options=[NONE, SDK, OURS, BOTH], value=OURS, description="Retries")
+        self.attempts = slider("Attempts", 3, 1, 6)
+        self.figure = FigureBox()
+        yield from (self.prompt, self.fault, self.times, self.policy, self.attempts)
+        yield from (buttons(self.send), self.answer, self.status, self.figure)
+
+    def _work(self, at: Any) -> None:
+        mock = self.gateway.mock
+        assert mock is not None
+        self.figure.hide()
+        seen, spent_usd = len(mock.entries()), self.gateway.spend.usd
+        mock.script([at.fault] * at.times)
+        columns = False
+        try:
+            text = self._call(at)(at.prompt).text
+        except InputError:
+            raise
+        except (openai.OpenAIError, HolySheepError) as error:
+            text, columns = str(diagnose(error)), True
+        finally:
+            mock.script([])  # other cells may ask the same mock
+        self.entries = mock.entries()[seen:]
+        self._show(text, columns=columns)
+        lost = sum(entry["paid"] == "maybe" for entry in self.entries)
+        bill = f"{(self.gateway.spend.usd - spent_usd).normalize():f} USD"
+        bill += f", and up to {lost} more that were lost" if lost else ""
+        count = f"{len(self.entries)} request{'s' * (len(self.entries) != 1)}"
+        self._say(f"The server saw {count} · billed {bill}")
+        if self.entries:
+            from holysheep_helpers.resilience.plots import plot_attempts
+
+            show_figure(self.figure, plot_attempts({at.policy: self.entries}))
+
+    def _call(self, at: Any) -> Callable[[str], Any]:
+        attempts, policy = at.attempts, at.policy
+        tries = attempts - 1 if policy in (SDK, BOTH) else 0
+        client = self.gateway.client().with_options(max_retries=tries, timeout=TIMEOUT_S)
+
+        def call(prompt: str) -> Any:
+            return ask(client, prompt)
+
+        def loop(prompt: str) -> Any:
+            for left in reversed(range(attempts)):
+                try:
+                    return ask(client, prompt)
+                except openai.OpenAIError:
+                    if not left:
+                        raise
+            raise AssertionError("unreachable")
+
+        if policy == OURS:
+            return retrying(call, attempts=attempts)
+        return loop if policy == BOTH else call
+
+
+def errors_panel(gateway: Gateway, prompt: str = "Say hello.") -> ErrorsPanel:
+    """Lesson 6's panel. Faults are the mock's: raises ``InputError`` for a gateway without one."""
+    if gateway.mock is None:
+        raise InputError("Faults can be asked for at a mock alone: hs.errors_panel of its gateway.")
+    return ErrorsPanel(gateway, prompt)
+
+
+OUTAGES = {
+    "503: the server failed": 503,
+    "429: too many requests": 429,
+    "408: the server gave up": 408,
+    "404: the model is gone": {
+        "kind": "status",
+        "status": 404,
+        "body": {"error": {"message": "gone", "type": "x", "code": "model_not_found"}},
+    },
+    "400: the request is wrong": 400,
+    "401: the key is wrong": 401,
+}
+
+
+class FailoverPanel(Panel):
+    """A call a second, on a clock that is made up, while the first model fails for some of them.
+
+    ``breaker`` is the last run's; ``text`` sums it up. The outage is up to the mock, so that live
+    there is none.
+    """
+
+    title = "Who answers when"
+
+    def _body(self) -> Iterable[w.Widget]:
+        self.breaker: CircuitBreaker | None = None
+        self.send.description = "Run"
+        self.send.disabled = self.gateway.mock is None
+        self.fault = w.Dropdown(options=list(OUTAGES), description="Outage")
+        self.fallback = model_choice("gemini-2.5-flash", "Fallback")
+        self.calls = slider("Calls", 60, 1, 90)
+        self.begins = slider("Fails from, s", 10, 0, 90)
+        self.lasts = slider("For, s", 35, 0, 90)
+        self.failures = slider("Failures", 3, 1, 20)
+        self.cool_down = slider("Cool-down, s", 20, 1, 60)
+        self.figure = FigureBox()
+        yield from (self.fault, self.fallback, self.calls, self.begins, self.lasts)
+        yield from (
+            self.failures,
+            self.cool_down,
+            buttons(self.send, self.stop),
+            self.status,
+            self.figure,
+        )
+
+    def _work(self, at: Any) -> None:
+        mock = self.gateway.mock
+        if mock is None:
+            raise InputError("An outage needs the mock: hs.failover_panel(hs.connect('mock')).")
+        self.figure.hide()
+        now_s, came = 0, Counter[str]()
+        breaker = self.breaker = CircuitBreaker(
+            failures=at.failures, cool_down_s=at.cool_down, clock=lambda: now_s
+        )
+        mock.script([])  # what another cell may have left
+        try:
+            for second in range(at.calls):
+                now_s = second
+                if self._stopped.is_set():
+                    break
+                if second == at.begins:
+                    mock.script(OUTAGES[at.fault], every=1, model=catalog.DEFAULT_MODEL)
+                if second == at.begins + at.lasts:
+                    mock.script([])
+                came[self._ask(breaker, at)] += 1
+                if second % 10 == 9:
+                    self._say(f"{second + 1} of {at.calls} calls …")
+        finally:
+            mock.script([])  # other cells may ask the same mock
+        self._no_more_stop()
+        if came:
+            self._sum_up(breaker, came, at)
+        else:
+            self._say("Stopped before the first call.")
+
+    def _ask(self, breaker: CircuitBreaker, at: Any) -> str:
+        """Who answered, or which error was raised."""
+        models = dict.fromkeys([catalog.DEFAULT_MODEL, at.fallback])
+        known = {"models": list(models), "breaker": breaker, "preset": "fast"}
+        try:
+            return failover(self.gateway, at.prompt, **known).model
+        except (HolySheepError, openai.OpenAIError) as error:
+            return type(error).__name__
+
+    def _sum_up(self, breaker: CircuitBreaker, came: Counter[str], at: Any) -> None:
+        from holysheep_helpers.resilience.plots import plot_circuit
+
+        did = Counter(event.what for event in breaker.events)
+        sent = did["answered"] + did["failed"] + did["no verdict"]
+        whose = ", ".join(f"{count} {name}" for name, count in came.most_common())
+        self.text = (
+            f"Calls: {came.total()} ({whose}). Requests sent: {sent}; failed by the model: "
+            f"{did['failed']}, spared: {did['passed over']}"
+        )
+        if did["no verdict"]:
+            self.text += (
+                f", wrong themselves, which is no verdict on the model: {did['no verdict']}"
+            )
+        self.text += "."
+        self._say(f"{self.text} Spent so far {self.gateway.spend}")
+        ended = min(at.begins + at.lasts, came.total() - 1)
+        outage_s = (at.begins, ended) if at.begins < ended else None
+        show_figure(self.figure, plot_circuit(breaker, outage_s))
+
+
+def failover_panel(
+    gateway: Gateway, prompt: str = "What is the capital of Korea?"
+) -> FailoverPanel:
+    """Lesson 7's panel: an outage of the first model, and what a circuit breaker makes of it."""
+    return FailoverPanel(gateway, prompt)

@@ -1,0 +1,212 @@
+"""Figures of lesson 6: what the server saw of one call, and a herd that comes back."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
+
+from holysheep_helpers.exceptions import InputError
+from holysheep_helpers.notebook.figures import (
+    BLACK,
+    BLUE,
+    COLOURS,
+    FAILED,
+    GREY,
+    LIMITED,
+    PALE,
+    RED,
+    WHITE,
+)
+from holysheep_helpers.resilience.circuit_breaker import CircuitBreaker, Event
+
+LEAST_WIDTH_S = 0.004
+
+
+LEAST_AXIS_S = 0.1
+"""A request that was refused at once shall not fill the figure."""
+
+
+WINDOW_S = 0.05
+
+
+_PAID: dict[str, tuple[str, dict[str, Any]]] = {
+    "yes": ("answered, billed", {"facecolor": BLUE}),
+    "no": ("refused, not billed", FAILED),
+    "maybe": ("lost, billed perhaps", LIMITED),
+}
+
+
+def plot_attempts(entries: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
+    """The requests behind one call, as the mock saw them: a row for each way to ask, by name.
+
+    ``entries`` has what ``gw.mock.entries()`` gave for each. The axis is seconds since the first
+    request of a row arrived. Raises ``InputError`` where there is nothing to draw.
+    """
+    if not entries or not all(entries.values()):
+        empty = next((name for name, rows in entries.items() if not rows), "")
+        raise InputError(f"The mock saw no request for {empty!r}: nothing to draw.")
+    figure, axes = plt.subplots(figsize=(8, 1.5 + 0.6 * len(entries)), layout="constrained")
+    for row, seen in enumerate(entries.values()):
+        first_s, last_s = seen[0]["arrived_s"], seen[0]["arrived_s"]
+        for entry in seen:
+            last_s = max(last_s, entry["ended_s"] or entry["arrived_s"])
+            took_s = max((entry["ended_s"] or last_s) - entry["arrived_s"], LEAST_WIDTH_S)
+            style = _PAID[entry["paid"]][1]
+            axes.barh(row, took_s, left=entry["arrived_s"] - first_s, height=0.6, **style)
+        axes.plot([0, last_s - first_s], [row, row], color=GREY, linewidth=1, zorder=0)
+        count = f"{len(seen)} request{'s' * (len(seen) != 1)}"
+        axes.annotate(
+            count, (last_s - first_s, row), (8, 0), textcoords="offset points", va="center"
+        )
+    axes.set_yticks(range(len(entries)), list(entries))
+    axes.invert_yaxis()
+    axes.margins(x=0.2)
+    axes.set_xlim(0, max(axes.get_xlim()[1], LEAST_AXIS_S))
+    axes.grid(visible=False, axis="y")
+    axes.set_xlabel("seconds since the first request arrived")
+    answered = sum(rows[-1]["paid"] == "yes" for rows in entries.values())
+    found = f"{answered} of {len(entries)} ways to ask got their answer"
+    if len(entries) == 1:
+        found = f"{'Answered' if answered else 'No answer'} after {axes.texts[0].get_text()}"
+    axes.set_title(found)
+    there = {entry["paid"] for rows in entries.values() for entry in rows}
+    marks = [Patch(label=label, **style) for paid, (label, style) in _PAID.items() if paid in there]
+    figure.legend(handles=marks, loc="outside lower center", ncols=3, frameon=False)
+    plt.close(figure)  # the returned figure is shown once, by the cell that has it last
+    return figure
+
+
+def most_at_once(times: Sequence[float]) -> int:
+    """The most arrivals within 50 ms, whenever those begin; ``times`` are seconds."""
+    ordered, first, most = sorted(times), 0, 0
+    for last, at_s in enumerate(ordered):
+        while at_s - ordered[first] > WINDOW_S:
+            first += 1
+        most = max(most, last + 1 - first)
+    return most
+
+
+def plot_herd(returns: Mapping[str, Sequence[float]]) -> Figure:
+    """When clients that met a limit together come back: how many in each 50 ms, by name.
+
+    ``returns`` has for each name the seconds since the limit was met, one for each client. Raises
+    ``InputError`` where there is nobody.
+    """
+    if not returns or not all(len(times) for times in returns.values()):
+        raise InputError("Nobody comes back: a dict of names and seconds is needed.")
+    last_s = max(max(times) for times in returns.values())
+    edges = [n * WINDOW_S for n in range(int(last_s / WINDOW_S) + 2)]
+    figure, all_axes = plt.subplots(
+        len(returns),
+        1,
+        sharex=True,
+        sharey=True,
+        squeeze=False,
+        figsize=(8, 1 + 1.5 * len(returns)),
+    )
+    for axes, (name, times), colour in zip(
+        all_axes[:, 0], returns.items(), COLOURS * len(returns), strict=False
+    ):
+        axes.hist(times, bins=edges, color=colour)
+        axes.set_title(f"{name}: at most {most_at_once(times)} of {len(times)} within any 50 ms")
+        axes.set_ylabel("requests")
+        axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
+    all_axes[-1, 0].set_xlabel("seconds since the limit was met")
+    figure.tight_layout()
+    plt.close(figure)
+    return figure
+
+
+MARKS: dict[str, dict[str, Any]] = {
+    "answered": {"marker": "o", "color": BLUE, "markersize": 7},
+    "failed": {"marker": "x", "color": RED, "markersize": 9, "markeredgewidth": 2.5},
+    "no verdict": {"marker": "s", "color": GREY, "markersize": 7, "fillstyle": "none"},
+    "passed over": {"marker": "|", "color": GREY, "markersize": 9},
+}
+
+
+SPANS: dict[str, dict[str, Any]] = {
+    "open": {"facecolor": PALE, "hatch": "//", "edgecolor": WHITE},
+    "half-open": {"facecolor": BLACK, "edgecolor": BLACK, "linewidth": 2},  # however short
+}
+
+
+def plot_circuit(breaker: CircuitBreaker, outage_s: tuple[float, float] | None = None) -> Figure:
+    """A row for each model: its requests as marks, and behind them when its circuit was open.
+
+    The horizontal axis is seconds on the breaker's clock, from its first event. Blue dots are
+    answers, red crosses failures, hollow squares requests that say nothing of the model (they were
+    wrong themselves), grey ticks calls that passed the model over. Hatched is open, black
+    half-open, until the trial's verdict. ``outage_s`` is from when to when the first model really
+    was down, where that is known, in seconds on the axis: a grey bar above its row, and a dotted
+    line at its end. Raises ``InputError`` if the breaker has seen nothing yet, or that outage ends
+    before it begins.
+    """
+    events = list(breaker.events)
+    if not events:
+        raise InputError(
+            "This breaker has seen nothing yet: ask through it, hs.failover(..., breaker=breaker)."
+        )
+    if outage_s is not None and not outage_s[0] <= outage_s[1]:
+        raise InputError(f"outage_s is {outage_s!r}: (from, to) in seconds is needed, in order.")
+    models = list(dict.fromkeys(event.model for event in events))
+    start_s = events[0].at_s
+    end_s = max(events[-1].at_s - start_s, 1e-3)
+    figure, axes = plt.subplots(figsize=(9, 1.9 + 0.6 * len(models)), layout="constrained")
+    for row, model in enumerate(models):
+        _row(axes, row, [event for event in events if event.model == model], start_s, end_s)
+    if outage_s is not None:
+        _outage(axes, *outage_s)
+    axes.set_yticks(range(len(models)), models)
+    axes.set_ylim(len(models) - 0.5, -0.6)  # the first on top
+    axes.set_xlim(-0.02 * end_s, 1.02 * end_s)
+    axes.grid(visible=False, axis="y")
+    axes.set_xlabel("seconds since the first call")
+    counts = Counter((event.model, event.what) for event in events)
+    worst = max(models, key=lambda model: (counts[model, "failed"], counts[model, "no verdict"]))
+    failed, wrong = counts[worst, "failed"], counts[worst, "no verdict"]
+    what = "were wrong themselves" if wrong and not failed else "failed"
+    count = f"{failed or wrong} request{'s' * ((failed or wrong) != 1)}"
+    axes.set_title(f"{worst}: {count} {what}, {counts[worst, 'passed over']} were spared")
+    marks = {label: mark for mark, label in zip(*axes.get_legend_handles_labels(), strict=True)}
+    figure.legend(marks.values(), marks.keys(), loc="outside lower center", ncols=6, frameon=False)
+    plt.close(figure)  # the returned figure is shown once, by the cell that has it last
+    return figure
+
+
+def _outage(axes: Axes, begins_s: float, ends_s: float) -> None:
+    label = f"down from {begins_s:g} to {ends_s:g} s"
+    axes.plot([begins_s, ends_s], [-0.46] * 2, color=GREY, linewidth=5, label=label)
+    axes.axvline(ends_s, color=GREY, linestyle=":", linewidth=1.5, zorder=0.5)
+
+
+def _row(axes: Axes, row: int, events: Sequence[Event], start_s: float, end_s: float) -> None:
+    for what, from_s, to_s in _spans(events, start_s, end_s):
+        span, style = [(from_s, to_s - from_s)], SPANS[what]
+        order = 1.5 if what == "half-open" else 1  # not behind the span that follows it
+        axes.broken_barh(span, (row - 0.32, 0.64), zorder=order, label=what, **style)
+    for what, style in MARKS.items():
+        times = [event.at_s - start_s for event in events if event.what == what]
+        if times:
+            axes.plot(times, [row] * len(times), linestyle="", label=what, **style)
+
+
+def _spans(
+    events: Sequence[Event], start_s: float, end_s: float
+) -> Iterator[tuple[str, float, float]]:
+    """When the circuit was not closed: its state, from, to. The last one ends with the figure."""
+    changes = [event for event in events if event.what in ("closed", "open", "half-open")]
+    for event, after in zip(changes, [*changes, None][1:], strict=True):
+        if event.what == "closed":
+            continue
+        until_s = end_s if after is None else after.at_s - start_s
+        if event.until_s is not None:
+            until_s = min(until_s, event.until_s - start_s)
+        yield event.what, event.at_s - start_s, until_s

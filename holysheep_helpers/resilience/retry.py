@@ -1,0 +1,333 @@
+"""``retrying()``: ask again where that can help, at one place, within attempts and a deadline."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import time
+import warnings
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from functools import wraps
+from inspect import isasyncgenfunction, isawaitable, iscoroutinefunction, isgeneratorfunction
+from random import Random, SystemRandom
+from typing import Any, TypeVar, overload
+
+import tenacity
+
+from holysheep_helpers.client.chat import AsyncStream, Stream
+from holysheep_helpers.client.gateway import attempt, is_retried
+from holysheep_helpers.diagnosis.diagnose import Diagnosis, diagnose
+from holysheep_helpers.diagnosis.evidence import while_streaming
+from holysheep_helpers.diagnosis.waiting import OBEYED, back_off_s
+from holysheep_helpers.exceptions import AllFailedError, DeadlineError, InputError
+
+log = logging.getLogger("holysheep_helpers")
+
+
+class StackedRetriesWarning(UserWarning):
+    """The SDK has retried, too, inside a call that is retried as a whole."""
+
+
+@dataclass(frozen=True)
+class Retry:
+    """What ``on_retry`` gets before each wait; ``str()`` is a line for a log.
+
+    ``attempt`` of ``attempts`` has failed with ``error``, as ``diagnosis`` explains; the next one
+    follows in ``wait_s`` seconds. ``requests`` counts those sent so far, ``lost`` those that may
+    have been billed although no answer came; ``restarts`` a stream that had begun.
+    """
+
+    attempt: int
+    attempts: int
+    wait_s: float
+    requests: int
+    lost: int
+    restarts: bool
+    diagnosis: Diagnosis
+    error: Exception = field(repr=False)
+
+    def __str__(self) -> str:
+        asked = self.diagnosis.wait_s
+        said = f", {self.diagnosis.wait_said_by} says {asked:g} s" if asked is not None else ""
+        line = f"attempt {self.attempt} of {self.attempts}: {self.diagnosis.kind}{said}; "
+        line += f"again in {self.wait_s:.2f} s"
+        if self.restarts:
+            return f"{line}, from its beginning: what came is paid for, and paid for again"
+        return f"{line}; it may be billed all the same" if self.diagnosis.may_have_cost else line
+
+
+@dataclass(frozen=True)
+class Policy:
+    """When to ask again. ``clock`` and the sleeps are in seconds; a test hands in its own.
+
+    ``random`` is the system's: one of Python's own would draw alike in all forks of a process.
+    """
+
+    attempts: int = 5
+    deadline_s: float | None = 60
+    on_retry: Callable[[Retry], object] | None = None
+    restart_streams: bool = False
+    clock: Callable[[], float] = time.perf_counter
+    sleep: Callable[[float], None] = time.sleep
+    sleep_async: Callable[[float], Awaitable[None]] = asyncio.sleep
+    random: Random = field(default_factory=SystemRandom)
+
+    def __post_init__(self) -> None:
+        count, deadline_s = self.attempts, self.deadline_s
+        if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+            raise InputError(f"attempts is {count!r}: a whole number, 1 or more, is needed.")
+        if deadline_s is not None and (
+            isinstance(deadline_s, bool)
+            or not isinstance(deadline_s, int | float)
+            or not 0 < deadline_s < math.inf
+        ):
+            raise InputError(
+                f"deadline_s is {deadline_s!r}: seconds, more than 0, or None for no deadline."
+            )
+        hook = self.on_retry
+        if hook is not None and (not callable(hook) or iscoroutinefunction(hook)):
+            raise InputError(f"on_retry is {hook!r}: a plain function is needed, print say.")
+
+    def run(self, call: Callable[[], Any]) -> Any:
+        """Call until it returns, fails for good, or attempts or time are used up."""
+        run = _Run(self)
+        result = tenacity.Retrying(**run.rules, sleep=self.sleep)(run.attempt, call)
+        return self._run_async(run, call, result) if isawaitable(result) else result
+
+    async def run_async(self, call: Callable[[], Awaitable[Any]]) -> Any:
+        """``run`` for a call that is awaited; the deadline ends an attempt that is under way."""
+        return await self._run_async(_Run(self), call, None)
+
+    async def _run_async(self, run: _Run, call: Callable[[], Any], first: Any) -> Any:
+        retrying = tenacity.AsyncRetrying(**run.rules, sleep=self.sleep_async)
+        deadline = asyncio.timeout(self.deadline_s)
+        try:
+            async with deadline:
+                return await retrying(run.attempt_async, call, [first] if first is not None else [])
+        except TimeoutError as error:
+            if not deadline.expired() or isinstance(error, DeadlineError):
+                raise
+            run.requests, run.lost = run.requests + 1, run.lost + 1
+            raise run.too_late() from run.error
+
+
+class _Run:
+    """One call and its attempts: the rules that tenacity goes by, and the count of requests."""
+
+    def __init__(self, policy: Policy) -> None:
+        self.policy = policy
+        self.start_s = policy.clock()
+        self.requests = self.lost = 0
+        self.error: Exception | None = None
+        self.found: Diagnosis | None = None
+        self.restarts = self.warned = False
+
+    @property
+    def rules(self) -> dict[str, Any]:
+        return {
+            "retry": self._again,
+            "wait": self._wait_s,
+            "stop": self._enough,
+            "before_sleep": self._tell,
+            "retry_error_callback": self._give_up,
+        }
+
+    def left_s(self) -> float | None:
+        """Seconds until the deadline."""
+        deadline_s = self.policy.deadline_s
+        return None if deadline_s is None else self.start_s + deadline_s - self.policy.clock()
+
+    def attempt(self, call: Callable[[], Any]) -> Any:
+        with attempt(self.left_s):
+            result = call()
+            if self.policy.restart_streams and isinstance(result, Stream):
+                result.read()
+            return result
+
+    async def attempt_async(self, call: Callable[[], Any], begun: list[Any]) -> Any:
+        with attempt(self.left_s):
+            result = await (begun.pop() if begun else call())
+            if self.policy.restart_streams and isinstance(result, AsyncStream):
+                await result.read()
+            return result
+
+    def _again(self, state: tenacity.RetryCallState) -> bool:
+        error = state.outcome.exception() if state.outcome else None
+        if isinstance(error, DeadlineError) and self.requests:
+            error.add_note(f"Before that: {self._sent()}.")
+        if not isinstance(error, Exception) or isinstance(error, DeadlineError):
+            return False
+        self.error, self.found = error, diagnose(error)
+        stacked = _sdk_retries(error)
+        if isinstance(error, AllFailedError):
+            self.requests += len(error.errors)
+            self.lost += error.lost
+        else:
+            self.requests += 1 + stacked
+            self.lost += stacked + self.found.may_have_cost  # nobody knows what those met
+        if stacked and not self.warned:
+            self.warned = True
+            warnings.warn(
+                f"The SDK sent {1 + stacked} requests for one attempt: two places retry, and "
+                "their numbers multiply. Give the call a client with max_retries=0.",
+                StackedRetriesWarning,
+                stacklevel=2,
+            )
+        self.restarts = while_streaming(error) or self.found.kind == "ended_early"
+        return self.found.retryable and (self.policy.restart_streams or not self.restarts)
+
+    def _wait_s(self, state: tenacity.RetryCallState) -> float:
+        """What the server asked for, and a draw on top of it: a herd must not come back as one."""
+        asked_s = 0.0
+        if self.found is not None and self.found.wait_said_by in OBEYED:
+            asked_s = self.found.wait_s or 0.0
+        return asked_s + back_off_s(state.attempt_number, self.policy.random)
+
+    def _enough(self, state: tenacity.RetryCallState) -> bool:
+        return self._used_up(state) or self._passes(state.upcoming_sleep)
+
+    def _used_up(self, state: tenacity.RetryCallState) -> bool:
+        """A failover that sends several requests, or none, is one attempt at least."""
+        return max(self.requests, state.attempt_number) >= self.policy.attempts
+
+    def _passes(self, wait_s: float) -> bool:
+        left_s = self.left_s()
+        return left_s is not None and wait_s >= left_s
+
+    def _tell(self, state: tenacity.RetryCallState) -> None:
+        assert self.error is not None and self.found is not None
+        retry = Retry(
+            attempt=state.attempt_number,
+            attempts=self.policy.attempts,
+            wait_s=state.upcoming_sleep,
+            requests=self.requests,
+            lost=self.lost,
+            restarts=self.restarts,
+            diagnosis=self.found,
+            error=self.error,
+        )
+        log.info("%s", retry)
+        if self.policy.on_retry is not None:
+            try:
+                self.policy.on_retry(retry)
+            except BaseException as failed:  # what the call met is not lost with it
+                failed.__context__ = failed.__context__ or self.error
+                raise
+
+    def _give_up(self, state: tenacity.RetryCallState) -> Any:
+        assert self.error is not None
+        if not self._used_up(state):
+            raise self.too_late(state.upcoming_sleep) from self.error
+        self.error.add_note(f"Given up after {self._sent()}.")
+        raise self.error
+
+    def _sent(self) -> str:
+        sent = f"{self.requests} request{'' if self.requests == 1 else 's'}"
+        return f"{sent}, of which {self.lost} may have been billed" if self.lost else sent
+
+    def too_late(self, wait_s: float | None = None) -> DeadlineError:
+        next_one = f": the next would come in {wait_s:.1f} s, after it" if wait_s else ""
+        return DeadlineError(
+            f"No answer within deadline_s={self.policy.deadline_s:g} out of {self._sent()}"
+            f"{next_one}. Allow more time, or ask for less."
+        )
+
+
+def _sdk_retries(error: Exception) -> int:
+    """How often the SDK itself has asked again before it raised this, as its own header says."""
+    request = getattr(error, "request", None)
+    text = request.headers.get("x-stainless-retry-count", "0") if request is not None else "0"
+    return int(text) if text.isdecimal() else 0
+
+
+Call = TypeVar("Call", bound=Callable[..., Any])
+
+
+@overload
+def retrying(
+    call: Call,
+    *,
+    attempts: int = 5,
+    deadline_s: float | None = 60,
+    on_retry: Callable[[Retry], object] | None = None,
+    restart_streams: bool = False,
+) -> Call: ...
+
+
+@overload
+def retrying(
+    call: None = None,
+    *,
+    attempts: int = 5,
+    deadline_s: float | None = 60,
+    on_retry: Callable[[Retry], object] | None = None,
+    restart_streams: bool = False,
+) -> Callable[[Call], Call]: ...
+
+
+def retrying(
+    call: Callable[..., Any] | None = None,
+    *,
+    attempts: int = 5,
+    deadline_s: float | None = 60,
+    on_retry: Callable[[Retry], object] | None = None,
+    restart_streams: bool = False,
+) -> Any:
+    """A function that asks again: ``hs.retrying(hs.ask)(gw, "...")``, or ``@hs.retrying(...)``.
+
+    ``call`` is any function, plain or asynchronous, that makes one request. What ``hs.diagnose``
+    calls retryable is tried again: after the server's Retry-After, plus exponential back-off with
+    full jitter (0.125 s to 0.5, 1, 2 ... s, 30 at most), so that a herd does not come back as one.
+    ``attempts`` counts requests. ``deadline_s``, in seconds, covers all of it: an asynchronous
+    attempt under way is ended. A synchronous one can't be: in helpers of this package its time-out
+    is what is left at most, and a stream that is read in there ends at the next text after the
+    deadline; a whole reply that drips, or a plain SDK call, may outlive it.
+    ``on_retry``, a plain function, gets a ``Retry`` before each wait (``print``, say).
+    The SDK's own retries are off in helpers that take part; in other calls they are counted, with
+    a ``StackedRetriesWarning``. A ``retrying`` inside another one asks once.
+
+    A stream that has begun is not begun anew, unless ``restart_streams``: then ``hs.stream`` and
+    ``hs.astream`` are read to their end here, and what had come before a break is paid for twice.
+
+    Raises the last error, with a note if attempts were used up; ``DeadlineError``, caused by it, if
+    the time was; ``InputError`` for arguments that can't be right.
+    """
+    policy = Policy(attempts, deadline_s, on_retry, restart_streams)
+    return policy_around(policy) if call is None else policy_around(policy)(call)
+
+
+def policy_around(policy: Policy) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """The decorator that goes by this policy."""
+
+    def decorate(call: Callable[..., Any]) -> Callable[..., Any]:
+        if not callable(call):
+            raise InputError(
+                f"A {type(call).__name__} was given: a function is needed, which is called anew "
+                "for each attempt. hs.retrying(hs.ask)(gw, '...'), or lambda: ...."
+            )
+        if isgeneratorfunction(call) or isasyncgenfunction(call):
+            raise InputError(
+                "A generator function sends nothing when it is called. Retry the call that makes "
+                "the stream, or a function that reads it to its end."
+            )
+        if iscoroutinefunction(call):
+
+            @wraps(call)
+            async def asked_async(*args: Any, **kwargs: Any) -> Any:
+                if is_retried():
+                    return await call(*args, **kwargs)
+                return await policy.run_async(lambda: call(*args, **kwargs))
+
+            return asked_async
+
+        @wraps(call)
+        def asked(*args: Any, **kwargs: Any) -> Any:
+            if is_retried():
+                return call(*args, **kwargs)
+            return policy.run(lambda: call(*args, **kwargs))
+
+        return asked
+
+    return decorate

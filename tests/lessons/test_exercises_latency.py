@@ -1,0 +1,76 @@
+"""The checks of lesson 5's exercises."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+import holysheep_helpers as hs
+from holysheep_helpers.latency.data import Text
+from holysheep_helpers.mock.handle import MockHandle
+from tests.support.exercises import judge
+
+ASK: dict[str, Any] = {"max_tokens": 20, "progress": False, "warmup": 0}
+
+
+def test_05a_wants_runs_enough_for_a_p95(gw: hs.Gateway, mock: MockHandle) -> None:
+    judge("05a", hs.measure_latency(gw, "hello", runs=19, **ASK), right=False, says="19 runs")
+    judge("05a", hs.measure_latency(gw, "hello", runs=20, **ASK), right=True, says="the least")
+    mock.script([None, 503])
+    failed = hs.measure_latency(gw, "hello", runs=20, **ASK)
+    judge("05a", failed, right=False, says="1 run failed")
+    judge("05a", failed.runs, right=False, says="hand over the LatencyRun")
+
+
+@pytest.mark.parametrize(
+    ("answer", "right", "says"),
+    [
+        (2.5, True, "40 / 16 = 2.5 s"),
+        (0.5, False, "the work alone"),
+        (20, False, "20 is not it"),
+        ("2.5", False, "a number is needed"),
+    ],
+)
+def test_05b_wants_littles_law(answer: Any, right: bool, says: str) -> None:
+    judge("05b", answer, right=right, says=says)
+
+
+def bundled() -> hs.TimedStream:
+    """Five chunks of four tokens: one after 0.2 s, the others 0.1 s apart; done after 0.7 s."""
+    texts = tuple(Text(0.2 + 0.1 * n, 9, "answer") for n in range(5))
+    return hs.TimedStream(
+        index=0, model="m", due_s=0.0, called_s=0.0, sent_s=0.0, handed_on_s=0.2, done_s=0.7,
+        texts=texts, chunks=7, output_tokens=20, finish_reason="stop",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("speed", "right", "says"),
+    [
+        (16 / 0.4, True, "those after the first chunk"),
+        (5 / 0.7, False, "chunks, and over the whole time"),
+        (5 / 0.4, False, "those are chunks."),
+        (20 / 0.7, False, "divides by the whole time"),
+        (20 / 0.4, False, "the first chunk's own tokens"),
+        (19 / 0.4, False, "take all of them off"),
+        (1000.0, False, "that is not it"),
+        ("fast", False, "is a number"),
+    ],
+)
+def test_05c_wants_the_tokens_after_the_first_chunk(speed: Any, right: bool, says: str) -> None:
+    judge("05c", (bundled(), speed), right=right, says=says)
+
+
+def test_05c_wants_the_stream_of_the_cell(gw: hs.Gateway) -> None:
+    plain = hs.measure_latency(gw, "hello", runs=1, **ASK).runs[0]
+    judge("05c", (plain, 1.0), right=False, says="bundle nothing")
+    broken = replace(bundled(), error="503")
+    judge("05c", (broken, 1.0), right=False, says="bundle nothing")
+    judge("05c", 40.0, right=False, says="hand over both")
+
+
+def test_05c_tells_a_stream_that_was_read_at_one_moment_from_one_that_bundles_nothing() -> None:
+    late = tuple(Text(0.6, 9, "answer") for _ in range(5))
+    judge("05c", (replace(bundled(), texts=late), 40.0), right=False, says="run the cell again")

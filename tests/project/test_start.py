@@ -1,0 +1,250 @@
+"""start.py: says what is wrong and how to cure it, installs once, builds the right commands."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import start
+from tests.support.setups import Environment, FakeRun
+
+Run = Callable[..., int]
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    folder = tmp_path / "한글 folder"
+    folder.mkdir()
+    (folder / "pyproject.toml").write_text("[project]\n", "utf-8")
+    return folder
+
+
+def prepared(root: Path, tests: bool = False, broken: bool = False) -> list[str]:
+    run = FakeRun()
+    environment = Environment(root, run=run)
+    environment.broken = broken
+    environment.prepare(tests)
+    return run.did
+
+
+@pytest.mark.parametrize("minor", [6, 10, 11])
+def test_it_parses_on_old_pythons_so_that_they_can_be_told(minor: int) -> None:
+    source = Path(start.__file__).read_text("utf-8")
+    ast.parse(source, feature_version=(3, minor))
+
+
+@pytest.mark.parametrize(
+    ("platform", "cure"),
+    [("win32", "winget install"), ("darwin", "brew install"), ("linux", "apt install python3")],
+)
+def test_an_old_python_is_named_with_its_cure(
+    platform: str, cure: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "platform", platform)
+    told = start.too_old((3, 9, 2), "/opt/python")
+    assert told is not None
+    assert "Python 3.9 (/opt/python)" in told
+    assert "3.11 or newer" in told
+    assert cure in told
+    assert start.too_old((3, 11, 0), "") is None
+    assert start.too_old((4, 0, 0), "") is None
+
+
+def test_the_first_run_installs_and_the_second_does_nothing(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert prepared(root) == ["venv", "pip", "uv"]
+    assert "Everything is installed." in capsys.readouterr().out
+    assert prepared(root) == []
+    assert capsys.readouterr().out == ""
+
+
+def test_tests_need_more_than_lessons_and_lessons_nothing_more_than_tests(root: Path) -> None:
+    prepared(root)
+    assert prepared(root, tests=True) == ["pip", "uv"]
+    assert prepared(root) == []
+    assert prepared(root, tests=True) == []
+
+
+def test_new_dependencies_are_added_to_what_is_there(root: Path) -> None:
+    prepared(root, tests=True)
+    (root / "pyproject.toml").write_text("[project]\nname = 'x'\n", "utf-8")
+    run = FakeRun()
+    Environment(root, run=run).prepare(tests=False)
+    assert run.did == ["pip", "uv"]
+    assert run.commands[1][-2:] == ["--group", "dev"], "what the tests need stays installed"
+
+
+def test_another_python_or_a_moved_folder_makes_it_anew(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepared(root)
+    moved = root.rename(root.with_name("moved"))
+    assert prepared(moved) == ["venv", "pip", "uv"]
+    monkeypatch.setattr(start.platform, "python_version", lambda: "3.99.0")
+    assert prepared(moved) == ["venv", "pip", "uv"]
+
+
+def test_a_broken_or_half_made_environment_is_made_anew(root: Path) -> None:
+    prepared(root)
+    assert prepared(root, broken=True) == ["venv", "pip", "uv"]
+    (root / ".venv" / "pyvenv.cfg").unlink()
+    assert prepared(root) == ["venv", "pip", "uv"]
+
+
+def test_an_install_that_stopped_starts_again_from_nothing(root: Path) -> None:
+    with pytest.raises(start.SetupError):
+        Environment(root, run=FakeRun(fail_at="--editable")).prepare(tests=False)
+    assert prepared(root) == ["venv", "pip", "uv"]
+
+
+def test_a_working_python_is_asked_not_believed(root: Path) -> None:
+    assert not start.Environment(root).works()
+
+
+@pytest.mark.parametrize(
+    ("fail_at", "what", "cure"),
+    [
+        ("venv", "could not make the folder", "close JupyterLab"),
+        (
+            "pip",
+            "The installer uv could not be installed",
+            "no network: connect, then run start.py again",
+        ),
+        ("--editable", "The packages could not be installed", "HTTPS_PROXY"),
+    ],
+)
+def test_what_fails_is_said_with_its_cure(root: Path, fail_at: str, what: str, cure: str) -> None:
+    with pytest.raises(start.SetupError) as caught:
+        Environment(root, run=FakeRun(fail_at)).prepare(tests=False)
+    assert what in str(caught.value)
+    assert cure in str(caught.value).split("What to do:")[1]
+
+
+def test_a_python_without_venv_is_told_which_package_brings_it(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(start.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(
+        start.SetupError, match=r"venv and ensurepip[\s\S]*apt install python3-venv"
+    ):
+        Environment(root, run=FakeRun()).prepare(tests=False)
+
+
+def test_a_folder_that_cannot_be_written_is_named(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(dir: Path) -> None:  # noqa: A002 (the real one's name)
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(start.tempfile, "TemporaryFile", refuse)
+    with pytest.raises(start.SetupError, match=r"can't be written: .*한글[\s\S]*copy the whole"):
+        Environment(root, run=FakeRun()).prepare(tests=False)
+
+
+def test_start_py_alone_out_of_a_zip_is_told_to_unpack(tmp_path: Path) -> None:
+    with pytest.raises(start.SetupError, match="unpack the whole zip"):
+        Environment(tmp_path, run=FakeRun()).prepare(tests=False)
+
+
+def test_a_folder_of_somebody_else_is_left_alone(root: Path) -> None:
+    (root / ".venv").mkdir()
+    (root / ".venv" / "thesis.txt").touch()
+    with pytest.raises(start.SetupError, match="is no Python environment"):
+        Environment(root, run=FakeRun()).prepare(tests=False)
+    assert (root / ".venv" / "thesis.txt").exists()
+
+
+def test_pip_installs_into_the_environment_whatever_the_user_has_set(root: Path) -> None:
+    run = FakeRun()
+    environment = Environment(root, run=run)
+    environment.prepare(tests=False)
+    pip, uv = run.commands[1:3]
+    assert pip[0] == uv[0] == environment.python
+    assert uv[uv.index("--python") + 1] == environment.python
+    assert (run.environments[1] or {})["PIP_USER"] == "0"
+
+
+@pytest.mark.parametrize("chosen", [None, "0"])
+def test_the_systems_certificates_are_used_unless_the_user_decided(
+    root: Path, chosen: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("UV_SYSTEM_CERTS", raising=False)
+    if chosen:
+        monkeypatch.setenv("UV_SYSTEM_CERTS", chosen)
+    run = FakeRun()
+    Environment(root, run=run).prepare(tests=False)
+    assert [(e or {})["UV_SYSTEM_CERTS"] for e in run.environments[1:3]] == [chosen or "1"] * 2
+
+
+@pytest.mark.parametrize(
+    ("on", "inside"), [("win32", ("Scripts", "python.exe")), ("linux", ("bin", "python"))]
+)
+def test_commands_name_the_environments_python(on: str, inside: tuple[str, str]) -> None:
+    environment = start.Environment(on=on)
+    python = str(start.ROOT.joinpath(".venv", *inside))
+    lab = environment.command("lab", ["--port", "9999"], as_root=False)
+    assert lab[:3] == [python, "-m", "jupyterlab"]
+    assert lab[-2:] == ["--port", "9999"]
+    assert "--LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb" in lab
+    assert "--allow-root" not in lab
+    assert "--allow-root" in environment.command("lab", [], as_root=True)
+    tests = environment.command("test", ["-k", "mock"], as_root=True)
+    assert tests[:3] == [python, "-m", "pytest"]
+    assert tests[-2:] == ["-k", "mock"]
+    assert environment.command("notebooks", ["--check"], as_root=True)[-1] == "--check"
+
+
+def test_the_news_question_is_off_in_this_environment_alone(root: Path) -> None:
+    prepared(root)
+    settings = root / ".venv" / "share" / "jupyter" / "lab" / "settings" / "overrides.json"
+    assert '"fetchNews": "false"' in settings.read_text("utf-8")
+
+
+def test_this_computer_is_reached_past_a_proxy() -> None:
+    env = start.loopback_past_proxies({"no_proxy": "intra", "HOME": "h"})
+    assert env["NO_PROXY"] == env["no_proxy"] == "intra,127.0.0.1,localhost"
+    assert env["HOME"] == "h"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "task", "extra"),
+    [
+        ([], "lab", []),
+        (["--no-browser"], "lab", ["--no-browser"]),
+        (["lab", "--port", "9999"], "lab", ["--port", "9999"]),
+        (["test", "-x"], "test", ["-x"]),
+    ],
+)
+def test_main_hands_the_rest_on(
+    arguments: list[str], task: str, extra: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = FakeRun()
+    monkeypatch.setattr(start.Environment, "prepare", lambda self, tests: None)
+    monkeypatch.setattr(start, "run", run)
+    assert start.main(arguments) == 0
+    (command,) = run.commands
+    assert command[2] == {"lab": "jupyterlab", "test": "pytest"}[task]
+    assert command[len(command) - len(extra) :] == extra
+
+
+def test_main_reports_without_a_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert start.main(["tset"]) == 1
+    assert "'tset'" in capsys.readouterr().err
+
+    def interrupted(self: start.Environment, tests: bool) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(start.Environment, "prepare", interrupted)
+    assert start.main([]) == 130
+    assert "Stopped" in capsys.readouterr().err
+
+
+def test_a_real_command_gives_its_exit_code() -> None:
+    assert start.run([sys.executable, "-c", "raise SystemExit(3)"]) == 3

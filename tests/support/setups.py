@@ -1,0 +1,38 @@
+"""A stand-in for the commands that start.py runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import start
+
+
+class FakeRun:
+    """Stands in for ``start.run``: notes the commands, makes .venv, fails where told to."""
+
+    def __init__(self, fail_at: str = "") -> None:
+        self.commands: list[list[str]] = []
+        self.environments: list[dict[str, str] | None] = []
+        self.fail_at = fail_at
+
+    def __call__(self, command: list[str], env: dict[str, str] | None = None) -> int:
+        self.commands.append(command)
+        self.environments.append(env)
+        if command[1:3] == ["-m", "venv"]:
+            folder = Path(command[-1])
+            folder.mkdir(exist_ok=True)
+            (folder / "pyvenv.cfg").touch()
+        return 1 if self.fail_at and self.fail_at in command else 0
+
+    @property
+    def did(self) -> list[str]:
+        return [command[2] for command in self.commands if command[1] == "-m"]
+
+
+class Environment(start.Environment):
+    """One whose .venv works as long as its pyvenv.cfg is there."""
+
+    broken = False
+
+    def works(self) -> bool:
+        return (self.folder / "pyvenv.cfg").is_file() and not self.broken

@@ -1,0 +1,22 @@
+"""Write docs/errors.md from the list of errors: ``python -m tools.errors_page``."""
+
+from pathlib import Path
+
+from holysheep_helpers.diagnosis.kinds import as_markdown
+
+FILE = Path(__file__).resolve().parents[1] / "docs" / "errors.md"
+
+
+def page() -> str:
+    """The table with its heading, for ``docs/errors.md``."""
+    return "\n".join([
+        "# Errors, told apart", "",
+        "What `hs.diagnose(error)` knows, generated from `holysheep_helpers/diagnosis/kinds.py` by",
+        "`python -m tools.errors_page`. *aiohttp* is the transport of the gateway's",
+        "asynchronous clients. What an error means goes by its type, status, code and causes,",
+        "never by the words of its message.", "", as_markdown(),
+    ])  # fmt: skip
+
+
+if __name__ == "__main__":
+    FILE.write_text(page(), "utf-8", newline="\n")
