@@ -150,6 +150,7 @@ def test_a_million_blanks_are_counted_too() -> None:
     assert hs.count_tokens("a" + " " * 1_000_000 + "b").exact
 
 
+@pytest.mark.process
 def test_counting_opens_no_connection_and_needs_no_file_of_the_users(tmp_path: Path) -> None:
     count = (
         "import sys\n"

@@ -162,6 +162,7 @@ def mocks(monkeypatch: pytest.MonkeyPatch) -> list[MockProcess]:
     return started
 
 
+@pytest.mark.process
 def test_a_real_calibration_is_finite_and_remembered_and_its_mock_is_gone(
     mocks: list[MockProcess],
 ) -> None:
@@ -175,6 +176,7 @@ def test_a_real_calibration_is_finite_and_remembered_and_its_mock_is_gone(
     assert not mock.alive
 
 
+@pytest.mark.process
 def test_one_that_is_interrupted_leaves_neither_a_mock_nor_a_calibration(
     mocks: list[MockProcess], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -189,6 +191,7 @@ def test_one_that_is_interrupted_leaves_neither_a_mock_nor_a_calibration(
     assert known_calibration(1) is None
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("options", "said"),
     [

@@ -14,6 +14,7 @@ from tools import course, live_cost
 Live = Callable[[Path], tuple[r.Notebook, list[dict], str]]
 
 
+@pytest.mark.process
 @every_notebook
 def test_it_runs_live_and_costs_what_the_readme_says(file: Path, live_lesson: Live) -> None:
     done, asked, address = live_lesson(file)

@@ -131,6 +131,7 @@ def test_an_unsolved_exercise_does_not_pass(file: Path) -> None:
 WITH_EXERCISES = [file for file in FILES if exercises(file)]
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("file", WITH_EXERCISES, ids=lambda file: file.stem)
 def test_each_solution_passes_its_check(
     file: Path, solved_lesson: Callable[[Path], r.Notebook]

@@ -102,6 +102,7 @@ def test_an_install_that_stopped_starts_again_from_nothing(root: Path) -> None:
     assert prepared(root) == ["venv", "pip", "uv"]
 
 
+@pytest.mark.process
 def test_a_working_python_is_asked_not_believed(root: Path) -> None:
     assert not start.Environment(root).works()
 
@@ -246,5 +247,6 @@ def test_main_reports_without_a_traceback(
     assert "Stopped" in capsys.readouterr().err
 
 
+@pytest.mark.process
 def test_a_real_command_gives_its_exit_code() -> None:
     assert start.run([sys.executable, "-c", "raise SystemExit(3)"]) == 3
