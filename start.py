@@ -54,10 +54,7 @@ FIRST_LESSON = "notebooks/00_start_here.ipynb"
 TASKS = ("lab", "test", "notebooks", "setup", "wheels")
 INSTALLER = "uv>=0.9"
 PARALLEL = ("-n", "4")  # on two cores, too: lessons wait for their mock most of the time
-QUICK = (
-    *("-n", "logical", "--maxprocesses=4"),  # these wait for nothing
-    *("--ignore=notebooks", "--ignore=tests/browser", "-m", "not process"),
-)
+QUICK = ("-n", "logical", "--maxprocesses=4", "-m", "not process")  # these wait for nothing
 
 
 class SetupError(Exception):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 
@@ -48,7 +48,7 @@ def begun(
 ) -> Iterator[Callable[[Path], Run]]:
     """Begin a run of each lesson that a chosen test takes this fixture for, some at once."""
     folders = request.getfixturevalue("tmp_path_factory")
-    chosen = {
+    chosen: set[Any] = {
         item.callspec.params["file"]
         for item in request.session.items
         if isinstance(item, pytest.Function) and request.fixturename in item.fixturenames

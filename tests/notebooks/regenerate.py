@@ -93,7 +93,7 @@ def clean_environment(folder: Path) -> dict[str, str]:
 
 
 def kernel_settings(folder: Path) -> dict[str, str]:
-    """Variables that keep the user's settings away from kernels; what they name is in ``folder``."""
+    """Variables that keep the user's settings away from kernels; their files are in ``folder``."""
     profile = folder / "profile_default"
     profile.mkdir()
     (profile / "ipython_kernel_config.py").write_text(KERNEL_CONFIG, "utf-8")

@@ -136,10 +136,8 @@ WITH_EXERCISES = [file for file in FILES if exercises(file)]
 def test_each_solution_passes_its_check(
     file: Path, solved_lesson: Callable[[Path], r.Notebook]
 ) -> None:
-    found = CHECK.findall("\n".join(sources(list(r.code_cells(solved_lesson(file))))))
-    assert found == list(exercises(file))
-    for name, cell in (
-        (n, c) for c in r.code_cells(solved_lesson(file)) for n in CHECK.findall(r.text_of(c["source"]))
-    ):
+    cells = list(r.code_cells(solved_lesson(file)))
+    assert CHECK.findall("\n".join(sources(cells))) == list(exercises(file))
+    for name, cell in ((n, c) for c in cells for n in CHECK.findall(r.text_of(c["source"]))):
         printed = "".join(r.text_of(output.get("text", "")) for output in cell["outputs"])
         assert "Right:" in printed, f"{name}: {printed}"

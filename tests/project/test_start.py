@@ -194,6 +194,9 @@ def test_commands_name_the_environments_python(on: str, inside: tuple[str, str])
     assert "--LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb" in lab
     assert "--allow-root" not in lab
     assert "--allow-root" in environment.command("lab", [], as_root=True)
+    quick = environment.command("test", ["--quick", "-x"], as_root=False)
+    assert quick[3:] == [*start.QUICK, "-x"]
+    assert quick[quick.index("-m", 3) + 1] == "not process"
     tests = environment.command("test", ["-k", "mock"], as_root=True)
     assert tests[:3] == [python, "-m", "pytest"]
     assert tests[-2:] == ["-k", "mock"]
