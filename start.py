@@ -3,6 +3,7 @@
     python start.py                      open the lessons in JupyterLab
     python start.py lab --port 9999      the same, with options for JupyterLab
     python start.py test                 run all tests (with options for pytest)
+    python start.py test --quick         those that start no process: no lesson, no browser
     python start.py notebooks            run all notebooks and store their outputs
     python start.py setup                only install, tests included (before you go offline)
     python start.py wheels FOLDER        fill a folder for computers without internet (--help: more)
@@ -52,7 +53,8 @@ ROOT = Path(__file__).resolve().parent
 FIRST_LESSON = "notebooks/00_start_here.ipynb"
 TASKS = ("lab", "test", "notebooks", "setup", "wheels")
 INSTALLER = "uv>=0.9"
-PARALLEL = ("-n", "auto", "--maxprocesses=4")
+PARALLEL = ("-n", "4")  # on two cores, too: lessons wait for their mock most of the time
+QUICK = ("-n", "logical", "--maxprocesses=4", "-m", "not process")  # these wait for nothing
 
 
 class SetupError(Exception):
@@ -77,19 +79,19 @@ def say(text: str) -> None:
 
 def run(command: list[str], env: dict[str, str] | None = None) -> int:
     """Run a command in the project's folder; a Ctrl-C is its to handle, we wait for its end."""
+    interrupts: list[int] = []
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     with subprocess.Popen(command, cwd=ROOT, env=env) as process:
-        before = signal.signal(signal.SIGTERM, lambda *_: process.terminate())
-        interrupted = False
         try:
-            while True:
-                try:
-                    code = process.wait()
-                    break
-                except KeyboardInterrupt:
-                    interrupted = True
+            if before[signal.SIGINT] != signal.SIG_IGN:  # as it is in a shell's background
+                # An exception out of wait() could lose the exit code of a command that has ended.
+                signal.signal(signal.SIGINT, lambda number, _: interrupts.append(number))
+            signal.signal(signal.SIGTERM, lambda *_: process.terminate())
+            code = process.wait()
         finally:
-            signal.signal(signal.SIGTERM, before)
-    if interrupted and code:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+    if interrupts and code:
         raise KeyboardInterrupt
     return code
 
@@ -231,7 +233,8 @@ class Environment:
     def command(self, task: str, extra: list[str], as_root: bool) -> list[str]:
         """The command line of a task, for this environment's Python."""
         if task == "test":
-            return [self.python, "-m", "pytest", *PARALLEL, *extra]
+            own = [option for option in extra if option != "--quick"]
+            return [self.python, "-m", "pytest", *(PARALLEL if own == extra else QUICK), *own]
         if task == "notebooks":
             return [self.python, str(self.root / "tests" / "notebooks" / "regenerate.py"), *extra]
         lab = [self.python, "-m", "jupyterlab", f"--ServerApp.root_dir={self.root}"]

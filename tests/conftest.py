@@ -1,7 +1,9 @@
 """Gateways for tests: both answer at once, inside this process."""
 
+import subprocess
 from collections.abc import Callable
 from datetime import date
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -20,6 +22,27 @@ settings.load_profile("at any pace")
 def the_day_of_the_prices(monkeypatch: pytest.MonkeyPatch) -> None:
     """No price gets too old for a live call, however late these tests are run."""
     monkeypatch.setattr(connect, "today", lambda: date(2026, 1, 31))
+
+
+@pytest.fixture(autouse=True)
+def only_those_marked_start_processes(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``python start.py test --quick`` stays quick: what takes a process of its own says so."""
+    if request.node.get_closest_marker("process") is None:
+        monkeypatch.setattr(subprocess, "Popen", _Refused)
+
+
+class _Refused(subprocess.Popen[Any]):
+    """Others may still derive from it; none is started."""
+
+    def __init__(self, *arguments: object, **options: object) -> None:
+        raise AssertionError(
+            f"This test starts a process, {arguments}: mark it with @pytest.mark.process."
+        )
+
+    def __del__(self, *_: object) -> None:
+        pass
 
 
 @pytest.fixture

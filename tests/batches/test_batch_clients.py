@@ -50,6 +50,7 @@ def test_a_bare_client_of_any_transport_will_do(
     assert all(item.request_id for item in result)
 
 
+@pytest.mark.process
 def test_20000_prompts_through_the_mock_leave_nothing_behind_in_memory() -> None:
     """Counted in objects that the garbage collector knows, which no allocator can blur."""
     mock = MockProcess.start(time_scale=0)

@@ -265,6 +265,7 @@ def test_the_gateways_own_budget_stops_a_batch(
     assert isinstance(result.stopped_by, hs.BudgetError)
 
 
+@pytest.mark.process
 def test_a_mock_that_is_played_faster_has_shorter_minutes(
     live: Callable[..., hs.Gateway],
 ) -> None:

@@ -1,4 +1,4 @@
-"""One JupyterLab for all lessons that this process tests; a browser and a kernel for each."""
+"""One JupyterLab and one page of one browser for all lessons of this process; a kernel for each."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Page
 
 pytest.register_assert_rewrite("tests.browser.promises")
 
@@ -22,12 +23,19 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path
         yield address, root, folder
 
 
-@pytest.fixture(scope="class")
-def lesson(request: pytest.FixtureRequest, server: tuple[str, Path, Path]) -> Iterator[lab.Lesson]:
-    """The lesson that the class is about, run from top to bottom after a restart."""
-    assert request.cls is not None
+@pytest.fixture(scope="session")
+def page() -> Iterator[Page]:
     with lab.browser_page() as page:
-        opened = lab.open_lesson(page, *server, request.cls.NAME)
-        opened.run_all()
-        yield opened
-        opened.shut_down()
+        yield page
+
+
+@pytest.fixture(scope="class")
+def lesson(
+    request: pytest.FixtureRequest, server: tuple[str, Path, Path], page: Page
+) -> Iterator[lab.Lesson]:
+    """The lesson that the class is about, run from top to bottom."""
+    assert request.cls is not None
+    opened = lab.open_lesson(page, *server, request.cls.NAME)
+    opened.run_all(restart=request.cls.RESTART)
+    yield opened
+    opened.close()

@@ -1,9 +1,12 @@
 """A real JupyterLab in a real browser, for tests and pictures: start, open, run, look, shut down.
 
 with jupyterlab(root, folder) as address, browser_page() as page:
-    lesson = open_lesson(page, address, folder, "04_batch.ipynb")
+    lesson = open_lesson(page, address, root, folder, "04_batch.ipynb")
     lesson.run_all()
     lesson.panel.screenshot(path=...)
+    lesson.close()
+
+One page serves for many lessons, one after the other: each has a kernel of its own.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ import subprocess
 import sys
 import threading
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NoAnswer
 from contextlib import contextmanager
@@ -27,11 +30,21 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from jupyter_client.blocking.client import BlockingKernelClient
-from playwright.sync_api import ConsoleMessage, Locator, Page, Request, expect, sync_playwright
+from playwright.sync_api import (
+    ConsoleMessage,
+    Error,
+    Locator,
+    Page,
+    Request,
+    expect,
+    sync_playwright,
+)
 
 from tests.browser.chromium import find_browser
 from tests.notebooks import regenerate
 
+ENV_FILE = "lesson.env"
+"""What the lessons' kernels take for a ``.env`` file, in the folder of JupyterLab's settings."""
 ARTIFACTS = Path(__file__).parent / "artifacts"
 FLAGS = (
     "--no-sandbox",
@@ -44,6 +57,7 @@ FLAGS = (
 ADDRESS = re.compile(r"http://(?:localhost|127\.0\.0\.1):\d+/\S*\?token=\w+")
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
+BAD = "[data-mime-type$='jupyter.error'], [data-mime-type$='.stderr']"  # outputs of what failed
 HEIGHT = 2000  # the tallest panel is seen at once
 START_S, RUN_S, ANSWER_S = 120, 300, 60  # seconds, for a busy computer
 # What JupyterLab itself writes to the console as an error, and why nothing is wrong.
@@ -55,6 +69,7 @@ HARMLESS = {
 def _settings(folder: Path) -> dict[str, str]:
     """Variables that give JupyterLab settings of its own, with its question about news off."""
     settings = folder / "settings"
+    (folder / ENV_FILE).touch()
     for name, content in {
         "apputils-extension/notification": '{"fetchNews": "false", "checkForUpdates": false}\n',
         "notebook-extension/tracker": '{"windowingMode": "none"}\n',  # all cells on the page
@@ -63,6 +78,7 @@ def _settings(folder: Path) -> dict[str, str]:
         file.parent.mkdir(parents=True)
         file.write_text(content, "utf-8")
     return {
+        "HOLYSHEEP_ENV_FILE": str(folder / ENV_FILE),
         "IPYTHONDIR": str(folder / "ipython"),
         "JUPYTERLAB_SETTINGS_DIR": str(settings),
         "JUPYTERLAB_WORKSPACES_DIR": str(folder / "workspaces"),
@@ -174,17 +190,30 @@ class Lesson:
 
     def open(self) -> None:
         """Open it, and wait until its kernel is there: idle alone also shows without one."""
-        self.page.on("request", self._see)
-        self.page.on("console", self._hear)
-        self.page.on("pageerror", lambda error: self.console.append(str(error)))
-        # A workspace of its own: no other notebook is open beside it.
-        place = f"/lab/workspaces/{Path(self.name).stem}/tree/{self.name}?"
-        self.page.goto(self.address.replace("/lab?", place))
+        for event, seen in self._watched.items():
+            self.page.on(event, seen)  # pyright: ignore[reportArgumentType, reportCallIssue]
+        if not self.page.url.startswith(self.address.partition("?")[0]):
+            self.page.goto(self.address)
+            self.page.wait_for_function("window.jupyterapp", timeout=START_S * 1000)
+            self.page.evaluate("window.jupyterapp.restored")
+        self._command("docmanager:open", path=self.name)
         notebook = self.page.locator(".jp-NotebookPanel .jp-Notebook")
         expect(notebook).to_be_visible(timeout=START_S * 1000)
         kernel = self.page.locator(".jp-NotebookPanel-toolbar .jp-KernelName")
         expect(kernel).to_contain_text("Python 3", timeout=START_S * 1000)
         self.wait_until_idle()
+
+    @property
+    def _watched(self) -> dict[str, Callable[[Any], None]]:
+        """What is heard of the page while this lesson is open in it."""
+        return {"request": self._see, "console": self._hear, "pageerror": self._hear_error}
+
+    def _command(self, name: str, **arguments: str) -> None:
+        """One of JupyterLab's commands, as its menus and settings call them."""
+        self.page.evaluate(
+            "([name, arguments]) => void window.jupyterapp.commands.execute(name, arguments)",
+            [name, arguments],
+        )
 
     def _see(self, request: Request) -> None:
         parts = urlsplit(request.url)
@@ -196,23 +225,32 @@ class Lesson:
         if message.type == "error" and not known:
             self.console.append(f"{message.text} ({message.location.get('url', '')})")
 
+    def _hear_error(self, error: Error) -> None:
+        self.console.append(str(error))
+
     def wait_until_idle(self) -> None:
         status = self.page.locator(".jp-NotebookPanel-toolbar .jp-Notebook-ExecutionIndicator")
         expect(status).to_have_attribute("data-status", "idle", timeout=RUN_S * 1000)
 
-    def run_all(self) -> None:
-        """Restart the kernel and run all cells, until each has its number or one has failed."""
-        self.page.get_by_role("menuitem", name="Kernel", exact=True).click()
-        self.page.get_by_role("menuitem", name="Restart Kernel and Run All Cells").click()
-        self.page.get_by_role("dialog").get_by_role("button", name="Confirm").click()
+    def run_all(self, restart: bool = False) -> None:
+        """Run all cells in the fresh kernel, until each has its number or one has failed.
+
+        ``restart`` takes the menu's *Restart Kernel and Run All Cells* instead.
+        """
+        self.page.get_by_role("menuitem", name="Run", exact=True).click()
+        if restart:
+            self.page.get_by_role("menuitem", name="Restart Kernel and Run All Cells").click()
+            self.page.get_by_role("dialog").get_by_role("button", name="Confirm").click()
+        else:
+            self.page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
         self.page.wait_for_function(
-            """cells => {
+            """([cells, bad]) => {
                 const all = [...document.querySelectorAll('.jp-Notebook .jp-CodeCell')];
                 const prompts = all.map(cell => cell.querySelector('.jp-InputPrompt').innerText);
-                const failed = document.querySelector("[data-mime-type$='jupyter.error']");
+                const failed = document.querySelector(bad);
                 return failed || prompts.filter(prompt => /\\d/.test(prompt)).length === cells;
             }""",
-            arg=self.cells,
+            arg=[self.cells, BAD],
             timeout=RUN_S * 1000,
         )
         self.wait_until_idle()
@@ -231,17 +269,13 @@ class Lesson:
 
     def errors(self) -> list[str]:
         """What failed: tracebacks, stderr, and widgets that could not be shown."""
-        bad = "[data-mime-type='application/vnd.jupyter.error'], [data-mime-type$='.stderr']"
-        shown = self.page.locator(f".jp-OutputArea-output:is({bad})").all_inner_texts()
+        shown = self.page.locator(f".jp-OutputArea-output:is({BAD})").all_inner_texts()
         lost = self.page.get_by_text("Error displaying widget").all_inner_texts()
         return shown + lost
 
     def show_in(self, theme: str) -> None:
         """Change JupyterLab's theme to one of ``THEMES``."""
-        self.page.evaluate(
-            "theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})",
-            THEMES[theme],
-        )
+        self._command("apputils:change-theme", theme=THEMES[theme])
         light = str(theme == "light").lower()
         expect(self.page.locator("body")).to_have_attribute("data-jp-theme-light", light)
 
@@ -277,8 +311,15 @@ class Lesson:
         sessions = json.loads(self._call("GET", "api/sessions"))
         return next((s["id"], s["kernel"]["id"]) for s in sessions if s["path"] == self.name)
 
-    def shut_down(self) -> None:
-        """End the lesson's kernel."""
+    def close(self) -> None:
+        """End the lesson's kernel, and leave the page to the next lesson."""
+        for event, seen in self._watched.items():
+            self.page.remove_listener(event, seen)
+        # Not closed but disposed of: nothing asks whether to save it.
+        self.page.evaluate(
+            "[...window.jupyterapp.shell.widgets('main')].forEach(one => one.dispose())"
+        )
+        expect(self.page.locator(".jp-NotebookPanel")).to_have_count(0)
         self._call("DELETE", f"api/sessions/{self._session()[0]}")
 
     def _call(self, method: str, path: str) -> bytes:
@@ -294,7 +335,13 @@ class Lesson:
 
 
 def open_lesson(page: Page, address: str, root: Path, folder: Path, name: str) -> Lesson:
-    """Copy a notebook, not run, into the server's ``root``, and open it."""
-    lesson = Lesson(page, address, folder, name, copy_unrun(regenerate.NOTEBOOKS / name, root))
+    """Copy a notebook, not run, into the server's ``root``, and open it with the mock played fast.
+
+    Lessons whose subject is time have it at life's speed.
+    """
+    file = regenerate.NOTEBOOKS / name
+    fast = "".join(f"{key}={value}\n" for key, value in regenerate.played_fast(file).items())
+    (folder / ENV_FILE).write_text(fast, "utf-8")
+    lesson = Lesson(page, address, folder, name, copy_unrun(file, root))
     lesson.open()
     return lesson

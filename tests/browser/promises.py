@@ -23,6 +23,7 @@ class Runs:
     """A lesson: it runs from top to bottom, and speaks to this computer alone."""
 
     NAME: ClassVar[str]
+    RESTART: ClassVar[bool] = False
 
     @pytest.fixture(autouse=True)
     def nothing_goes_wrong_unseen(self, lesson: Lesson) -> Iterator[None]:
@@ -160,6 +161,11 @@ def said(lesson: Lesson) -> Locator:
 def number(lesson: Lesson, name: str) -> Locator:
     """The number of the slider of that name."""
     return lesson.panel.get_by_role("spinbutton", name=f"{name}: number", exact=True)
+
+
+def meets(lesson: Lesson, fault: object, every: int | None = None) -> None:
+    """What the panel's next requests meet at the mock: a test of *Stop* needs one that lasts."""
+    lesson.kernel(f"panel.gateway.mock.script({fault!r}, every={every})")
 
 
 def empty_the_prompt(lesson: Lesson, name: str = "Send", prompt: str = "Prompt") -> str:

@@ -5,3 +5,4 @@ from tests.browser.promises import Runs
 
 class TestStartHere(Runs):
     NAME = "00_start_here.ipynb"
+    RESTART = True  # as the lesson itself says

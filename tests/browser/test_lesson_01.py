@@ -3,7 +3,7 @@
 from playwright.sync_api import expect
 
 from tests.browser.lab import Lesson
-from tests.browser.promises import HasPanel, button, empty_the_prompt, said
+from tests.browser.promises import HasPanel, button, empty_the_prompt, meets, said
 
 
 class TestConnect(HasPanel):
@@ -26,6 +26,7 @@ class TestConnect(HasPanel):
         lesson.panel.get_by_role("textbox", name="Prompt").fill("hello")
         for box in lesson.panel.get_by_role("checkbox").all():
             box.check()
+        meets(lesson, {"kind": "slow_first", "delay_s": 50})  # 2 s, as the mock is played
         button(lesson, "Send").click()
         expect(said(lesson)).to_contain_text("Asking")
         button(lesson, "Stop").click()

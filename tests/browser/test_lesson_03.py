@@ -3,7 +3,7 @@
 from playwright.sync_api import expect
 
 from tests.browser.lab import Lesson
-from tests.browser.promises import HasPanel, button, empty_the_prompt, said
+from tests.browser.promises import HasPanel, button, empty_the_prompt, meets, said
 
 
 class TestStream(HasPanel):
@@ -22,6 +22,7 @@ class TestStream(HasPanel):
         lesson.panel.get_by_role("textbox", name="Prompt").fill(
             "Explain step by step how streaming works."
         )
+        meets(lesson, {"kind": "stall", "after": 20})
         button(lesson, "Send").click()
         expect(lesson.panel.locator(".hs-answer")).not_to_be_empty()
         button(lesson, "Stop").press("Space")

@@ -3,7 +3,7 @@
 from playwright.sync_api import expect
 
 from tests.browser.lab import Lesson
-from tests.browser.promises import HasPanel, button, empty_the_prompt, number, said
+from tests.browser.promises import HasPanel, button, empty_the_prompt, meets, number, said
 
 
 class TestLongPrompts(HasPanel):
@@ -42,10 +42,12 @@ class TestLongPrompts(HasPanel):
 
     def test_stop_ends_it(self, lesson: Lesson) -> None:
         number(lesson, "Part, tokens").fill("100")
+        meets(lesson, "stall", every=1)
         button(lesson, "Send").click()
         button(lesson, "Stop").click()
         expect(lesson.panel.get_by_role("alert")).to_contain_text("Stopped: there is no answer")
         expect(lesson.panel.get_by_role("button", name="Send")).to_be_enabled()
+        meets(lesson, [])
 
     def test_an_empty_instruction_is_said(self, lesson: Lesson) -> None:
         says = empty_the_prompt(lesson, prompt="Instruction")

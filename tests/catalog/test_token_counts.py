@@ -7,8 +7,10 @@ import os
 import subprocess
 import sys
 import unicodedata
+from functools import cache
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 from mistral_common.tokens.tokenizers.mistral import MistralTokenizer
@@ -57,10 +59,14 @@ def installed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
     return request.param == "with"
 
 
+@cache  # it takes half a second to read
+def vocabulary() -> Any:
+    return MistralTokenizer.v3(is_tekken=True, is_mm=True).instruct_tokenizer.tokenizer
+
+
 @pytest.mark.parametrize("kind", list(SAMPLES))
 def test_a_mistral_model_is_counted_by_its_own_vocabulary(kind: str) -> None:
-    vocabulary = MistralTokenizer.v3(is_tekken=True, is_mm=True).instruct_tokenizer.tokenizer
-    real = len(vocabulary.encode(SAMPLES[kind], bos=False, eos=False))
+    real = len(vocabulary().encode(SAMPLES[kind], bos=False, eos=False))
     counted = hs.count_tokens(SAMPLES[kind], model="mistral/small-2603")
     assert (counted.tokens, counted.at_most, counted.exact) == (real, real, True)
 
@@ -150,6 +156,7 @@ def test_a_million_blanks_are_counted_too() -> None:
     assert hs.count_tokens("a" + " " * 1_000_000 + "b").exact
 
 
+@pytest.mark.process
 def test_counting_opens_no_connection_and_needs_no_file_of_the_users(tmp_path: Path) -> None:
     count = (
         "import sys\n"

@@ -37,6 +37,7 @@ def env_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str],
     return write
 
 
+@pytest.mark.process
 def test_without_anything_it_is_a_mock_that_answers_when_connect_returns() -> None:
     gateway = hs.connect()
     assert gateway.mode == "mock"
@@ -47,6 +48,7 @@ def test_without_anything_it_is_a_mock_that_answers_when_connect_returns() -> No
     assert len(gateway.client().models.list().data) >= 20
 
 
+@pytest.mark.process
 def test_connecting_leaves_the_process_as_it_was(live: Callable[..., hs.Gateway]) -> None:
     def process() -> list[Any]:
         return [
@@ -69,6 +71,7 @@ def test_connecting_leaves_the_process_as_it_was(live: Callable[..., hs.Gateway]
     assert process() == before
 
 
+@pytest.mark.process
 def test_the_same_mock_comes_back_until_it_is_gone_or_other_settings_are_asked_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -86,6 +89,7 @@ def test_the_same_mock_comes_back_until_it_is_gone_or_other_settings_are_asked_f
     assert again.alive
 
 
+@pytest.mark.process
 def test_a_key_means_live_and_the_published_address(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOLYSHEEP_API_KEY", LIVE_KEY)
     gateway = hs.connect()
@@ -142,6 +146,7 @@ def test_an_argument_wins_over_the_environment_and_that_over_a_file(
     assert hs.connect(api_key="given").client().api_key == "given"
 
 
+@pytest.mark.process
 def test_an_empty_variable_is_no_setting(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -150,6 +155,7 @@ def test_an_empty_variable_is_no_setting(
     assert hs.connect().mode == "mock"
 
 
+@pytest.mark.process
 def test_the_file_is_looked_for_up_to_the_projects_top(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -251,6 +257,7 @@ def test_a_bad_setting_is_named(monkeypatch: pytest.MonkeyPatch, name: str, valu
     assert repr(value) in str(caught.value)
 
 
+@pytest.mark.process
 def test_the_cards_text_is_the_same_every_time_and_its_html_tells_all() -> None:
     gateway = hs.connect("mock")
     before = repr(gateway)
@@ -265,6 +272,7 @@ def test_the_cards_text_is_the_same_every_time_and_its_html_tells_all() -> None:
     assert "in 1 call" in shown
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("scale", "says"),
     [
@@ -279,6 +287,7 @@ def test_a_mock_s_other_speed_stands_on_the_card(scale: float, says: str) -> Non
     assert says.removeprefix("speed    ") in gw._repr_html_()
 
 
+@pytest.mark.process
 def test_the_usual_speed_is_not_mentioned() -> None:
     assert "speed" not in repr(hs.connect("mock"))
     assert hs.connect("mock", time_scale=1).base_url == hs.connect("mock").base_url

@@ -108,6 +108,7 @@ def typing(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], list[str]]:
     return types
 
 
+@pytest.mark.process
 def test_login_keeps_a_key_in_memory(
     typing: Callable[[str], list[str]], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -167,6 +167,7 @@ def mocks(monkeypatch: pytest.MonkeyPatch) -> list[MockProcess]:
     return started
 
 
+@pytest.mark.process
 def test_a_real_calibration_is_finite_and_remembered_and_its_mock_is_gone(
     mocks: list[MockProcess],
 ) -> None:
@@ -180,6 +181,7 @@ def test_a_real_calibration_is_finite_and_remembered_and_its_mock_is_gone(
     assert not mock.alive
 
 
+@pytest.mark.process
 def test_one_that_is_interrupted_leaves_neither_a_mock_nor_a_calibration(
     mocks: list[MockProcess], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -194,6 +196,7 @@ def test_one_that_is_interrupted_leaves_neither_a_mock_nor_a_calibration(
     assert Calibration.known(1) is None
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("options", "said"),
     [

@@ -22,6 +22,7 @@ def finding(name: str) -> Finding:
     return found
 
 
+@pytest.mark.process
 def test_a_good_machine_is_good(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ipykernel", ModuleType("ipykernel"))
     report = hs.doctor()
@@ -45,6 +46,7 @@ def test_every_failure_shows_its_cure() -> None:
     assert "<code>run &lt;this&gt;</code>" in shown
 
 
+@pytest.mark.process
 def test_outside_a_notebook_the_kernel_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "ipykernel", raising=False)
     assert not finding("kernel").ok
@@ -71,6 +73,7 @@ def test_a_package_that_is_too_old_or_missing_is_found() -> None:
     assert compare_versions(needed[1:2], version).ok
 
 
+@pytest.mark.process
 def test_a_project_that_is_not_installed_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "PACKAGE", "no-such-package")
     assert finding("packages").detail == "no-such-package is not installed here"
@@ -103,6 +106,7 @@ def test_a_gateway_that_is_down_is_found(monkeypatch: pytest.MonkeyPatch) -> Non
     assert "hs.connect('mock')" in finding("gateway").cure
 
 
+@pytest.mark.process
 def test_a_missing_font_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("holysheep_helpers.notebook.figures.korean_font_found", lambda: False)
     assert not finding("fonts").ok

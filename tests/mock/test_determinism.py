@@ -140,6 +140,7 @@ def test_another_key_or_seed_has_times_of_its_own_and_a_reset_begins_anew() -> N
     assert len({tuple(due) for due in (first, again, other, seeded)}) == 4
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("hash_seed", ["0", "1"])
 def test_python_s_hash_seed_has_no_part_in_it(hash_seed: str) -> None:
     program = (

@@ -62,6 +62,7 @@ def resident_mb(pid: int) -> float:
     return int(status.partition("VmRSS:")[2].split()[0]) / 1024
 
 
+@pytest.mark.process
 @pytest.mark.skipif(
     not sys.platform.startswith("linux"), reason="reads the memory of a process from /proc"
 )

@@ -22,6 +22,8 @@ from holysheep_helpers.mock.process import MockProcess
 from tests.support import raw
 from tests.support.processes import COMMAND, ENV, run, standing_alone
 
+pytestmark = pytest.mark.process
+
 
 @pytest.fixture
 def process() -> Iterator[MockProcess]:

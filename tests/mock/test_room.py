@@ -13,6 +13,7 @@ from tests.support import raw
 from tests.support.processes import COMMAND, ENV, run, standing_alone
 
 
+@pytest.mark.process
 def test_only_the_keys_of_a_file_are_let_in(tmp_path: Path) -> None:
     keys = tmp_path / "keys.txt"
     keys.write_text("hs-mock-anna\nhs-mock-ben\n", encoding="utf-8")
@@ -24,6 +25,7 @@ def test_only_the_keys_of_a_file_are_let_in(tmp_path: Path) -> None:
     assert asked == [200, 200, 401]
 
 
+@pytest.mark.process
 def test_a_room_is_told_what_to_set(tmp_path: Path) -> None:
     keys = tmp_path / "keys.txt"
     keys.write_text("hs-mock-anna\n", encoding="utf-8")
@@ -56,6 +58,7 @@ def test_its_own_address_is_one_of_this_computers() -> None:
         sock.bind((address or "127.0.0.1", 0))  # refused for any other computer's
 
 
+@pytest.mark.process
 def test_a_sheet_of_keys_for_a_room(tmp_path: Path) -> None:
     sheet = tmp_path / "room.txt"
     done = run("--issue", "30", "--keys", str(sheet))
@@ -72,11 +75,13 @@ def test_a_sheet_of_keys_for_a_room(tmp_path: Path) -> None:
     assert sheet.read_bytes() == before
 
 
+@pytest.mark.process
 def test_without_a_file_the_sheet_is_printed() -> None:
     done = run("--issue", "3")
     assert len(re.findall(r"^hs-mock-\d\d-[a-z2-9]{10}$", done.stdout, re.MULTILINE)) == 3
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("content", "says"),
     [
@@ -94,6 +99,7 @@ def test_a_file_without_good_keys_is_refused(tmp_path: Path, content: bytes, say
     assert "some-other-key" not in done.stderr
 
 
+@pytest.mark.process
 def test_a_sheet_as_an_editor_saves_it_is_read(tmp_path: Path) -> None:
     """Byte-order mark, Windows line ends, a name behind each key."""
     file = tmp_path / "keys.txt"

@@ -100,6 +100,7 @@ def queue_of(mock: MockHandle) -> list[int]:
     return [waiting["status"], served["status"]]
 
 
+@pytest.mark.process
 def test_a_mock_can_be_started_with_slots() -> None:
     with serve(slots=1) as mock:
         assert queue_of(mock) == [0, 200]

@@ -87,6 +87,7 @@ def stream_due_s(mock: MockHandle) -> list[float]:
     return mock.entries()[-1]["due_s"]
 
 
+@pytest.mark.process
 def test_the_command_line_and_a_child_process_take_them() -> None:
     due = [0.002, 0.0032, 0.0044, 0.0056, 0.0068]
     with standing_alone("--ttft-ms", 2, "--itl-ms", 1.2) as url:

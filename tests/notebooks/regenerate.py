@@ -24,7 +24,7 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -88,12 +88,17 @@ def tags(cell: dict[str, Any]) -> list[str]:
 
 def clean_environment(folder: Path) -> dict[str, str]:
     """This process's variables without the user's settings of the package, IPython and plots."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("HOLYSHEEP_", "OPENAI_"))}
+    return kept | kernel_settings(folder)
+
+
+def kernel_settings(folder: Path) -> dict[str, str]:
+    """Variables that keep the user's settings away from kernels; their files are in ``folder``."""
     profile = folder / "profile_default"
     profile.mkdir()
     (profile / "ipython_kernel_config.py").write_text(KERNEL_CONFIG, "utf-8")
     (folder / "matplotlibrc").touch()
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("HOLYSHEEP_", "OPENAI_"))}
-    return kept | {
+    return {
         "HOLYSHEEP_ENV_FILE": os.devnull,
         "IPYTHONDIR": str(folder),
         "JUPYTER_PREFER_ENV_PATH": "1",
@@ -101,6 +106,16 @@ def clean_environment(folder: Path) -> dict[str, str]:
         "NO_PROXY": "127.0.0.1,localhost",
         "no_proxy": "127.0.0.1,localhost",
     }
+
+
+def played_fast(file: Path) -> dict[str, str]:
+    """Variables for a run in which no times are looked at: the mock plays at 25 times the speed.
+
+    No lesson asks for this scale itself, so that its mocks stay apart. The lessons whose subject is
+    time assert what is true at life's speed alone: how soon a stream is left, what was published.
+    """
+    about_time = file.stem in ("03_stream", "05_latency")
+    return {} if about_time else {"HOLYSHEEP_MOCK_TIME_SCALE": "0.04"}
 
 
 def execute(notebook: Notebook, folder: Path, env: dict[str, str]) -> Notebook:
@@ -220,20 +235,26 @@ def regenerate(
 
     The report is handed back instead of printed, since others run at the same time.
     """
-    old = load(file)
     try:
-        new = normalised(execute(old, file.parent, env), old)
+        run = execute(load(file), file.parent, env)
     except CellExecutionError as error:
         return False, f"FAILED   {file.name}\n{error}"
+    new, found = compared(file, run, ignore_pixels)
+    if found and not check:
+        file.write_text(dump(new), "utf-8", newline="\n")
+    word = ("DIFFERS" if check else "stored") if found else "same"
+    report = "\n".join([f"{word:<8} {file.name}", *(f"  {each}" for each in found)])
+    return not found or not check, report
+
+
+def compared(file: Path, run: Notebook, ignore_pixels: bool) -> tuple[Notebook, list[str]]:
+    """What to store after a run of a notebook, and what that would change in its file."""
+    old = load(file)
+    new = normalised(run, old)
     if ignore_pixels and _without_pictures(old) == _without_pictures(new):
         new = old
     as_stored = file.read_bytes() == dump(new).encode("utf-8")
-    if not as_stored and not check:
-        file.write_text(dump(new), "utf-8", newline="\n")
-    word = "same" if as_stored else "DIFFERS" if check else "stored"
-    found = [] if as_stored else differences(old, new)
-    report = "\n".join([f"{word:<8} {file.name}", *(f"  {each}" for each in found)])
-    return as_stored or not check, report
+    return new, [] if as_stored else differences(old, new)
 
 
 def run_twice(file: Path, env: dict[str, str]) -> tuple[bool, str]:
@@ -245,11 +266,24 @@ def run_twice(file: Path, env: dict[str, str]) -> tuple[bool, str]:
         done = execute(notebook, file.parent, env)
     except CellExecutionError as error:
         return False, f"FAILED   {file.name}, run twice in one kernel\n{error}"
-    outputs = [output for cell in code_cells(done) for output in cell["outputs"]]
-    warned = [text_of(one["text"]) for one in outputs if one.get("name") == "stderr"]
-    if warned:
+    if warned := warnings(done):
         return False, "\n".join([f"WARNED   {file.name}, run twice in one kernel", *warned])
     return True, f"twice    {file.name}"
+
+
+def warnings(notebook: Notebook) -> list[str]:
+    """What its cells wrote to stderr."""
+    outputs = [output for cell in code_cells(notebook) for output in cell["outputs"]]
+    return [text_of(one["text"]) for one in outputs if one.get("name") == "stderr"]
+
+
+def left_behind(before: set[Path], folders: Iterable[Path]) -> list[str]:
+    """A line for each file that is in the folders now, and was not before."""
+    left = {path for folder in folders for path in folder.iterdir()} - before
+    return [
+        f"LEFT BEHIND {path.name}: a lesson writes into a temporary folder alone"
+        for path in sorted(left)
+    ]
 
 
 def run_all(files: list[Path], given: argparse.Namespace, env: dict[str, str]) -> bool:
@@ -267,9 +301,9 @@ def run_all(files: list[Path], given: argparse.Namespace, env: dict[str, str]) -
         for good, report in pool.map(one, files):
             tell(report)
             well = well and good
-    left = {path for folder in folders for path in folder.iterdir()} - before
-    for path in sorted(left):
-        print(f"LEFT BEHIND {path.name}: a lesson writes into a temporary folder alone", flush=True)
+    left = left_behind(before, folders)
+    for line in left:
+        tell(line)
     return well and not left
 
 

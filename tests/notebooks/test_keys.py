@@ -9,6 +9,7 @@ import pytest
 from tests.support.keys import made_up
 from tests.support.project import ROOT, project_files
 
+FILES = project_files()
 # Twenty characters or more after a vendor's beginning. Short names for show (sk-..., hs-mock-demo)
 # pass; the longest are the mock's, hs-mock- and up to 19.
 KEY = re.compile(
@@ -25,11 +26,10 @@ def keys_in(text: str) -> list[str]:
 
 
 def test_no_file_contains_a_key() -> None:
-    files = project_files()
-    assert len(files) > 30
+    assert len(FILES) > 30
     found = {
         str(file.relative_to(ROOT)): keys
-        for file in files
+        for file in FILES
         if (keys := keys_in(file.read_bytes().decode("utf-8", "replace")))
     }
     assert found == {}

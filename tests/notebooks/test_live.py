@@ -1,6 +1,7 @@
 """Every lesson with a key: a second mock, at an address of its own, stands in for the gateway."""
 
 import re
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 
@@ -10,17 +11,18 @@ from tests.notebooks import regenerate as r
 from tests.notebooks.test_notebooks import FILES, every_notebook
 from tools import course, live_cost
 
+Live = Callable[[Path], tuple[r.Notebook, list[dict], str]]
 
+
+@pytest.mark.process
 @every_notebook
-def test_it_runs_live_and_costs_what_the_readme_says(file: Path, tmp_path: Path) -> None:
-    done, asked, address = live_cost.run_live(file, tmp_path)
+def test_it_runs_live_and_costs_what_the_readme_says(file: Path, live_lesson: Live) -> None:
+    done, asked, address = live_lesson(file)
     assert "LIVE gateway: calls leave this computer and cost money" in r.dump(done)
     assert live_cost.KEY not in r.dump(done)
     assert address in r.dump(done)  # in the card
-    outputs = [output for cell in r.code_cells(done) for output in cell["outputs"]]
-    warned = [r.text_of(o["text"]) for o in outputs if o.get("name") == "stderr"]
     expected = ("UnpricedWarning", "StalePriceWarning")
-    assert [text for text in warned if not any(name in text for name in expected)] == []
+    assert [one for one in r.warnings(done) if not any(name in one for name in expected)] == []
     (stated,) = (one for one in course.lessons() if one.file == file)
     assert len(asked) == stated.calls  # "Cost live" in the first cell
     row = live_cost.row(file, live_cost.bill(asked))

@@ -43,6 +43,7 @@ def picture(compress_level: int, colour: str = "red") -> dict:
     return {"output_type": "display_data", "metadata": {}, "data": data}
 
 
+@pytest.mark.process
 def test_two_runs_store_the_same_bytes_and_check_agrees(tmp_path: Path) -> None:
     ignored = {"metadata": {"tags": [r.IGNORED], "ExecuteTime": {"start": 1}}}
     cells = [code(source, n) for n, source in enumerate(CELLS)]
@@ -92,6 +93,7 @@ def store(folder: Path, name: str, *sources: str) -> Path:
     return file
 
 
+@pytest.mark.process
 def test_each_report_has_its_place_whoever_is_ready_first(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -113,6 +115,7 @@ def test_each_report_has_its_place_whoever_is_ready_first(
     assert r.load(slow)["cells"][0]["execution_count"] == 1
 
 
+@pytest.mark.process
 def test_a_file_that_a_notebook_leaves_behind_is_named(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -121,6 +124,7 @@ def test_a_file_that_a_notebook_leaves_behind_is_named(
     assert "LEFT BEHIND journal.jsonl" in capsys.readouterr().out
 
 
+@pytest.mark.process
 def test_a_cell_that_works_only_once_is_found_and_nothing_is_stored(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -102,6 +102,7 @@ def test_a_disk_that_is_full_is_told(root: Path, monkeypatch: pytest.MonkeyPatch
         filling.fill(filling.options([str(root / "w")]), root, "python", "uv>=0.9")
 
 
+@pytest.mark.process
 def test_uv_and_pip_have_the_same_macos_in_mind(root: Path) -> None:
     one = filling.Filling(root, root, start.sys.executable, "uv>=0.9", tests=False)
     (root / "tell.py").write_text(
@@ -113,6 +114,7 @@ def test_uv_and_pip_have_the_same_macos_in_mind(root: Path) -> None:
     assert [tags[0].startswith(tag) for tags in macs] == [True, True]
 
 
+@pytest.mark.process
 def test_options_are_looked_at_before_anything_is_installed(root: Path) -> None:
     """With a path that leaves the script's folder out, and another package of the same name."""
     for name in ("start.py", "pyproject.toml"):
@@ -133,6 +135,7 @@ def test_options_are_looked_at_before_anything_is_installed(root: Path) -> None:
     assert not (root / ".venv").exists()
 
 
+@pytest.mark.process
 def test_a_command_that_fails_is_quoted(root: Path) -> None:
     one = filling.Filling(root / "w", root, start.sys.executable, "uv>=0.9", tests=False)
     with pytest.raises(wheels.FolderError, match=r"Trying failed:[\s\S]*no_such_module"):

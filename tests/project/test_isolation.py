@@ -6,10 +6,13 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 from tests.support.keys import made_up
 from tests.support.project import ROOT
 
 
+@pytest.mark.process
 def test_no_setting_of_the_user_is_visible_here() -> None:
     import holysheep_helpers as hs
 
@@ -19,6 +22,7 @@ def test_no_setting_of_the_user_is_visible_here() -> None:
     assert hs.connect().mode == "mock"
 
 
+@pytest.mark.process
 def test_an_exported_key_stays_unused() -> None:
     """The same test again, in a pytest of its own, with a key and an address exported."""
     key = "hs-" + made_up(40)

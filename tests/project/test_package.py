@@ -20,6 +20,7 @@ from tests.support.project import ROOT, project_files
 SOURCES = [file for file in project_files() if file.suffix == ".py"]
 
 
+@pytest.mark.process
 def test_importing_it_imports_nothing_heavy() -> None:
     program = (
         "import sys, holysheep_helpers as hs\n"
@@ -34,6 +35,7 @@ def test_importing_it_imports_nothing_heavy() -> None:
     assert done.stdout == "[]\n", done.stderr
 
 
+@pytest.mark.process
 def test_asking_a_question_needs_no_plotting() -> None:
     program = (
         "import sys, holysheep_helpers as hs\n"

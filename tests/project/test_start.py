@@ -102,6 +102,7 @@ def test_an_install_that_stopped_starts_again_from_nothing(root: Path) -> None:
     assert prepared(root) == ["venv", "pip", "uv"]
 
 
+@pytest.mark.process
 def test_a_working_python_is_asked_not_believed(root: Path) -> None:
     assert not start.Environment(root).works()
 
@@ -193,6 +194,9 @@ def test_commands_name_the_environments_python(on: str, inside: tuple[str, str])
     assert "--LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb" in lab
     assert "--allow-root" not in lab
     assert "--allow-root" in environment.command("lab", [], as_root=True)
+    quick = environment.command("test", ["--quick", "-x"], as_root=False)
+    assert quick[3:] == [*start.QUICK, "-x"]
+    assert quick[quick.index("-m", 3) + 1] == "not process"
     tests = environment.command("test", ["-k", "mock"], as_root=True)
     assert tests[:3] == [python, "-m", "pytest"]
     assert tests[-2:] == ["-k", "mock"]
@@ -246,5 +250,6 @@ def test_main_reports_without_a_traceback(
     assert "Stopped" in capsys.readouterr().err
 
 
+@pytest.mark.process
 def test_a_real_command_gives_its_exit_code() -> None:
     assert start.run([sys.executable, "-c", "raise SystemExit(3)"]) == 3

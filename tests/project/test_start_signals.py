@@ -1,32 +1,53 @@
 """start.py and Ctrl-C: the command that it runs is never left behind."""
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
 import start
 
+pytestmark = [
+    pytest.mark.process,
+    pytest.mark.skipif(os.name == "nt", reason="Windows can't send one process these signals"),
+]
+# A shell starts what it runs in the background with SIGINT ignored, and children inherit that.
+IGNORED = """\
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+os.execv(sys.executable, [sys.executable, "-c", *sys.argv[1:]])
+"""
 HARNESS = """\
 import signal, sys, start
-signal.signal(signal.SIGINT, signal.default_int_handler)
+if {foreground}:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.exit(start.run([sys.executable, "-c", sys.argv[1]]))
+"""
+CHILD = "import sys; print('ready', flush=True); sys.stdin.read(); sys.exit(3)"
+INTERRUPTED = """\
+import os, signal
+waitpid = os.waitpid
+def interrupted(*arguments):
+    found = waitpid(*arguments)
+    signal.raise_signal(signal.SIGINT)
+    return found
+os.waitpid = interrupted
 """
 
 
-CHILD = "import sys; print('ready', flush=True); sys.stdin.read(); sys.exit(3)"
+@contextmanager
+def running(foreground: bool = True, first: str = "") -> Iterator[subprocess.Popen[str]]:
+    """A Python that waits in ``start.run`` for a command, and has run ``first`` before.
 
-
-@pytest.mark.skipif(os.name == "nt", reason="Windows can't send one process these signals")
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda one: one.name)
-def test_a_signal_ends_the_command_or_is_waited_out(number: signal.Signals) -> None:
-    """SIGTERM is handed on; after a Ctrl-C the command ends by itself, and then so do we."""
+    Whatever this test was started with, it inherits an ignored SIGINT; in the foreground it has
+    Python's own handler.
+    """
     with subprocess.Popen(
-        [sys.executable, "-c", HARNESS, CHILD],
+        [sys.executable, "-c", IGNORED, first + HARNESS.format(foreground=foreground), CHILD],
         cwd=start.ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -35,9 +56,31 @@ def test_a_signal_ends_the_command_or_is_waited_out(number: signal.Signals) -> N
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
-        process.send_signal(number)
-        if number == signal.SIGINT:
-            process.communicate("", timeout=60)  # what the command waits for
-            assert process.returncode == -signal.SIGINT
-        else:
-            assert process.wait(60) == 256 - signal.SIGTERM
+        yield process
+
+
+def test_after_a_ctrl_c_the_command_ends_by_itself_and_then_so_do_we() -> None:
+    with running() as process:
+        process.send_signal(signal.SIGINT)
+        process.communicate("", timeout=60)  # what the command waits for
+        assert process.returncode == -signal.SIGINT
+
+
+def test_sigterm_is_handed_on() -> None:
+    with running() as process:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 256 - signal.SIGTERM
+
+
+def test_a_ctrl_c_in_the_moment_of_the_commands_end_loses_no_exit_code() -> None:
+    """On a busy computer both can be there when the waiting process goes on."""
+    with running(first=INTERRUPTED) as process:
+        process.communicate("", timeout=60)
+        assert process.returncode == -signal.SIGINT
+
+
+def test_in_the_background_a_ctrl_c_for_others_is_ignored() -> None:
+    with running(foreground=False) as process:
+        process.send_signal(signal.SIGINT)
+        process.communicate("", timeout=60)
+        assert process.returncode == 3
