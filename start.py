@@ -236,7 +236,7 @@ class Environment:
             own = [option for option in extra if option != "--quick"]
             return [self.python, "-m", "pytest", *(PARALLEL if own == extra else QUICK), *own]
         if task == "notebooks":
-            return [self.python, str(self.root / "tests" / "notebooks" / "regenerate.py"), *extra]
+            return [self.python, str(self.root / "tools" / "notebooks.py"), *extra]
         lab = [self.python, "-m", "jupyterlab", f"--ServerApp.root_dir={self.root}"]
         lab.append(f"--LabApp.default_url=/lab/tree/{FIRST_LESSON}")
         return lab + (["--allow-root"] if as_root else []) + extra

@@ -27,8 +27,8 @@ from openai.types import CompletionUsage  # noqa: E402
 import holysheep_helpers as hs  # noqa: E402
 from holysheep_helpers.client.requests import ASSUMED_OUTPUT_TOKENS  # noqa: E402
 from holysheep_helpers.mock.server import serve  # noqa: E402
-from tests.notebooks import regenerate as r  # noqa: E402
 from tools import course  # noqa: E402
+from tools import notebooks as r  # noqa: E402
 
 KEY = "a-live-key-for-tests"
 README = ROOT / "README.md"

@@ -22,8 +22,8 @@ from PIL import Image  # noqa: E402
 from PIL.PngImagePlugin import PngInfo  # noqa: E402
 from playwright.sync_api import expect  # noqa: E402
 
-from tests.browser import lab  # noqa: E402
-from tests.notebooks import regenerate as r  # noqa: E402
+from tools import lab  # noqa: E402
+from tools import notebooks as r  # noqa: E402
 
 PANEL = ROOT / "docs" / "images" / "panel.png"
 FIGURE = ROOT / "docs" / "images" / "figure.png"

@@ -6,13 +6,16 @@ The tests of a class share one open notebook and run in this order.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import ClassVar
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, expect
 
-from tests.browser.lab import ARTIFACTS, Lesson
+from tools.lab import Lesson
+
+ARTIFACTS = Path(__file__).parent / "artifacts"
 
 CONTROLS = "input:not(:disabled), select, textarea, button, [tabindex='0']"
 # What can be moved through with Tab and is seen; a list of elements, in the page's order.

@@ -4,8 +4,8 @@ import re
 
 from playwright.sync_api import expect
 
-from tests.browser.lab import Lesson
 from tests.browser.promises import HasPanel, button, empty_the_prompt, number, said
+from tools.lab import Lesson
 
 
 class TestLatency(HasPanel):

@@ -2,9 +2,9 @@
 
 from playwright.sync_api import expect
 
-from tests.browser.lab import Lesson
 from tests.browser.promises import HasPanel, button, number, said
 from tools import pictures
+from tools.lab import Lesson
 
 
 class TestFailover(HasPanel):

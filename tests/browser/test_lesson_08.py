@@ -2,8 +2,8 @@
 
 from playwright.sync_api import expect
 
-from tests.browser.lab import Lesson
 from tests.browser.promises import HasPanel, button, empty_the_prompt, meets, number, said
+from tools.lab import Lesson
 
 
 class TestLongPrompts(HasPanel):

@@ -11,9 +11,9 @@ from typing import Any, TypeVar
 
 import pytest
 
-from tests.notebooks import regenerate as r
 from tests.notebooks.test_notebooks import CHECK, SOLUTIONS
 from tools import live_cost
+from tools import notebooks as r
 
 Run = TypeVar("Run")
 

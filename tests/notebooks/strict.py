@@ -1,8 +1,8 @@
 """nbval's run of a lesson, looked at once more: what it would store is what is stored.
 
 nbval runs each lesson once, in a kernel of its own, and compares cell by cell. An item behind its
-cells then looks at the whole of that same run: the file byte for byte, as ``regenerate`` stores it,
-no warning in any cell, nothing left beside the notebook. Pictures, which another operating system
+cells then looks at the whole of that same run: the file byte for byte, as ``start.py notebooks``
+stores it, no warning in any cell, nothing left beside the notebook. Pictures, which another system
 draws otherwise, are compared where ``HOLYSHEEP_REQUIRE_PIXELS`` is 1.
 """
 
@@ -18,13 +18,13 @@ import nbformat
 import pytest
 from nbval.plugin import IPyNbCell, IPyNbFile
 
-from tests.notebooks import regenerate as r
+from tools import notebooks as r
 
 FOLDER = pytest.StashKey[tempfile.TemporaryDirectory[str]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Give nbval's kernels, which inherit them, the settings that ``regenerate`` stores with."""
+    """Give nbval's kernels, which inherit them, the settings of ``start.py notebooks``."""
     config.stash[FOLDER] = tempfile.TemporaryDirectory()
     os.environ.update(r.kernel_settings(Path(config.stash[FOLDER].name)))
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.notebooks import regenerate as r
 from tests.notebooks.test_notebooks import FILES, every_notebook, exercises
 from tests.support.project import ROOT
 from tools import course
+from tools import notebooks as r
 
 HEADING = re.compile(r"^## (.+)$", re.MULTILINE)
 STEP = re.compile(r"Step (\d+): \S")

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.notebooks import regenerate as r
 from tests.notebooks.test_notebooks import FILES, every_notebook
 from tools import course, live_cost
+from tools import notebooks as r
 
 Live = Callable[[Path], tuple[r.Notebook, list[dict], str]]
 

@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from tests.notebooks import regenerate as r
+from tools import notebooks as r
 
 FILES = sorted(r.NOTEBOOKS.glob("*.ipynb"))
 SOLUTIONS = r.NOTEBOOKS / "solutions"

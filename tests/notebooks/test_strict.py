@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.notebooks import regenerate as r
 from tests.support.project import ROOT
+from tools import notebooks as r
 
 FIGURE = "%matplotlib inline\nimport matplotlib.pyplot as plt\nplt.plot([1, 3, 2])\nplt.show()"
 SPOILT = "import sys\nprint('careful', file=sys.stderr)\nopen('left.txt', 'w').close()"

@@ -10,9 +10,9 @@ from urllib.parse import unquote
 
 import pytest
 
-from tests.notebooks import regenerate as r
 from tests.notebooks.test_notebooks import FILES, LINK, markdown
 from tests.support.project import ROOT, project_files
+from tools import notebooks as r
 
 GLOSSARY = ROOT / "docs" / "glossary.md"
 DOCUMENTS = [file for file in project_files() if file.suffix == ".md"]

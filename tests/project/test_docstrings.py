@@ -14,11 +14,7 @@ import pytest
 
 import holysheep_helpers as hs
 
-PENDING = {
-    # batches
-    # resilience
-}
-NAMES = [name for name in hs.__all__ if name != "catalog" and name not in PENDING]
+NAMES = [name for name in hs.__all__ if name != "catalog"]
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
@@ -83,6 +79,7 @@ def examples(gw: hs.Gateway, monkeypatch: pytest.MonkeyPatch, tmp_path: object) 
         yield found
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("name", [name for name in NAMES if not is_error(getattr(hs, name))])
 def test_an_example_gives_what_its_docstring_says(name: str, examples: Examples) -> None:
     doc = section(inspect.getdoc(getattr(hs, name)) or "", "Example")

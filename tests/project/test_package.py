@@ -77,6 +77,7 @@ def test_the_type_test_uses_each_public_name() -> None:
     assert set(hs.__all__) - set(re.findall(r"\bhs\.(\w+)", source)) == set()
 
 
+@pytest.mark.process
 def test_the_package_works_from_a_zip_file(tmp_path: Path) -> None:
     archive = tmp_path / "package.zip"
     with zipfile.ZipFile(archive, "w") as zipped:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.notebooks import regenerate as r
+from tools import notebooks as r
 
 CELLS = [
     "import random, sys\nprint('http://127.0.0.1:%d/v1' % random.randint(2000, 60000))",

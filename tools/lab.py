@@ -15,6 +15,7 @@ import ast
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -28,7 +29,6 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import parse_qs, urlsplit
 
-import pytest
 from jupyter_client.blocking.client import BlockingKernelClient
 from playwright.sync_api import (
     ConsoleMessage,
@@ -40,12 +40,16 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
-from tests.browser.chromium import find_browser
-from tests.notebooks import regenerate
+from tools import notebooks
 
 ENV_FILE = "lesson.env"
 """What the lessons' kernels take for a ``.env`` file, in the folder of JupyterLab's settings."""
-ARTIFACTS = Path(__file__).parent / "artifacts"
+BROWSERS = ("chromium", "google-chrome", "google-chrome-stable", "chromium-browser", "chrome")
+PLACES = (
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+    "C:/Program Files/Google/Chrome/Application/chrome.exe",
+    "C:/Program Files (x86)/Microsoft/Edge/Application/msedge.exe",
+)
 FLAGS = (
     "--no-sandbox",
     "--disable-dev-shm-usage",
@@ -64,6 +68,12 @@ START_S, RUN_S, ANSWER_S = 120, 300, 60  # seconds, for a busy computer
 HARMLESS = {
     "Could not restore the debugger state": "the kernel was restarted while the debugger asked it",
 }
+
+
+def find_browser() -> str | None:
+    """The path of a Chromium or Chrome; the variable CHROMIUM names one."""
+    found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
+    return found or next((place for place in PLACES if Path(place).is_file()), None)
 
 
 def _settings(folder: Path) -> dict[str, str]:
@@ -126,7 +136,7 @@ def _started(address: Future[str], log: list[str]) -> str:
     try:
         return address.result(timeout=START_S)
     except NoAnswer:
-        pytest.fail("JupyterLab did not start:\n" + "".join(log[-20:]))
+        raise RuntimeError("JupyterLab did not start:\n" + "".join(log[-20:])) from None
 
 
 def _read(stream: IO[str], address: Future[str], log: list[str]) -> None:
@@ -169,11 +179,11 @@ def copy_unrun(file: Path, root: Path) -> int:
 
     All that have something to run do, but for those that are folded.
     """
-    notebook = regenerate.prepared(regenerate.load(file))
-    (root / file.name).write_text(regenerate.dump(notebook), "utf-8")
-    cells = regenerate.code_cells(notebook)
+    notebook = notebooks.prepared(notebooks.load(file))
+    (root / file.name).write_text(notebooks.dump(notebook), "utf-8")
+    cells = notebooks.code_cells(notebook)
     shown = (cell for cell in cells if not cell["metadata"].get("jupyter", {}).get("source_hidden"))
-    return sum(bool(regenerate.text_of(cell["source"]).strip()) for cell in shown)
+    return sum(bool(notebooks.text_of(cell["source"]).strip()) for cell in shown)
 
 
 @dataclass
@@ -339,8 +349,8 @@ def open_lesson(page: Page, address: str, root: Path, folder: Path, name: str) -
 
     Lessons whose subject is time have it at life's speed.
     """
-    file = regenerate.NOTEBOOKS / name
-    fast = "".join(f"{key}={value}\n" for key, value in regenerate.played_fast(file).items())
+    file = notebooks.NOTEBOOKS / name
+    fast = "".join(f"{key}={value}\n" for key, value in notebooks.played_fast(file).items())
     (folder / ENV_FILE).write_text(fast, "utf-8")
     lesson = Lesson(page, address, folder, name, copy_unrun(file, root))
     lesson.open()
