@@ -1,0 +1,249 @@
+"""How much do the tests notice? One line of the package is made wrong at a time, and they are run.
+
+Each change is one that a user would notice: a wrong number, a lost answer, a retry too many. One
+that no test notices is MISSED. The list is a yardstick for work on package and tests: what was
+noticed before must be noticed afterwards. Functions are found by name, in whatever module they are.
+
+    python tools/mutations.py                         # all of them: an hour or two
+    python tools/mutations.py --subject latency       # those of one subject
+    python tools/mutations.py --only 7 --root FOLDER  # one of them, in another checkout
+
+A change is made in a copy. The subject's own tests are run first, then, if they pass, all; what
+fails must fail twice. With --only nobody looks whether all pass with nothing changed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+TIMEOUT_S = 1800  # for one run of the tests: what takes longer hangs, and is noticed by that
+EVERY = ["tests/unit", "tests/mock"]
+SUBJECTS = {
+    "client": "connecting gateway given_keys chat stream spend estimating",
+    "batches": "batch journal pacing long",
+    "resilience": "retrying circuit failover",
+    "latency": "latency measure stats timed_stream reply_bytes calibration",
+    "costs and pricing": "cost amounts monthly returns growing credit premium price what_if audit",
+    "diagnosis": "diagnosing error kinds addresses given_keys retrying",
+    "catalog and tokens": "catalog token splitting fit",
+    "notebook and lessons": "exercises widgets panels plots checkup",
+    "mock": "mock",
+}
+"""Where to look first: each word is a folder tests/WORD, or the files tests/unit/test_WORD*.py."""
+
+# function: what stands there once => what is put in its place. Where several modules have a
+# function of that name, "function @ how the path of its module ends".
+CHANGES = """
+# client
+connect: DEFAULT_LIVE_BUDGET_USD if live_default else budget => budget
+Budget.check: self.spend.usd >= self.limit_usd => self.spend.usd > self.limit_usd
+Gateway._new_client: follow_redirects=False => follow_redirects=True
+request_arguments: dict(known[preset]) | given => given | dict(known[preset])
+Stream._texts: self._check_whole() => pass
+# batches
+Limit.wait_s: at_s + MINUTE_S - now_s => at_s - now_s
+Gate.hold: max(self._opens_s, now_s + wait_s) => max(self._opens_s, now_s)
+Journal.recall: places.pop(0) => places[0]
+LongPlan.combining: answers[at : at + self.group] => answers[at : at + self.group - 1]
+Item.output_tokens: "max_completion_tokens" => "max_tokens"
+# resilience
+_Run._used_up: >= self.policy.attempts => > self.policy.attempts
+CircuitBreaker._verdict: circuit.failures >= self.failures => circuit.failures > self.failures
+CircuitBreaker.permit: circuit.trial_s + self.cool_down_s => circuit.trial_s
+Permit.failed: wait_s or self._breaker.cool_down_s => self._breaker.cool_down_s
+failover: max_retries=0 => max_retries=1
+# latency
+TimedStream.e2e_s: self.done_s - self.due_s => self.done_s - self.called_s
+TimedStream.itl_s: max(1.0, each) => 1.0
+row_of: >= stats.runs_needed(q) => > stats.runs_needed(q)
+_value @ data: inf if metric in LATENCIES => None if metric in LATENCIES
+Comparison._difference: known[1].bias_s - known[0].bias_s => known[0].bias_s - known[1].bias_s
+# costs and pricing
+_in_usd: cached * less => cached * into
+warn_if_stale: age_days > STALE_AFTER_DAYS => age_days >= STALE_AFTER_DAYS
+grown: len(factors) < months => len(factors) <= months
+roi: back.one_off_usd + count * back.running_usd => back.one_off_usd + back.running_usd
+audit_claim: lowest - slack <= claimed <= highest + slack => lowest <= claimed <= highest
+# diagnosis
+retry_after_s: ("retry-after-ms", 0.001) => ("retry-after-ms", 1.0)
+back_off_s: _doubled_s(attempt - 1) => _doubled_s(attempt)
+kind_of_status: code == QUOTA or status == 402 => status == 402
+checked_url: and not plain_http => and plain_http
+Secret.__repr__: "key …" => self._value
+# catalog and tokens
+published_price: _SNAPSHOT.sub("", model_id) => model_id
+nearest: tuple(ids)[:count] => tuple(ids)[: count + 1]
+count_messages: ) + REPLY_FRAME => )
+cautious: (100 + MARGIN_PERCENT) / 100 => 1
+split_spans: overlap * 2 > max_tokens => overlap * 2 >= max_tokens
+# notebook and lessons
+decode_speed: > 0.03 * right => > 0.3 * right
+Slider._allowed: low <= value <= high => low <= value < high
+_staircase: where="post" => where="pre"
+View._say: escape(self._without_key(text)) => escape(text)
+Panel._start: self.send.disabled = True => self.send.disabled = False
+# mock
+Limits.admit: len(self._window) >= self._requests => len(self._window) > self._requests
+rate_limited: math.ceil(wait_s * 1000) => math.ceil(wait_s)
+Slots._admit: popitem(last=False) => popitem()
+Script.next: divmod(number + 1, self.every) => divmod(number, self.every)
+_together: >= CROWD => > CROWD
+"""
+
+
+@dataclass(frozen=True)
+class Change:
+    """``number`` counts from 1; ``module`` is how its path ends, ``""`` for any."""
+
+    number: int
+    subject: str
+    function: str
+    module: str
+    old: str
+    new: str
+
+    def made_in(self, root: Path) -> tuple[Path, str]:
+        """The file, and its text with this change. Raises ``ValueError`` if that is not clear."""
+        found = [
+            (path, node)
+            for path in (root / "holysheep_helpers").rglob("*.py")
+            if path.with_suffix("").as_posix().endswith(self.module)
+            for name, node in functions(ast.parse(path.read_bytes()))
+            if name == self.function
+        ]
+        if len(found) != 1:
+            places = ", ".join(path.as_posix() for path, _ in found) or "no module"
+            raise ValueError(f"{self.number}: {self.function} stands in {places}: one is needed.")
+        [(path, node)] = found
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        inside = slice(node.lineno - 1, node.end_lineno)
+        count = "".join(lines[inside]).count(self.old)
+        if count != 1:
+            raise ValueError(f"{self.number}: {self.function} has {self.old!r} {count} times.")
+        lines[inside] = [line.replace(self.old, self.new) for line in lines[inside]]
+        ast.parse("".join(lines))
+        return path, "".join(lines)
+
+
+def functions(node: ast.AST, prefix: str = "") -> Iterator[tuple[str, ast.stmt]]:
+    """Functions and classes beneath, by qualified name (``Gateway.client``), without overloads."""
+    for child in ast.iter_child_nodes(node):
+        inner = prefix
+        if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            inner = f"{prefix}{child.name}."
+            if not any(ast.unparse(one) == "overload" for one in child.decorator_list):
+                yield f"{prefix}{child.name}", child
+        yield from functions(child, inner)
+
+
+def changes() -> list[Change]:
+    """The list above."""
+    found, subject = list[Change](), ""
+    for line in CHANGES.strip().splitlines():
+        name, _, change = line.partition(": ")
+        function, _, module = name.partition(" @ ")
+        old, _, new = change.partition(" => ")
+        if line.startswith("# "):
+            subject = line.removeprefix("# ")
+        else:
+            found.append(Change(len(found) + 1, subject, function, module, old, new))
+    return found
+
+
+def first_tests(root: Path, subject: str) -> list[str]:
+    """The files and folders of a subject's tests. Raises ``ValueError`` for a word without any."""
+    found = list[Path]()
+    for word in SUBJECTS[subject].split():
+        some = [*root.glob(f"tests/{word}/"), *root.glob(f"tests/unit/test_{word}*.py")]
+        if not some:
+            raise ValueError(f"There are no tests by the name of {word!r}: mend SUBJECTS.")
+        found += some
+    return sorted({path.relative_to(root).as_posix() for path in found})
+
+
+def copy(root: Path, to: Path) -> None:
+    """What git knows, as it is on the disk."""
+    listed = subprocess.check_output(["git", "ls-files", "-z"], cwd=root)
+    for name in filter(None, listed.decode("utf-8").split("\0")):
+        if (root / name).is_file():
+            (to / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(root / name, to / name)
+
+
+def failing(root: Path, tests: Sequence[str], *flags: str) -> list[str]:
+    """The tests that fail, ``["hung"]`` if they don't end."""
+    run = subprocess.Popen(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *flags, *tests],
+        cwd=root,
+        env=os.environ | {"PYTHONPATH": str(root)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,  # so that what it starts can be ended with it
+    )
+    try:
+        output = run.communicate(timeout=TIMEOUT_S)[0].decode("utf-8", "replace")
+    except subprocess.TimeoutExpired:
+        run.kill() if sys.platform == "win32" else os.killpg(run.pid, signal.SIGKILL)
+        run.communicate()
+        return ["hung"]
+    failed = re.findall(r"^(?:FAILED|ERROR) (.+?)(?: - |$)", output, re.MULTILINE)
+    if run.returncode and not failed:
+        raise RuntimeError(f"pytest ended with {run.returncode}, and names no test:\n{output}")
+    return failed
+
+
+def tried(root: Path, change: Change | None) -> str:
+    """Who notices this change, or whether all is well without one: a test, or nobody."""
+    with TemporaryDirectory(prefix="mutation-", ignore_cleanup_errors=True) as folder:
+        there, runs = Path(folder).resolve(), [(EVERY, ("-n", "2", "--maxfail=20"))]
+        copy(root, there)
+        if change is not None:
+            path, text = change.made_in(there)
+            path.write_text(text, encoding="utf-8", newline="")
+            runs.insert(0, (first_tests(there, change.subject), ("-x", "-n", "0")))
+        for tests, flags in runs:
+            for test in failing(there, tests, *flags):  # once more: it may fail now and then
+                if test == "hung" or failing(there, [test.partition("::")[0]], "-x", "-n", "0"):
+                    return test
+        return "MISSED"
+
+
+def main() -> None:
+    """Try the changes that were asked for, and print what became of each."""
+    parser = argparse.ArgumentParser(description="Make the package wrong, and run its tests.")
+    parser.add_argument("--subject", choices=SUBJECTS, help="the changes of one subject alone")
+    parser.add_argument("--only", type=int, metavar="N", help="the change of this number alone")
+    parser.add_argument("--root", type=Path, default=".", help="the checkout to test")
+    asked = parser.parse_args()
+    root, every, found, off = asked.root.resolve(), changes(), [], ""
+    for change in every:
+        try:
+            change.made_in(root)
+            first_tests(root, change.subject)
+        except (ValueError, SyntaxError) as error:
+            off += f"{error}\n"
+    if off:
+        raise SystemExit(f"{off}Mend the list in {__file__}. Nothing was run.")
+    if asked.only is None and (by := tried(root, None)) != "MISSED":
+        raise SystemExit(f"With nothing changed, {by} fails: mend that first.")
+    for one in every:
+        if asked.subject in (None, one.subject) and asked.only in (None, one.number):
+            found.append(tried(root, one))
+            row = (one.number, one.subject, one.function, f"{one.old} => {one.new}", found[-1])
+            print(*row, sep=" | ", flush=True)
+    print(f"{len(found)} changes, {found.count('MISSED')} of them missed")
+
+
+if __name__ == "__main__":
+    main()
