@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from unittest.mock import patch
 
 import openai
@@ -75,6 +76,14 @@ def test_every_prompt_fits_into_the_window(
         ),
         model,
     )
+
+
+def test_each_answer_stands_in_one_combining_prompt(gw: hs.Gateway) -> None:
+    plan = replace(hs.plan_long(gw, DO, TEXT, **SMALL), group=3)
+    answers = ["apple", "birch", "cedar", "daisy", "elder"]
+    prompts = plan.combining(answers)
+    held = [[answer for answer in answers if answer in prompt] for prompt in prompts]
+    assert held == [["apple", "birch", "cedar"], ["daisy", "elder"]]
 
 
 @given(parts=st.integers(1, 100_000), group=st.integers(2, 500))

@@ -68,10 +68,10 @@ def test_what_is_found(entries: list[dict[str, Any]], found: list[str]) -> None:
     assert names(entries) == found
 
 
-def crowd(spread_s: float) -> list[dict[str, Any]]:
-    """Ten requests refused at once, and asked again from 2 s later on."""
-    refused = [limited(n, 0.001 * n, 2, request=str(n)) for n in range(10)]
-    again = [entry(10 + n, 2.1 + n * spread_s, request=str(n)) for n in range(10)]
+def crowd(spread_s: float, size: int = 10) -> list[dict[str, Any]]:
+    """Requests refused at once, and asked again from 2 s later on."""
+    refused = [limited(n, 0.001 * n, 2, request=str(n)) for n in range(size)]
+    again = [entry(size + n, 2.1 + n * spread_s, request=str(n)) for n in range(size)]
     return refused + again
 
 
@@ -79,6 +79,11 @@ def test_a_crowd_that_comes_back_together_is_a_stampede() -> None:
     (finding,) = verdict(crowd(spread_s=0.002))
     assert (finding["finding"], finding["count"]) == ("stampede", 10)
     assert names(crowd(spread_s=0.2)) == []
+
+
+def test_five_are_a_crowd_and_four_are_none() -> None:
+    assert names(crowd(spread_s=0.002, size=5)) == ["stampede"]
+    assert names(crowd(spread_s=0.002, size=4)) == []
 
 
 def test_each_failure_has_one_repeat() -> None:
