@@ -14,7 +14,7 @@ pytest.register_assert_rewrite("tests.browser.promises")
 from tools import lab  # noqa: E402 (after the line above)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path, Path]]:
     """JupyterLab: its address, the folder that it shows, and that of its settings."""
     if lab.find_browser() is None:
@@ -27,8 +27,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path
         yield address, root, folder
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def page() -> Iterator[Page]:
+    """One page of one browser. As long as it is open an event loop runs: other tests need none."""
     with lab.browser_page() as page:
         yield page
 
