@@ -256,11 +256,12 @@ class Lesson:
         self.page.wait_for_function(
             """([cells, bad]) => {
                 const all = [...document.querySelectorAll('.jp-Notebook .jp-CodeCell')];
-                const prompts = all.map(cell => cell.querySelector('.jp-InputPrompt').innerText);
+                const prompts = all.map(cell => cell.querySelector('.jp-InputPrompt').textContent);
                 const failed = document.querySelector(bad);
                 return failed || prompts.filter(prompt => /\\d/.test(prompt)).length === cells;
             }""",
             arg=[self.cells, BAD],
+            polling=200,  # ms: at each frame, as is usual, would take half of a processor
             timeout=RUN_S * 1000,
         )
         self.wait_until_idle()
