@@ -26,7 +26,8 @@ from holysheep_helpers.notebook.figures import (
     GREY,
     LIMITED,
     RED,
-    littles_law,
+    legend_below,
+    littles_curve,
     subplots,
 )
 
@@ -77,8 +78,7 @@ def plot_gantt(batches: Batches) -> Figure:
     all_axes[0][0].yaxis.set_major_locator(MaxNLocator(integer=True))
     end_s = all_axes[0][0].get_xlim()[1]
     all_axes[0][0].set_xlim(-0.01 * end_s, end_s)  # the axis must not cover a short first bar
-    marks = _marks(named.values())
-    figure.legend(handles=marks, loc="outside lower center", ncols=4, frameon=False)
+    legend_below(figure, *_marks(named.values()))
     return figure
 
 
@@ -148,10 +148,9 @@ def plot_sweep(sweep: Mapping[int, BatchResult], limit_per_s: float | None = Non
     levels = sorted(sweep)
     measured = [requests_per_second(sweep[level]) for level in levels]
     request_s = mean_request_s(sweep[levels[0]])
-    steps = [levels[0] * (levels[-1] / levels[0]) ** (n / 100) for n in range(101)]
-    predicted = [littles_law(step, request_s, limit_per_s) for step in steps]
     figure, axes = subplots()
-    axes.plot(steps, predicted, color=GREY, linewidth=3, label="Little's law: L / W")
+    predicted = littles_curve(levels, request_s, limit_per_s)
+    axes.plot(*predicted, color=GREY, linewidth=3, label="Little's law: L / W")
     axes.plot(levels, measured, "o", color=BLUE, markersize=9, label="measured")
     if limit_per_s is not None:
         knee = limit_per_s * request_s

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter, StrMethodFormatter
@@ -17,17 +17,7 @@ from holysheep_helpers.costs.months import less_or_more
 from holysheep_helpers.costs.moves import Assumptions, BreakEven
 from holysheep_helpers.costs.report import input_label
 from holysheep_helpers.exceptions import InputError
-from holysheep_helpers.notebook.figures import (
-    BLACK,
-    BLUE,
-    COLOURS,
-    GREEN,
-    GREY,
-    PALE,
-    RED,
-    WHITE,
-    subplots,
-)
+from holysheep_helpers.notebook import figures
 from holysheep_helpers.pricing.money import krw_text, whole_months
 
 if TYPE_CHECKING:
@@ -40,11 +30,11 @@ MOST_LETTERS = 80
 
 DASHES = ("-", "--", ":", "-.")
 MARKS = ("o", "D", "s", "^", "v", "P")
-CROSS: dict[str, Any] = {"color": RED, "markersize": 10, "markeredgewidth": 3}
-DOT: dict[str, Any] = {"color": GREEN, "markersize": 11, "markeredgecolor": WHITE}
-DOWN: dict[str, Any] = {"facecolor": RED, "hatch": "////", "edgecolor": WHITE}
-RANGE: dict[str, Any] = {"color": BLUE, "linewidth": 9, "solid_capstyle": "butt"}
-UP: dict[str, Any] = {"facecolor": BLUE, "edgecolor": WHITE}
+CROSS: dict[str, Any] = {"color": figures.RED, "markersize": 10, "markeredgewidth": 3}
+DOT: dict[str, Any] = {"color": figures.GREEN, "markersize": 11, "markeredgecolor": figures.WHITE}
+DOWN: dict[str, Any] = {"facecolor": figures.RED, "hatch": "////", "edgecolor": figures.WHITE}
+RANGE: dict[str, Any] = {"color": figures.BLUE, "linewidth": 9, "solid_capstyle": "butt"}
+UP: dict[str, Any] = {"facecolor": figures.BLUE, "edgecolor": figures.WHITE}
 BESIDE: dict[str, Any] = {"textcoords": "offset points", "va": "center"}
 
 
@@ -73,8 +63,8 @@ def plot_costs(costs: DataFrame) -> Figure:
     models, usd = [str(name) for name in rows.index], list(rows["usd"])
     saved = list(rows["saving_share"]) if "saving_share" in rows else [None] * len(rows)
     won = list(rows["krw"]) if "krw" in rows else [None] * len(rows)
-    figure, axes = _rows(models, 1.3)
-    colours = [GREY if share == 0 else BLUE for share in saved]
+    figure, axes = figures.named_rows(models, 1.3, 0.5)
+    colours = [figures.GREY if share == 0 else figures.BLUE for share in saved]
     bars = axes.barh(range(len(rows)), [float(value) for value in usd], color=colours)
     labels = [
         f"{cost:,.2f} USD"
@@ -84,8 +74,7 @@ def plot_costs(costs: DataFrame) -> Figure:
     ]
     axes.bar_label(bars, labels, padding=4)
     room = 1 - len(labels[0]) / MOST_LETTERS  # for the longest bar, beside its label
-    axes.set_xlim(0, float(max(usd)) / room or 1)
-    axes.set_xlabel("US dollars")
+    axes.set(xlim=(0, float(max(usd)) / room or 1), xlabel="US dollars")
     axes.set_title(f"{models[-1]}: {usd[-1]:,.2f} USD, {models[0]}: {usd[0]:,.2f} USD")
     return figure
 
@@ -116,12 +105,12 @@ def plot_audit(audits: Iterable[Audit]) -> Figure:
         raise InputError("There is no audit to draw: hand over a list of hs.audit_claim(...).")
     if any(not row.usd or not row.lowest_usd for row in rows):
         raise InputError("0 USD can't be drawn on a logarithmic axis: leave that audit out.")
-    figure, axes = _rows([row.model for row in rows])
+    figure, axes = figures.named_rows([row.model for row in rows], 1.9, 0.5)
     for number, row in enumerate(rows):
         low, high, claimed = float(row.lowest_usd), float(row.highest_usd), float(row.usd)
         axes.plot([low, high], [number] * 2, label="possible, by the price list", **RANGE)
         if low == high:
-            axes.plot(low, number, "s", color=BLUE, markersize=9)
+            axes.plot(low, number, "s", color=figures.BLUE, markersize=9)
         said = f"{row.usd:,.2f} USD"
         if row.possible:
             axes.plot(claimed, number, "o", label="claimed, and possible", **DOT)
@@ -136,7 +125,7 @@ def plot_audit(audits: Iterable[Audit]) -> Figure:
     axes.set_xlabel("US dollars (each step is ten times as much)")
     refuted = sum(not row.possible for row in rows)
     axes.set_title(f"{refuted} of {len(rows)} claims: no mix of so many tokens costs that")
-    _legend_below(figure, axes)
+    figures.legend_below(figure)
     return figure
 
 
@@ -163,11 +152,11 @@ def plot_premium(premiums: DataFrame) -> Figure:
     _need(premiums, "hs.premium()", "model", "input_share", "premium")
     claims = catalog.published_claims()
     models = list(dict.fromkeys(premiums["model"]))
-    figure, axes = _rows(models, 1.9, 0.55)
+    figure, axes = figures.named_rows(models, 1.9, 0.55)
     band = float(claims.premium_low), float(claims.premium_high)
     said = f"published: {claims.premium_low:.0%} to {claims.premium_high:.0%}"
-    axes.axvspan(*band, facecolor=PALE, edgecolor="none", label=said, zorder=0)
-    axes.axvline(0, color=BLACK, linewidth=1)
+    axes.axvspan(*band, facecolor=figures.PALE, edgecolor="none", label=said, zorder=0)
+    axes.axvline(0, color=figures.BLACK, linewidth=1)
     known = premiums[premiums["premium"].notna()]
     for number, model in enumerate(models):
         rows = known[known["model"] == model]
@@ -175,12 +164,12 @@ def plot_premium(premiums: DataFrame) -> Figure:
             axes.annotate("unknown: no price to compare with", (0, number), (6, 0), **BESIDE)
             continue
         found = [float(value) for value in rows["premium"]]
-        axes.plot([min(found), max(found)], [number] * 2, color=GREY, linewidth=2, zorder=1)
-        for n, (mix, value) in enumerate(zip(rows["input_share"], found, strict=True)):
-            mark, colour = MARKS[n % len(MARKS)], COLOURS[n % len(COLOURS)]
+        axes.plot([min(found), max(found)], [number] * 2, color=figures.GREY, linewidth=2, zorder=1)
+        looks = zip(cycle(MARKS), cycle(figures.COLOURS), rows["input_share"], found, strict=False)
+        for n, (mark, colour, mix, value) in enumerate(looks):
             size = max(12 - 3 * n, 6)  # the first are larger: where several are alike, each is seen
-            look: Any = {"color": colour, "markersize": size, "label": f"{mix:.0%} input"}
-            axes.plot(value, number, mark, **look)
+            label = f"{mix:.0%} input"
+            axes.plot(value, number, mark, color=colour, markersize=size, label=label)
     axes.margins(x=0.1)
     axes.xaxis.set_major_formatter(PercentFormatter(1))
     axes.set_xlabel("gateway's price beyond the direct price")
@@ -189,7 +178,7 @@ def plot_premium(premiums: DataFrame) -> Figure:
     else:
         ends = " to ".join(f"{end(known['premium']):+.0%}" for end in (min, max))
         axes.set_title(f"From {ends}: it depends on model and mix".replace("+0%", "0%"))
-    _legend_below(figure, axes)
+    figures.legend_below(figure)
     return figure
 
 
@@ -218,24 +207,22 @@ def plot_break_even(cases: Case | Mapping[str, Case], months: int = 24) -> Figur
     given = {"": cases} if isinstance(cases, Case) else dict(cases)
     if not given or not all(isinstance(case, Case) for case in given.values()):
         raise InputError("There is nothing to draw: hand over what hs.break_even() gave back.")
-    figure, axes = subplots(figsize=(8, 4), layout="constrained")
-    axes.axhline(0, color=BLACK, linewidth=1)
+    figure, axes = figures.subplots(figsize=(8, 4), layout="constrained")
+    axes.axhline(0, color=figures.BLACK, linewidth=1)
     found: list[str] = []
-    for number, (name, case) in enumerate(given.items()):
+    looks = zip(cycle(DASHES), cycle(figures.COLOURS), given.items(), strict=False)
+    for dash, colour, (name, case) in looks:
         back = case if isinstance(case, BreakEven) else case.break_even()
         found.append("never" if back.months is None else f"after {back.months:.1f} months")
         gained = list(map(float, back.cumulated_usd(count)))
-        colour, dash = COLOURS[number % len(COLOURS)], DASHES[number % len(DASHES)]
-        look: Any = {"color": colour, "linewidth": 2, "label": f"{name}: {found[-1]}"}
-        axes.plot(range(count + 1), gained, dash, **look)
+        label = f"{name}: {found[-1]}"
+        axes.plot(range(count + 1), gained, dash, color=colour, linewidth=2, label=label)
         if back.months is not None and back.months <= count:
             axes.plot(float(back.months), 0, "o", color=colour, markersize=8)
-    axes.set_title(f"Paid back: {', '.join(found)}")
-    axes.set_xlim(0, count)
+    axes.set(title=f"Paid back: {', '.join(found)}", xlim=(0, count))
+    axes.set(xlabel="months since the move", ylabel="net gain so far, USD")
     axes.xaxis.set_major_locator(MaxNLocator(steps=[1, 2, 3, 6, 10], integer=True))
     axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
-    axes.set_xlabel("months since the move")
-    axes.set_ylabel("net gain so far, USD")
     if len(given) > 1:
         axes.legend(loc="best", frameon=True)
     return figure
@@ -268,19 +255,21 @@ def plot_sensitivity(found: DataFrame, axis_label: str = "first year's net gain,
     idle = [input_label(str(name)) for name in found.index if name not in rows.index]
     base = found["result_base"].iloc[0]
     ranges = map(_range, rows.index, rows["low"], rows["high"])
-    figure, axes = _rows([f"{name}\n{ends}" for name, ends in zip(names, ranges, strict=True)], 2)
+    labels = [f"{name}\n{ends}" for name, ends in zip(names, ranges, strict=True)]
+    figure, axes = figures.named_rows(labels, 2, 0.5)
     for number, results in enumerate(zip(rows["result_low"], rows["result_high"], strict=True)):
         for result, style in zip(results, (DOWN, UP), strict=True):
             axes.barh(number, float(result - base), left=float(base), height=0.6, **style)
-    axes.axvline(float(base), color=BLACK, linewidth=1.5)
+    axes.axvline(float(base), color=figures.BLACK, linewidth=1.5)
     axes.margins(x=0.08)
     left, right = axes.get_xlim()
     if left < 0 < right:
-        axes.axvline(0, color=GREY, linewidth=1.5)
+        axes.axvline(0, color=figures.GREY, linewidth=1.5)
     axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     axes.set_xlabel(axis_label + (f"\n(moved by neither {' nor '.join(idle)})" if idle else ""))
     axes.set_title(f"Most hangs on the {names[0]}" if names else "Nothing moves the result")
-    _legend_below(figure, axes, Patch(label="turned down", **DOWN), Patch(label="turned up", **UP))
+    patches = Patch(label="turned down", **DOWN), Patch(label="turned up", **UP)
+    figures.legend_below(figure, *patches)
     return figure
 
 
@@ -297,23 +286,3 @@ def _need(frame: DataFrame, made_by: str, *columns: str) -> None:
     missing = [name for name in columns if name not in getattr(frame, "columns", ())]
     if missing or not len(frame):
         raise InputError(f"There is nothing to draw: hand over what {made_by} gave back.")
-
-
-def _rows(names: Sequence[str], around: float = 1.9, each: float = 0.5) -> tuple[Figure, Axes]:
-    """A figure with a named row for each, the first on top, without lines between the rows.
-
-    ``around`` and ``each`` are heights in inches: of what stands around the rows, and of a row.
-    """
-    height = around + each * len(names)
-    figure, axes = subplots(figsize=(8, height), layout="constrained")
-    axes.set_yticks(range(len(names)), names)
-    axes.set_ylim(max(len(names), 1) - 0.5, -0.5)
-    axes.grid(visible=False, axis="y")
-    return figure, axes
-
-
-def _legend_below(figure: Figure, axes: Axes, *more: Patch) -> None:
-    """One entry for each label, under the figure."""
-    marks = {label: mark for mark, label in zip(*axes.get_legend_handles_labels(), strict=True)}
-    marks |= {str(patch.get_label()): patch for patch in more}
-    figure.legend(marks.values(), marks.keys(), loc="outside lower center", ncols=4, frameon=False)

@@ -6,6 +6,7 @@ import asyncio
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from contextvars import copy_context
 from dataclasses import dataclass, field
@@ -133,13 +134,13 @@ class Measurement:
         before anything was measured is raised.
         """
         ended: SimpleQueue[RawRun | None] = SimpleQueue()
-        result: list[Any] = []
+        result: Future[LatencyRun] = Future()
 
         def work() -> None:
             try:
-                result.append(self.run(on_end=ended.put))
+                result.set_result(self.run(on_end=ended.put))
             except BaseException as error:  # noqa: BLE001  # raised again below
-                result.append(error)
+                result.set_exception(error)
             finally:
                 ended.put(None)
 
@@ -164,9 +165,7 @@ class Measurement:
         finally:
             if thread.is_alive():  # interrupted twice, or on_end broke: it shall ask no more
                 self.stop()
-        (found,) = result
-        if isinstance(found, BaseException):
-            raise found
+        found = result.result()
         if self._stopped == "interrupted" and not found.runs:
             raise KeyboardInterrupt("Interrupted before anything was measured.")
         return found
@@ -247,13 +246,19 @@ class Measurement:
     ) -> RawRun:
         arguments = self.requests[self._asked % len(self.requests)]
         self._asked += 1
-        raw = RawRun(index, arguments["model"], due_s)
-        began_s = loop.wire_clock() if due_s is None else due_s
+        raw = RawRun(index, arguments["model"], due_s, loop.wire_clock())
+        probe.set(raw.probe)  # of this task and those that it starts
         try:
-            await ask_once(client, raw, loop.wire_clock, **arguments)
-        except asyncio.CancelledError:
-            self._under_way_s.append(loop.wire_clock() - began_s)
+            await _read(client, raw, loop.wire_clock, arguments)
+        except BudgetError:  # nothing was sent
             raise
+        except (openai.OpenAIError, UnexpectedReplyError, TypeError, ValueError) as error:
+            raw.error = error
+        except asyncio.CancelledError:
+            self._under_way_s.append(loop.wire_clock() - raw.began_s)
+            raise
+        finally:
+            raw.done_s = loop.wire_clock()
         return raw
 
 
@@ -375,12 +380,16 @@ class RawRun:
     cost_usd: Decimal | None = None
     error: Exception | None = None
 
+    @property
+    def began_s(self) -> float:
+        return self.called_s if self.due_s is None else self.due_s
+
     def read(self, began_s: float) -> TimedStream:
         """The run with all that its bytes say; moments in seconds since ``began_s``."""
         stream = TimedStream(
             index=self.index,
             model=self.model,
-            due_s=self.called_s if self.due_s is None else self.due_s,
+            due_s=self.began_s,
             called_s=self.called_s,
             done_s=self.done_s,
             sent_s=self.probe.sent_s,
@@ -409,26 +418,10 @@ def error_label(error: Exception | None) -> str | None:
     return None if error is None else type(error).__name__
 
 
-async def ask_once(client: openai.AsyncOpenAI, raw: RawRun, clock: Clock, **arguments: Any) -> None:
-    """Ask once through the SDK and read to the end; what goes wrong is in ``raw.error``.
-
-    Raises ``BudgetError``: then nothing was sent.
-    """
-    probe.set(raw.probe)  # of this task and those that it starts
-    raw.called_s = clock()
-    try:
-        await _read(client, raw, clock, arguments)
-    except BudgetError:
-        raise
-    except (openai.OpenAIError, UnexpectedReplyError, TypeError, ValueError) as error:
-        raw.error = error
-    finally:
-        raw.done_s = clock()
-
-
 async def _read(
     client: openai.AsyncOpenAI, raw: RawRun, clock: Clock, arguments: dict[str, Any]
 ) -> None:
+    """Ask once through the SDK, and read to the end."""
     stream = await client.chat.completions.create(**arguments)
     if not isinstance(stream, openai.AsyncStream):
         raise UnexpectedReplyError("Status 200, but no stream.")

@@ -93,9 +93,8 @@ def plot_ecdf(
     _title(axes, f"Median {NAMES[metric]}: {_range(medians)}{was}")
     axes.set(xlabel=f"{NAMES[metric]}, ms", ylabel="share of runs", xlim=edges, ylim=(0, 1.02))
     axes.yaxis.set_major_formatter(PercentFormatter(1))
-    lines = [line for line in axes.get_lines() if not str(line.get_label()).startswith("_")]
     band = Patch(facecolor=figures.GREY, alpha=0.3, label="shaded: 95% band of the whole curve")
-    figure.legend(handles=[*lines, band], loc="outside lower left", frameon=False, handlelength=3)
+    figures.legend_below(figure, band, loc="outside lower left", ncols=1, handlelength=3)
     return figure
 
 
@@ -257,17 +256,12 @@ def plot_latency_sweep(sweep: Mapping[int, LatencyRun], capacity: int | None = N
     left.set(title=title, ylabel="time to first token, ms")
     title = f"Answers a second: {rates[0]:.2g} at {low}, {rates[-1]:.2g} at {high}"
     right.set(title=title, ylabel="answers a second")
-    marks: dict[str, Any] = {}
     for axes in (left, right):
         axes.set_xscale("log", base=2)
         axes.set_xticks(levels, [str(level) for level in levels])
         axes.set_xlabel("requests at once")
         axes.set_ylim(0, axes.get_ylim()[1] * (1.3 if axes.texts else 1))  # texts stand on top
-        handles, labels = axes.get_legend_handles_labels()
-        marks |= dict(zip(labels, handles, strict=True))
-    figure.legend(
-        marks.values(), marks.keys(), loc="outside lower center", ncols=len(marks), frameon=False
-    )
+    figures.legend_below(figure, ncols=5)
     return figure
 
 
@@ -276,9 +270,8 @@ def _law(
 ) -> None:
     """Little's law: answers a second, and, where the capacity is known, the wait beyond it."""
     request_s = fmean(run.e2e_s for run in first.runs if not run.failed)
-    steps = [levels[0] * (levels[-1] / levels[0]) ** (n / 100) for n in range(101)]
     limit_per_s = None if capacity is None else capacity / request_s
-    rates = [figures.littles_law(n, request_s, limit_per_s) for n in steps]
+    steps, rates = figures.littles_curve(levels, request_s, limit_per_s)
     grey: dict[str, Any] = {"color": figures.GREY, "linewidth": 3, "label": "Little's law"}
     right.plot(steps, rates, **grey)
     if capacity is None:
@@ -385,16 +378,12 @@ def plot_waterfall(stream: TimedStream) -> Figure:
         <Figure size 900x... with 1 Axes>
     """
     phases = [phase for phase in _phases(stream) if phase.end_s - phase.start_s >= SHORTEST_S]
-    figure, axes = figures.subplots(
-        figsize=(9, 1.8 + 0.4 * max(len(phases), 1)), layout="constrained"
-    )
+    names = [phase.name for phase in phases]
+    figure, axes = figures.named_rows(names, 1.8, 0.4, width=9, top=0.6, bottom=0.6)
     for row, phase in enumerate(phases):
         _row(axes, row, phase, stream.due_s)
-    axes.set_yticks(range(len(phases)), [phase.name for phase in phases])
     axes.set(title=_finding(stream), xlabel="ms since the intended start")
-    axes.set_ylim(len(phases) - 0.4, -0.6)  # the first on top
     axes.set_xlim(0, max(stream.e2e_s * 1000, 0.1) * 1.14)  # room for the last label
-    axes.grid(visible=False, axis="y")
     return figure
 
 

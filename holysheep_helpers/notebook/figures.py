@@ -6,7 +6,7 @@ have it, unless they call ``hs.use_style()``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from importlib.util import find_spec
@@ -21,6 +21,7 @@ from matplotlib import axes as mpl_axes
 from matplotlib import figure as mpl_figure
 from matplotlib import font_manager
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.patches import Patch
 
 if TYPE_CHECKING:
     from matplotlib.typing import RcKeyType
@@ -177,6 +178,41 @@ def subplots(
     figure = Figure(figsize=figsize, layout=layout)
     with own_style():
         return figure, figure.subplots(rows, columns, **options)
+
+
+def named_rows(
+    names: Sequence[str], around: float, each: float, *, width: float = 8, **ends: float
+) -> tuple[Figure, Axes]:
+    """A figure with a named row for each, the first on top, without lines between the rows.
+
+    Sizes are in inches: ``around`` is the height of what stands around the rows, ``each`` that of a
+    row. ``top`` and ``bottom`` are where the axis ends beyond the middle of the outermost rows.
+    """
+    count = max(len(names), 1)
+    figure, axes = subplots(figsize=(width, around + each * count), layout="constrained")
+    axes.set_yticks(range(len(names)), names)
+    axes.set_ylim(count - 1 + ends.get("bottom", 0.5), -ends.get("top", 0.5))
+    axes.grid(visible=False, axis="y")
+    return figure, axes
+
+
+def legend_below(figure: mpl_figure.Figure, *more: Patch, **options: Any) -> None:
+    """A legend under the figure: an entry for each label in its axes, then those of ``more``."""
+    marks: dict[str, Any] = {}
+    for axes in figure.axes:
+        handles, labels = axes.get_legend_handles_labels()
+        marks |= dict(zip(labels, handles, strict=True))
+    marks |= {str(patch.get_label()): patch for patch in more}
+    look = {"loc": "outside lower center", "ncols": 4, "frameon": False, **options}
+    figure.legend(marks.values(), marks.keys(), **look)
+
+
+def littles_curve(
+    levels: Sequence[int], request_s: float, limit_per_s: float | None
+) -> tuple[list[float], list[float]]:
+    """Little's law over a logarithmic axis: the concurrency in 100 steps, and requests a second."""
+    steps = [levels[0] * (levels[-1] / levels[0]) ** (n / 100) for n in range(101)]
+    return steps, [littles_law(step, request_s, limit_per_s) for step in steps]
 
 
 def littles_law(concurrency: float, request_s: float, limit_per_s: float | None) -> float:

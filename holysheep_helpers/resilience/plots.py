@@ -22,6 +22,8 @@ from holysheep_helpers.notebook.figures import (
     PALE,
     RED,
     WHITE,
+    legend_below,
+    named_rows,
     subplots,
 )
 from holysheep_helpers.resilience.circuit_breaker import CircuitBreaker, Event
@@ -90,7 +92,7 @@ def plot_attempts(entries: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
     axes.set_title(found)
     there = {entry["paid"] for rows in entries.values() for entry in rows}
     marks = [Patch(label=label, **style) for paid, (label, style) in _PAID.items() if paid in there]
-    figure.legend(handles=marks, loc="outside lower center", ncols=3, frameon=False)
+    legend_below(figure, *marks)
     return figure
 
 
@@ -192,15 +194,12 @@ def plot_circuit(breaker: CircuitBreaker, outage_s: tuple[float, float] | None =
     models = list(dict.fromkeys(event.model for event in events))
     start_s = events[0].at_s
     end_s = max(events[-1].at_s - start_s, 1e-3)
-    figure, axes = subplots(figsize=(9, 1.9 + 0.6 * len(models)), layout="constrained")
+    figure, axes = named_rows(models, 1.9, 0.6, width=9, top=0.6)
     for row, model in enumerate(models):
         _row(axes, row, [event for event in events if event.model == model], start_s, end_s)
     if outage_s is not None:
         _outage(axes, *outage_s)
-    axes.set_yticks(range(len(models)), models)
-    axes.set_ylim(len(models) - 0.5, -0.6)  # the first on top
     axes.set_xlim(-0.02 * end_s, 1.02 * end_s)
-    axes.grid(visible=False, axis="y")
     axes.set_xlabel("seconds since the first call")
     counts = Counter((event.model, event.what) for event in events)
     worst = max(models, key=lambda model: (counts[model, "failed"], counts[model, "no verdict"]))
@@ -208,8 +207,7 @@ def plot_circuit(breaker: CircuitBreaker, outage_s: tuple[float, float] | None =
     what = "were wrong themselves" if wrong and not failed else "failed"
     count = f"{failed or wrong} request{'s' * ((failed or wrong) != 1)}"
     axes.set_title(f"{worst}: {count} {what}, {counts[worst, 'passed over']} were spared")
-    marks = {label: mark for mark, label in zip(*axes.get_legend_handles_labels(), strict=True)}
-    figure.legend(marks.values(), marks.keys(), loc="outside lower center", ncols=6, frameon=False)
+    legend_below(figure, ncols=6)
     return figure
 
 
