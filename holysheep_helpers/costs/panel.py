@@ -23,8 +23,8 @@ from holysheep_helpers.pricing.money import priced_models
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-MILLION = 1_000_000
-PERCENT = Decimal("0.01")
+MILLION, PERCENT = Decimal(1_000_000), Decimal("0.01")
+SCALES = {"tokens": MILLION} | dict.fromkeys(("input_share", "cached_share", "growth"), PERCENT)
 PRICES = [("the gateway's, as published", "published"), ("direct, at the maker's", "direct")]
 
 
@@ -81,16 +81,16 @@ class CostPanel(View):
     def _body(self) -> Iterable[w.Widget]:
         start = self.assumptions
         self._rate = start.rate or catalog.published_rate()
-        self.tokens = _whole("Tokens, millions", start.tokens, 1, 500, scale=MILLION)
-        self.input_share = _whole("Input, %", start.input_share, 0, 100, scale=PERCENT)
-        self.cached_share = _whole("Cached, %", start.cached_share, 0, 100, scale=PERCENT)
-        self.growth = _whole("Growth, %", start.growth, -20, 50, scale=PERCENT)
+        self.tokens = _slider(start, "tokens", "Tokens, millions", 1, 500)
+        self.input_share = _slider(start, "input_share", "Input, %", 0, 100)
+        self.cached_share = _slider(start, "cached_share", "Cached, %", 0, 100)
+        self.growth = _slider(start, "growth", "Growth, %", -20, 50)
         self.baseline = _models("From", start.baseline)
         self.model = _models("To", start.model)
         self.prices = w.Dropdown(options=PRICES, value=start.prices, description="Prices")
-        self.one_off_usd = _whole("Move, USD once", start.one_off_usd, 0, 10_000, step=50)
-        self.monthly_running_usd = _whole("USD a month", start.monthly_running_usd, 0, 500)
-        self.krw_per_usd = _whole("KRW per USD", self._rate.krw_per_usd, 1000, 2000, step=10)
+        self.one_off_usd = _slider(start, "one_off_usd", "Move, USD once", 0, 10_000, step=50)
+        self.monthly_running_usd = _slider(start, "monthly_running_usd", "USD a month", 0, 500)
+        self.krw_per_usd = _slider(self._rate, "krw_per_usd", "KRW per USD", 1000, 2000, step=10)
         self.costs, self.returns = FigureBox(), FigureBox()
         knobs = self.knobs().values()
         self._follow(self._look, *knobs)
@@ -101,19 +101,11 @@ class CostPanel(View):
         if self.krw_per_usd.value != rate.krw_per_usd:
             today = datetime.now().astimezone().date()
             rate = ExchangeRate(Decimal(self.krw_per_usd.value), Source("set in the panel", today))
-        return replace(
-            self.assumptions,
-            tokens=self.tokens.value * MILLION,
-            input_share=self.input_share.value * PERCENT,
-            cached_share=self.cached_share.value * PERCENT,
-            growth=self.growth.value * PERCENT,
-            model=str(self.model.value),
-            baseline=str(self.baseline.value),
-            prices=self.prices.value,
-            one_off_usd=self.one_off_usd.value,
-            monthly_running_usd=self.monthly_running_usd.value,
-            rate=rate,
-        )
+        knobs: dict[str, Any] = {**self.knobs()}
+        del knobs["krw_per_usd"]
+        chosen = {name: knob.value for name, knob in knobs.items()}
+        scaled = {name: chosen[name] * scale for name, scale in SCALES.items()}
+        return replace(self.assumptions, **chosen | scaled, rate=rate)
 
     def _look(self) -> None:
         """Work it out anew, and draw it soon; where that fails, nothing old stays."""
@@ -145,18 +137,18 @@ class CostPanel(View):
             show_figure(self.returns, plot_break_even(self.assumptions))
 
 
-def _whole(
-    name: str, value: Any, low: int, high: int, *, step: int = 1, scale: Decimal | int = 1
+def _slider(
+    of: Assumptions | ExchangeRate, name: str, label: str, low: int, high: int, *, step: int = 1
 ) -> IntSlider:
-    """A slider for a whole number of ``scale``, which begins at ``value`` and never alters it."""
-    start = Decimal(value) / scale
+    """A slider for a whole number of its scale, which begins at its value and never alters it."""
+    start = Decimal(getattr(of, name)) / SCALES.get(name, 1)
     if start != int(start):
         raise InputError(
-            f"{name} is {start:f}: the panel's slider takes whole numbers. Round it, or use plain "
+            f"{label} is {start:f}: the panel's slider takes whole numbers. Round it, or use plain "
             "variables, which take any amount."
         )
     low, high = min(low, int(start)), max(high, int(start))
-    return int_slider(name, int(start), low, high, 1 if (int(start) - low) % step else step)
+    return int_slider(label, int(start), low, high, 1 if (int(start) - low) % step else step)
 
 
 def _models(name: str, value: str) -> w.Dropdown:

@@ -69,12 +69,9 @@ class LatencyPanel(Panel):
         self._show_table(summary._repr_html_(), "Latency, summed up")
         self._say(f"{len(result)} runs · spent so far {self.gateway.spend}")
         if _has_tokens(result):
-            self._draw(result)
+            from holysheep_helpers.latency.plots import plot_ecdf
 
-    def _draw(self, result: LatencyRun) -> None:
-        from holysheep_helpers.latency.plots import plot_ecdf
-
-        show_figure(self.figure, plot_ecdf({result.label: result}, before=self.before))
+            show_figure(self.figure, plot_ecdf({result.label: result}, before=self.before))
 
 
 def _has_tokens(result: LatencyRun) -> bool:

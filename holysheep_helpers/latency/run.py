@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from decimal import Decimal, InvalidOperation
 from html import escape
+from itertools import accumulate
 from math import hypot, inf, isfinite, isnan
 from os import PathLike
 from pathlib import Path
@@ -135,12 +136,8 @@ class LatencyRun:
     @property
     def most_at_once(self) -> int:
         """The most runs that were under way together."""
-        begun = [(run.called_s, 1) for run in self.runs]
-        most = now = 0
-        for _, change in sorted(begun + [(run.done_s, -1) for run in self.runs]):
-            now += change
-            most = max(most, now)
-        return most
+        changes = [(run.called_s, 1) for run in self.runs] + [(run.done_s, -1) for run in self.runs]
+        return max(accumulate(change for _, change in sorted(changes)), default=0)
 
     @property
     def cost_usd(self) -> Decimal:

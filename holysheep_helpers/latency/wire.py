@@ -12,6 +12,7 @@ from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from time import perf_counter
+from types import SimpleNamespace
 from typing import Any
 
 from holysheep_helpers.client.replies import EventStream, ParsedReply, parse_json
@@ -137,31 +138,18 @@ def read_events(reads: Sequence[tuple[float, bytes]]) -> Iterator[tuple[float, d
     """
     import httptools
 
-    body = _Body()
-    parser = httptools.HttpResponseParser(body)
+    bodies: list[bytes] = []  # what httptools calls on_body with: the content, its framing off
+    parser = httptools.HttpResponseParser(SimpleNamespace(on_body=bodies.append))
     events = EventStream()
     for at_s, piece in reads:
         with suppress(httptools.HttpParserError):  # a reply broken off, or followed by rubbish
             parser.feed_data(piece)
-        for data in events.feed(body.take()):
+        body = b"".join(bodies)
+        bodies.clear()
+        for data in events.feed(body):
             event = parse_json(data)
             if isinstance(event, dict):
                 yield at_s, event
-
-
-class _Body:
-    """What httptools calls with a reply's content, its framing taken off."""
-
-    def __init__(self) -> None:
-        self._parts: list[bytes] = []
-
-    def on_body(self, body: bytes) -> None:
-        self._parts.append(body)
-
-    def take(self) -> bytes:
-        taken = b"".join(self._parts)
-        self._parts.clear()
-        return taken
 
 
 def facts_of(reads: Sequence[tuple[float, bytes]]) -> dict[str, Any]:
