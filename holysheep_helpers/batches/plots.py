@@ -18,24 +18,13 @@ from holysheep_helpers.batches.long_prompts import LongPlan
 from holysheep_helpers.batches.results import BatchItem, BatchResult
 from holysheep_helpers.catalog.splitting import check_text, counter_for
 from holysheep_helpers.exceptions import InputError
-from holysheep_helpers.notebook.figures import (
-    BLACK,
-    BLUE,
-    COLOURS,
-    FAILED,
-    GREY,
-    LIMITED,
-    RED,
-    legend_below,
-    littles_curve,
-    subplots,
-)
+from holysheep_helpers.notebook import figures
 
 # The edge keeps a bar that is narrower than a pixel in the picture.
-ANSWERED: dict[str, Any] = {"facecolor": BLUE, "edgecolor": BLUE, "linewidth": 0.8}
+ANSWERED: dict[str, Any] = {"facecolor": figures.BLUE, "edgecolor": figures.BLUE, "linewidth": 0.8}
 
 
-STYLES: dict[str, dict[str, Any]] = {"ok": ANSWERED, "429": LIMITED}
+STYLES: dict[str, dict[str, Any]] = {"ok": ANSWERED, "429": figures.LIMITED}
 
 
 Batches = BatchResult | Mapping[str, BatchResult]
@@ -63,7 +52,7 @@ def plot_gantt(batches: Batches) -> Figure:
     named = _named(batches)
     width = 8 if len(named) == 1 else 5 * len(named)
     rows = max(len(batch) for batch in named.values())
-    figure, all_axes = subplots(
+    figure, all_axes = figures.subplots(
         1, len(named), sharex=True, sharey=True, squeeze=False,
         figsize=(width, min(max(0.14 * rows + 1.6, 3.2), 9)), layout="constrained",
     )  # fmt: skip
@@ -78,7 +67,7 @@ def plot_gantt(batches: Batches) -> Figure:
     all_axes[0][0].yaxis.set_major_locator(MaxNLocator(integer=True))
     end_s = all_axes[0][0].get_xlim()[1]
     all_axes[0][0].set_xlim(-0.01 * end_s, end_s)  # the axis must not cover a short first bar
-    legend_below(figure, *_marks(named.values()))
+    figures.legend_below(figure, *_marks(named.values()))
     return figure
 
 
@@ -91,19 +80,19 @@ def _marks(batches: Iterable[BatchResult]) -> list[Patch]:
     timelines = [item.timeline for batch in batches for item in batch]
     outcomes = {attempt.outcome for timeline in timelines for attempt in timeline}
     marks = {
-        "answered": ("ok" in outcomes, {"facecolor": BLUE}),
-        "429": ("429" in outcomes, LIMITED),
-        "failed": (outcomes - {"ok", "429"}, FAILED),
-        "waiting to ask again": (max(map(len, timelines)) > 1, {"facecolor": GREY}),
+        "answered": ("ok" in outcomes, {"facecolor": figures.BLUE}),
+        "429": ("429" in outcomes, figures.LIMITED),
+        "failed": (outcomes - {"ok", "429"}, figures.FAILED),
+        "waiting to ask again": (max(map(len, timelines)) > 1, {"facecolor": figures.GREY}),
     }
     return [Patch(label=label, **style) for label, (there, style) in marks.items() if there]
 
 
 def _row(axes: Axes, item: BatchItem) -> None:
     for before, after in pairwise(item.timeline):
-        axes.plot([before.end_s, after.start_s], [item.index] * 2, color=GREY, linewidth=2)
+        axes.plot([before.end_s, after.start_s], [item.index] * 2, color=figures.GREY, linewidth=2)
     for attempt in item.timeline:
-        style = STYLES.get(attempt.outcome, FAILED)
+        style = STYLES.get(attempt.outcome, figures.FAILED)
         axes.barh(
             item.index, attempt.end_s - attempt.start_s, left=attempt.start_s, height=0.8, **style
         )
@@ -148,16 +137,16 @@ def plot_sweep(sweep: Mapping[int, BatchResult], limit_per_s: float | None = Non
     levels = sorted(sweep)
     measured = [requests_per_second(sweep[level]) for level in levels]
     request_s = mean_request_s(sweep[levels[0]])
-    figure, axes = subplots()
-    predicted = littles_curve(levels, request_s, limit_per_s)
-    axes.plot(*predicted, color=GREY, linewidth=3, label="Little's law: L / W")
-    axes.plot(levels, measured, "o", color=BLUE, markersize=9, label="measured")
+    figure, axes = figures.subplots()
+    predicted = figures.littles_curve(levels, request_s, limit_per_s)
+    axes.plot(*predicted, color=figures.GREY, linewidth=3, label="Little's law: L / W")
+    axes.plot(levels, measured, "o", color=figures.BLUE, markersize=9, label="measured")
     if limit_per_s is not None:
         knee = limit_per_s * request_s
         axes.axhline(
-            limit_per_s, color=RED, linestyle="--", label=f"limit, {limit_per_s:g} a second"
+            limit_per_s, color=figures.RED, linestyle="--", label=f"limit, {limit_per_s:g} a second"
         )
-        axes.axvline(knee, color=RED, linestyle=":", label=f"knee, {knee:.0f} at once")
+        axes.axvline(knee, color=figures.RED, linestyle=":", label=f"knee, {knee:.0f} at once")
         axes.set_title(f"Beyond {knee:.0f} at once, more brings nothing")
     else:
         best = max(measured)
@@ -192,9 +181,9 @@ def plot_pace(batches: Batches, requests_per_minute: float) -> Figure:
         '5 sent within ... s'
     """
     named = _named(batches)
-    figure, axes = subplots()
+    figure, axes = figures.subplots()
     last_s, found = 0.0, []
-    for colour, (name, batch) in zip(COLOURS * len(named), named.items(), strict=False):
+    for colour, (name, batch) in zip(figures.COLOURS * len(named), named.items(), strict=False):
         times = sorted(attempt.start_s for item in batch for attempt in item.timeline)
         last_s = max(last_s, times[-1])
         counts: Sequence[int] = range(1, len(times) + 1)
@@ -202,7 +191,8 @@ def plot_pace(batches: Batches, requests_per_minute: float) -> Figure:
         found.append(f"{name + ': ' if name else ''}{len(times)} sent within {took_s:.1f} s")
         axes.step(times, counts, where="post", color=colour, linewidth=2, label=name or "sent")
     allowed = [1, 1 + last_s * requests_per_minute / 60]
-    axes.plot([0, last_s], allowed, "--", color=BLACK, label=f"{requests_per_minute:g} a minute")
+    label = f"{requests_per_minute:g} a minute"
+    axes.plot([0, last_s], allowed, "--", color=figures.BLACK, label=label)
     axes.set_title("; ".join(found))
     axes.set_xlabel("seconds since the batch began")
     axes.set_ylabel("requests sent")
@@ -225,7 +215,7 @@ def _named(batches: Batches) -> dict[str, BatchResult]:
     return named
 
 
-FITS, OVER = BLUE, RED
+FITS, OVER = figures.BLUE, figures.RED
 
 
 def plot_parts(
@@ -259,7 +249,7 @@ def plot_parts(
         sizes, limit = _sizes(parts, model), max_tokens
         check_whole("max_tokens", limit, 1)
     assert limit is not None
-    figure, every = subplots(
+    figure, every = figures.subplots(
         1, len(sizes), figsize=(8, 4), sharey=True, squeeze=False, layout="constrained"
     )
     for axes, (name, of_each) in zip(every.flat, sizes.items(), strict=True):
@@ -294,7 +284,8 @@ def _draw(axes: Axes, name: str, sizes: Sequence[int], limit: int) -> None:
     for number, size in zip(numbers, sizes, strict=True):
         if not size:
             axes.annotate("empty", (number, 0), (0, 3), textcoords="offset points", ha="center")
-    axes.axhline(limit, color=BLACK, linestyle="--", linewidth=1.5, label=f"limit, {limit:,}")
+    line: dict[str, Any] = {"color": figures.BLACK, "linestyle": "--", "linewidth": 1.5}
+    axes.axhline(limit, label=f"limit, {limit:,}", **line)
     found = f"{sum(over)} of {len(sizes)} too long" if any(over) else f"all {len(sizes)} fit"
     axes.set_title(f"{name}: {found}" if name else f"Parts: {found}")
     axes.set_xlabel("part")

@@ -374,9 +374,10 @@ def sensitivity(
     base = _result(result, assumptions, "them as they are")
     rows = {}
     for name in (*_CHECKS, "rate"):
-        value = _value(assumptions, name)
+        value = getattr(assumptions, name)
         if value is None:
             continue
+        value = tidy(value.krw_per_usd if isinstance(value, ExchangeRate) else value)
         low, note_low = _changed(name, value, less)
         high, note_high = _changed(name, value, more)
         results = [_result(result, _with(assumptions, name, new), name) for new in (low, high)]
@@ -405,12 +406,6 @@ def _result(
             "there is no number of months; net_gain_usd always is one."
         )
     return found
-
-
-def _value(assumptions: Assumptions, name: str) -> Decimal | None:
-    value = getattr(assumptions, name)
-    value = value.krw_per_usd if isinstance(value, ExchangeRate) else value
-    return None if value is None else tidy(value)
 
 
 def _changed(name: str, value: Decimal, factor: Decimal) -> tuple[Decimal, str]:

@@ -35,7 +35,6 @@ DOT: dict[str, Any] = {"color": figures.GREEN, "markersize": 11, "markeredgecolo
 DOWN: dict[str, Any] = {"facecolor": figures.RED, "hatch": "////", "edgecolor": figures.WHITE}
 RANGE: dict[str, Any] = {"color": figures.BLUE, "linewidth": 9, "solid_capstyle": "butt"}
 UP: dict[str, Any] = {"facecolor": figures.BLUE, "edgecolor": figures.WHITE}
-BESIDE: dict[str, Any] = {"textcoords": "offset points", "va": "center"}
 
 
 def plot_costs(costs: DataFrame) -> Figure:
@@ -118,9 +117,9 @@ def plot_audit(audits: Iterable[Audit]) -> Figure:
             axes.plot(claimed, number, "x", label="claimed, and not possible", **CROSS)
             most, least = f"{claimed / high:.1f} × the most", f"{claimed / low:.2f} × the least"
             said += f": {most if claimed > high else least}"
-        axes.annotate(said, (max(claimed, high), number), (12, 0), **BESIDE)
-    axes.set_xscale("log")
-    axes.set_xlim(None, 60 * float(max(max(row.usd, row.highest_usd) for row in rows)))
+        axes.annotate(said, (max(claimed, high), number), (12, 0), **figures.BESIDE)
+    most = max(max(row.usd, row.highest_usd) for row in rows)
+    axes.set(xscale="log", xlim=(None, 60 * float(most)))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda usd, _: f"{usd:,g}"))
     axes.set_xlabel("US dollars (each step is ten times as much)")
     refuted = sum(not row.possible for row in rows)
@@ -161,7 +160,8 @@ def plot_premium(premiums: DataFrame) -> Figure:
     for number, model in enumerate(models):
         rows = known[known["model"] == model]
         if not len(rows):
-            axes.annotate("unknown: no price to compare with", (0, number), (6, 0), **BESIDE)
+            said = "unknown: no price to compare with"
+            axes.annotate(said, (0, number), (6, 0), **figures.BESIDE)
             continue
         found = [float(value) for value in rows["premium"]]
         axes.plot([min(found), max(found)], [number] * 2, color=figures.GREY, linewidth=2, zorder=1)

@@ -148,22 +148,19 @@ class Measurement:
         thread = threading.Thread(target=context.run, args=(work,), name=name, daemon=True)
         try:
             thread.start()
-            while True:
+            while not (result.done() and ended.empty()):
                 try:
                     raw = ended.get(timeout=LOOK_EVERY_S)  # else Windows can't be interrupted
-                    if raw is None:
-                        thread.join()
-                        break
-                    on_end(raw)
+                    if raw is not None:  # as the last word is
+                        on_end(raw)
                 except Empty:
-                    if not thread.is_alive():  # an interruption took the last word
-                        break
+                    continue
                 except KeyboardInterrupt:
                     if self._stopped:
                         raise
                     self.stop("interrupted")
         finally:
-            if thread.is_alive():  # interrupted twice, or on_end broke: it shall ask no more
+            if not result.done():  # interrupted twice, or on_end broke: it shall ask no more
                 self.stop()
         found = result.result()
         if self._stopped == "interrupted" and not found.runs:
@@ -237,9 +234,9 @@ class Measurement:
             return
         if plan.rate_per_s is not None:
             await load.opened(plan.runs, plan.rate_per_s, Random(SEED))
-            return
-        spread_s = stagger_s(load.warm, plan.concurrency) if plan.stagger else 0.0
-        await load.closed(plan.runs, plan.concurrency, spread_s, ramp=plan.ramp > 0)
+        else:
+            spread_s = stagger_s(load.warm, plan.concurrency) if plan.stagger else 0.0
+            await load.closed(plan.runs, plan.concurrency, spread_s, ramp=plan.ramp > 0)
 
     async def _ask(
         self, client: openai.AsyncOpenAI, loop: WireLoop, index: int, due_s: float | None
@@ -440,14 +437,16 @@ async def _read(
         raw.error = IncompleteStreamError("The stream ended without a finish reason.", "")
 
 
-def check_can_be_copied(target: object) -> None:
-    """Raise ``InputError`` for what is no gateway and no client, or can't be copied whole.
+def measuring_client(target: object) -> Callable[[], openai.AsyncOpenAI]:
+    """What makes a client like ``target``, for the running event loop: no retries, for each failure
+    counts; yours to close.
 
-    A bare client that was given an HTTP client of its own has settings (a proxy, certificates) that
+    Raises ``InputError`` for what is no gateway and no client, or can't be copied whole. A bare
+    client that was given an HTTP client of its own has settings (a proxy, certificates) that
     nothing can read back; a measurement without them would take another way than its calls.
     """
     if isinstance(target, Gateway):
-        return
+        return partial(target.async_client, max_retries=0)
     if type(target) not in (openai.OpenAI, openai.AsyncOpenAI):  # Azure's ask in another way
         raise InputError(
             f"A {type(target).__name__} was given: hs.connect()'s gateway, an openai.AsyncOpenAI "
@@ -466,13 +465,10 @@ def check_can_be_copied(target: object) -> None:
             "This client's key comes from a function, which no event loop can ask: give "
             "an openai.AsyncOpenAI with an asynchronous one, or hs.connect()'s gateway."
         )
+    return partial(_copied, target)
 
 
-def measuring_client(target: Any) -> openai.AsyncOpenAI:
-    """An asynchronous client like ``target``, for the running event loop: no retries, for each
-    failure counts; yours to close."""
-    if isinstance(target, Gateway):
-        return target.async_client(max_retries=0)
+def _copied(target: openai.OpenAI | openai.AsyncOpenAI) -> openai.AsyncOpenAI:
     proxied = target.base_url.scheme == "https" or not is_loopback(target.base_url.host)
     http = openai.DefaultAioHttpClient(trust_env=proxied)
     plain = {"Accept-Encoding": "identity"}  # the bytes are read as they come

@@ -29,12 +29,7 @@ from holysheep_helpers.client.requests import SDK_OPTIONS, Item, check_can_be_se
 from holysheep_helpers.client.spend import Budget, Estimate, checked_usd, estimate_items
 from holysheep_helpers.exceptions import HolySheepError, InputError, warn
 from holysheep_helpers.latency.data import Calibration
-from holysheep_helpers.latency.load import (
-    LoadPlan,
-    Measurement,
-    check_can_be_copied,
-    measuring_client,
-)
+from holysheep_helpers.latency.load import LoadPlan, Measurement, measuring_client
 from holysheep_helpers.latency.run import LatencyRun
 from holysheep_helpers.latency.stats import students_t
 from holysheep_helpers.mock.process import MockProcess
@@ -165,7 +160,7 @@ def plan_measurement(
     **sdk_parameters: Any,
 ) -> Measurement:
     """All arguments checked, nothing sent. Raises ``InputError`` or ``BudgetError``."""
-    check_can_be_copied(target)
+    client = measuring_client(target)
     _check_known(sdk_parameters)
     if max_tokens is not None:
         sdk_parameters["max_tokens"] = max_tokens
@@ -180,7 +175,7 @@ def plan_measurement(
         check_can_be_sent({name: request[name] for name in request if name not in SDK_OPTIONS})
         requests.append(request)
     settings = _settings(target, requests, plan.stagger)
-    measurement = Measurement(lambda: measuring_client(target), requests, plan, settings)
+    measurement = Measurement(client, requests, plan, settings)
     if (limit_usd := checked_usd(budget_usd)) is not None:
         work, most_usd = f"{plan.count} runs, warm-up included,", _estimate(measurement).most_usd
         advice = "Measure fewer runs, lower max_tokens"

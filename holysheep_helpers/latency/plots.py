@@ -379,7 +379,7 @@ def plot_waterfall(stream: TimedStream) -> Figure:
     """
     phases = [phase for phase in _phases(stream) if phase.end_s - phase.start_s >= SHORTEST_S]
     names = [phase.name for phase in phases]
-    figure, axes = figures.named_rows(names, 1.8, 0.4, width=9, top=0.6, bottom=0.6)
+    figure, axes = figures.named_rows(names, 1.8, 0.4, width=9, ends=(0.6, 0.6))
     for row, phase in enumerate(phases):
         _row(axes, row, phase, stream.due_s)
     axes.set(title=_finding(stream), xlabel="ms since the intended start")
@@ -419,10 +419,8 @@ def _row(axes: Axes, row: int, phase: Phase, due_s: float) -> None:
     axes.vlines([start_ms, end_ms], row - 0.3, row + 0.3, color=edge)
     ticks = [1000 * (text.at_s - due_s) for text in phase.texts]
     axes.vlines(ticks, row - 0.3, row + 0.3, color=figures.BLUE, linewidth=0.8)
-    axes.annotate(
-        f"{ms(phase.end_s - phase.start_s)} ms", (end_ms, row), xytext=(6, 0),
-        textcoords="offset points", va="center",
-    )  # fmt: skip
+    took = f"{ms(phase.end_s - phase.start_s)} ms"
+    axes.annotate(took, (end_ms, row), (6, 0), **figures.BESIDE)
 
 
 def _finding(stream: TimedStream) -> str:

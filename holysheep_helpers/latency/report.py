@@ -53,6 +53,11 @@ def estimate(values: Sequence[float], statistic: stats.Statistic) -> PointEstima
     )
 
 
+def estimates(values: Sequence[float]) -> dict[str, PointEstimate]:
+    """All statistics of a summary."""
+    return {name: estimate(values, statistic) for name, statistic in STATISTICS.items()}
+
+
 def ms(value_s: float | None, digits: int = 1) -> str:
     """Seconds as milliseconds for people."""
     if value_s is None or isnan(value_s):

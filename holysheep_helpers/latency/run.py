@@ -404,13 +404,7 @@ class LatencySummary:
             shown.insert(0, "user_ttft_s")
         values = {NAMES[name]: found for name in shown if (found := run.values(name))}
         self._counts = {name: len(found) for name, found in values.items()}
-        self.rows = {
-            name: {
-                key: report.estimate(found, statistic)
-                for key, statistic in report.STATISTICS.items()
-            }
-            for name, found in values.items()
-        }
+        self.rows = {name: report.estimates(found) for name, found in values.items()}
 
     @property
     def frame(self) -> DataFrame:
@@ -428,10 +422,8 @@ class LatencySummary:
     def headline(self) -> str:
         """What was run, in one line."""
         run = self.run
-        warm = (
-            f", {counted(len(run.warmups), 'warm-up')} left out" if run.warmups else ", no warm-up"
-        )
-        return f"{run.label}: {counted(len(run), 'run')} in {run.elapsed_s:.1f} s{warm}"
+        warm = f"{counted(len(run.warmups), 'warm-up')} left out" if run.warmups else "no warm-up"
+        return f"{run.label}: {counted(len(run), 'run')} in {run.elapsed_s:.1f} s, {warm}"
 
     @property
     def notes(self) -> list[str]:

@@ -48,6 +48,9 @@ LIMITED: dict[str, Any] = {
     "facecolor": AMBER, "hatch": "////", "hatchcolor": BLACK, "edgecolor": BLACK, "linewidth": 0.8,
 }  # fmt: skip
 
+BESIDE: dict[str, Any] = {"textcoords": "offset points", "va": "center"}
+"""For what is written beside a mark or a bar, so many points away."""
+
 _one_thread_at_a_time = RLock()  # Matplotlib's settings belong to the whole process
 
 
@@ -181,17 +184,17 @@ def subplots(
 
 
 def named_rows(
-    names: Sequence[str], around: float, each: float, *, width: float = 8, **ends: float
+    names: Sequence[str], around: float, each: float, *, width: float = 8, ends: Any = (0.5, 0.5)
 ) -> tuple[Figure, Axes]:
     """A figure with a named row for each, the first on top, without lines between the rows.
 
     Sizes are in inches: ``around`` is the height of what stands around the rows, ``each`` that of a
-    row. ``top`` and ``bottom`` are where the axis ends beyond the middle of the outermost rows.
+    row. ``ends`` is how far the axis goes on from the middle of the first row, and of the last.
     """
     count = max(len(names), 1)
     figure, axes = subplots(figsize=(width, around + each * count), layout="constrained")
     axes.set_yticks(range(len(names)), names)
-    axes.set_ylim(count - 1 + ends.get("bottom", 0.5), -ends.get("top", 0.5))
+    axes.set_ylim(count - 1 + ends[1], -ends[0])
     axes.grid(visible=False, axis="y")
     return figure, axes
 

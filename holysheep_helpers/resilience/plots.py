@@ -12,20 +12,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from holysheep_helpers.exceptions import InputError
-from holysheep_helpers.notebook.figures import (
-    BLACK,
-    BLUE,
-    COLOURS,
-    FAILED,
-    GREY,
-    LIMITED,
-    PALE,
-    RED,
-    WHITE,
-    legend_below,
-    named_rows,
-    subplots,
-)
+from holysheep_helpers.notebook import figures
 from holysheep_helpers.resilience.circuit_breaker import CircuitBreaker, Event
 
 LEAST_WIDTH_S = 0.004
@@ -39,9 +26,9 @@ WINDOW_S = 0.05
 
 
 _PAID: dict[str, tuple[str, dict[str, Any]]] = {
-    "yes": ("answered, billed", {"facecolor": BLUE}),
-    "no": ("refused, not billed", FAILED),
-    "maybe": ("lost, billed perhaps", LIMITED),
+    "yes": ("answered, billed", {"facecolor": figures.BLUE}),
+    "no": ("refused, not billed", figures.FAILED),
+    "maybe": ("lost, billed perhaps", figures.LIMITED),
 }
 
 
@@ -66,7 +53,7 @@ def plot_attempts(entries: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
     if not entries or not all(entries.values()):
         empty = next((name for name, rows in entries.items() if not rows), "")
         raise InputError(f"The mock saw no request for {empty!r}: nothing to draw.")
-    figure, axes = subplots(figsize=(8, 1.5 + 0.6 * len(entries)), layout="constrained")
+    figure, axes = figures.subplots(figsize=(8, 1.5 + 0.6 * len(entries)), layout="constrained")
     for row, seen in enumerate(entries.values()):
         first_s, last_s = seen[0]["arrived_s"], seen[0]["arrived_s"]
         for entry in seen:
@@ -74,11 +61,9 @@ def plot_attempts(entries: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
             took_s = max((entry["ended_s"] or last_s) - entry["arrived_s"], LEAST_WIDTH_S)
             style = _PAID[entry["paid"]][1]
             axes.barh(row, took_s, left=entry["arrived_s"] - first_s, height=0.6, **style)
-        axes.plot([0, last_s - first_s], [row, row], color=GREY, linewidth=1, zorder=0)
+        axes.plot([0, last_s - first_s], [row, row], color=figures.GREY, linewidth=1, zorder=0)
         count = f"{len(seen)} request{'s' * (len(seen) != 1)}"
-        axes.annotate(
-            count, (last_s - first_s, row), (8, 0), textcoords="offset points", va="center"
-        )
+        axes.annotate(count, (last_s - first_s, row), (8, 0), **figures.BESIDE)
     axes.set_yticks(range(len(entries)), list(entries))
     axes.invert_yaxis()
     axes.margins(x=0.2)
@@ -92,7 +77,7 @@ def plot_attempts(entries: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
     axes.set_title(found)
     there = {entry["paid"] for rows in entries.values() for entry in rows}
     marks = [Patch(label=label, **style) for paid, (label, style) in _PAID.items() if paid in there]
-    legend_below(figure, *marks)
+    figures.legend_below(figure, *marks)
     return figure
 
 
@@ -126,7 +111,7 @@ def plot_herd(returns: Mapping[str, Sequence[float]]) -> Figure:
         raise InputError("Nobody comes back: a dict of names and seconds is needed.")
     last_s = max(max(times) for times in returns.values())
     edges = [n * WINDOW_S for n in range(int(last_s / WINDOW_S) + 2)]
-    figure, all_axes = subplots(
+    figure, all_axes = figures.subplots(
         len(returns),
         1,
         sharex=True,
@@ -135,7 +120,7 @@ def plot_herd(returns: Mapping[str, Sequence[float]]) -> Figure:
         figsize=(8, 1 + 1.5 * len(returns)),
     )
     for axes, (name, times), colour in zip(
-        all_axes[:, 0], returns.items(), COLOURS * len(returns), strict=False
+        all_axes[:, 0], returns.items(), figures.COLOURS * len(returns), strict=False
     ):
         axes.hist(times, bins=edges, color=colour)
         axes.set_title(f"{name}: at most {most_at_once(times)} of {len(times)} within any 50 ms")
@@ -147,16 +132,16 @@ def plot_herd(returns: Mapping[str, Sequence[float]]) -> Figure:
 
 
 MARKS: dict[str, dict[str, Any]] = {
-    "answered": {"marker": "o", "color": BLUE, "markersize": 7},
-    "failed": {"marker": "x", "color": RED, "markersize": 9, "markeredgewidth": 2.5},
-    "no verdict": {"marker": "s", "color": GREY, "markersize": 7, "fillstyle": "none"},
-    "passed over": {"marker": "|", "color": GREY, "markersize": 9},
+    "answered": {"marker": "o", "color": figures.BLUE, "markersize": 7},
+    "failed": {"marker": "x", "color": figures.RED, "markersize": 9, "markeredgewidth": 2.5},
+    "no verdict": {"marker": "s", "color": figures.GREY, "markersize": 7, "fillstyle": "none"},
+    "passed over": {"marker": "|", "color": figures.GREY, "markersize": 9},
 }
 
 
 SPANS: dict[str, dict[str, Any]] = {
-    "open": {"facecolor": PALE, "hatch": "//", "edgecolor": WHITE},
-    "half-open": {"facecolor": BLACK, "edgecolor": BLACK, "linewidth": 2},  # however short
+    "open": {"facecolor": figures.PALE, "hatch": "//", "edgecolor": figures.WHITE},
+    "half-open": {"color": figures.BLACK, "linewidth": 2},  # seen, however short
 }
 
 
@@ -194,7 +179,7 @@ def plot_circuit(breaker: CircuitBreaker, outage_s: tuple[float, float] | None =
     models = list(dict.fromkeys(event.model for event in events))
     start_s = events[0].at_s
     end_s = max(events[-1].at_s - start_s, 1e-3)
-    figure, axes = named_rows(models, 1.9, 0.6, width=9, top=0.6)
+    figure, axes = figures.named_rows(models, 1.9, 0.6, width=9, ends=(0.6, 0.5))
     for row, model in enumerate(models):
         _row(axes, row, [event for event in events if event.model == model], start_s, end_s)
     if outage_s is not None:
@@ -207,14 +192,14 @@ def plot_circuit(breaker: CircuitBreaker, outage_s: tuple[float, float] | None =
     what = "were wrong themselves" if wrong and not failed else "failed"
     count = f"{failed or wrong} request{'s' * ((failed or wrong) != 1)}"
     axes.set_title(f"{worst}: {count} {what}, {counts[worst, 'passed over']} were spared")
-    legend_below(figure, ncols=6)
+    figures.legend_below(figure, ncols=6)
     return figure
 
 
 def _outage(axes: Axes, begins_s: float, ends_s: float) -> None:
     label = f"down from {begins_s:g} to {ends_s:g} s"
-    axes.plot([begins_s, ends_s], [-0.46] * 2, color=GREY, linewidth=5, label=label)
-    axes.axvline(ends_s, color=GREY, linestyle=":", linewidth=1.5, zorder=0.5)
+    axes.plot([begins_s, ends_s], [-0.46] * 2, color=figures.GREY, linewidth=5, label=label)
+    axes.axvline(ends_s, color=figures.GREY, linestyle=":", linewidth=1.5, zorder=0.5)
 
 
 def _row(axes: Axes, row: int, events: Sequence[Event], start_s: float, end_s: float) -> None:
