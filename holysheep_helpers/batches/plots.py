@@ -62,11 +62,11 @@ def plot_gantt(batches: Batches) -> Figure:
         took_s = max(attempt.end_s for item in batch for attempt in item.timeline)
         axes.set_title(f"{name + ': ' if name else ''}{_count(batch)} in {took_s:.2f} s")
         axes.set_xlabel("seconds since the batch began")
-    all_axes[0][0].set_ylabel("prompt")
-    all_axes[0][0].set_ylim(rows - 0.3, -0.7)  # the first on top
-    all_axes[0][0].yaxis.set_major_locator(MaxNLocator(integer=True))
-    end_s = all_axes[0][0].get_xlim()[1]
-    all_axes[0][0].set_xlim(-0.01 * end_s, end_s)  # the axis must not cover a short first bar
+    first = all_axes[0][0]  # its axes are everyone's
+    first.set(ylabel="prompt", ylim=(rows - 0.3, -0.7))  # the first prompt on top
+    first.yaxis.set_major_locator(MaxNLocator(integer=True))
+    end_s = first.get_xlim()[1]
+    first.set_xlim(-0.01 * end_s, end_s)  # the axis must not cover a short first bar
     figures.legend_below(figure, *_marks(named.values()))
     return figure
 
@@ -154,9 +154,7 @@ def plot_sweep(sweep: Mapping[int, BatchResult], limit_per_s: float | None = Non
         axes.set_title(f"{best:.3g} answers a second at most, with {level} at once")
     axes.set_xscale("log", base=2)
     axes.set_xticks(levels, [str(level) for level in levels])
-    axes.set_xlabel("requests at once (max_concurrency)")
-    axes.set_ylabel("answers a second")
-    axes.set_ylim(0, None)
+    axes.set(xlabel="requests at once (max_concurrency)", ylabel="answers a second", ylim=(0, None))
     axes.legend(loc="lower right")
     figure.tight_layout()
     return figure
@@ -194,9 +192,7 @@ def plot_pace(batches: Batches, requests_per_minute: float) -> Figure:
     label = f"{requests_per_minute:g} a minute"
     axes.plot([0, last_s], allowed, "--", color=figures.BLACK, label=label)
     axes.set_title("; ".join(found))
-    axes.set_xlabel("seconds since the batch began")
-    axes.set_ylabel("requests sent")
-    axes.set_ylim(0, None)
+    axes.set(xlabel="seconds since the batch began", ylabel="requests sent", ylim=(0, None))
     axes.legend(loc="lower right")
     figure.tight_layout()
     return figure

@@ -378,8 +378,7 @@ def sensitivity(
         if value is None:
             continue
         value = tidy(value.krw_per_usd if isinstance(value, ExchangeRate) else value)
-        low, note_low = _changed(name, value, less)
-        high, note_high = _changed(name, value, more)
+        (low, note_low), (high, note_high) = (_changed(name, value, by) for by in (less, more))
         results = [_result(result, _with(assumptions, name, new), name) for new in (low, high)]
         rows[name] = {
             "low": low,

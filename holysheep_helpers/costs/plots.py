@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
-from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter, StrMethodFormatter
+from matplotlib.ticker import MaxNLocator, PercentFormatter, StrMethodFormatter
 
 from holysheep_helpers import catalog
 from holysheep_helpers.costs.audits import Audit
@@ -118,9 +118,9 @@ def plot_audit(audits: Iterable[Audit]) -> Figure:
             most, least = f"{claimed / high:.1f} × the most", f"{claimed / low:.2f} × the least"
             said += f": {most if claimed > high else least}"
         axes.annotate(said, (max(claimed, high), number), (12, 0), **figures.BESIDE)
-    most = max(max(row.usd, row.highest_usd) for row in rows)
-    axes.set(xscale="log", xlim=(None, 60 * float(most)))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda usd, _: f"{usd:,g}"))
+    last = max(max(row.usd, row.highest_usd) for row in rows)
+    axes.set(xscale="log", xlim=(None, 60 * float(last)))
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,g}"))
     axes.set_xlabel("US dollars (each step is ten times as much)")
     refuted = sum(not row.possible for row in rows)
     axes.set_title(f"{refuted} of {len(rows)} claims: no mix of so many tokens costs that")
