@@ -154,12 +154,10 @@ def input_label(name: str) -> str:
 
 
 def _by_month(move: Assumptions) -> DataFrame:
-    from pandas import DataFrame, RangeIndex
+    from pandas import DataFrame
 
     so_far = move.break_even().cumulated_usd(12)
-    return DataFrame(
-        {"net_gain_so_far_usd": so_far}, index=RangeIndex(len(so_far), name="month"), dtype=object
-    )
+    return DataFrame({"net_gain_so_far_usd": so_far}, dtype=object).rename_axis("month")
 
 
 def _page(move: Assumptions, table: DataFrame, hangs_on: DataFrame) -> str:

@@ -45,16 +45,11 @@ class LatencyPanel(Panel):
             self.gateway, at.prompt, plan, model=at.model, max_tokens=at.max_tokens
         )
         self._say("Warming up …")
-        self._on_stop = measurement.stop
-        if self._stopped.is_set():
-            measurement.stop()
         so_far = count(1)
-        try:
+        with self._ended_by(measurement.stop):
             result = measurement.run_in_thread(
                 lambda _: self._say(f"Measured {next(so_far)} of {at.runs} …")
             )
-        finally:
-            self._no_more_stop()
         self._show_run(result)
 
     def _show_run(self, result: LatencyRun) -> None:

@@ -324,13 +324,10 @@ class LatencyRun:
             kind, version = whole.pop("kind"), whole.pop("version")
             if kind != KIND or version != VERSION:
                 raise ValueError(f"{kind!r}, version {version!r}")
+            whole |= {name: tuple(map(_stream, whole[name])) for name in ("runs", "warmups")}
+            whole["under_way_s"] = tuple(whole["under_way_s"])
             error = whole.pop("calibration")
-            return cls(
-                **whole
-                | {name: tuple(map(_stream, whole[name])) for name in ("runs", "warmups")}
-                | {"under_way_s": tuple(whole["under_way_s"])}
-                | {"calibration": Calibration(**error) if error else None}
-            )
+            return cls(**whole, calibration=Calibration(**error) if error else None)
         except (ValueError, KeyError, TypeError, AttributeError, InvalidOperation) as problem:
             raise InputError(
                 f"{path} is no measurement that can be read here ({problem}): a file is needed "
@@ -502,10 +499,8 @@ class LatencySummary:
             yield f"{new} of {len(run)} runs opened a new connection."
 
     def _table(self) -> list[list[str]]:
-        return [
-            ["ms", "mean", "95% interval", "median", "95% interval", *PERCENTILES],
-            *map(self._cells, self.rows),
-        ]
+        head = ["ms", "mean", "95% interval", "median", "95% interval", *PERCENTILES]
+        return [head, *map(self._cells, self.rows)]
 
     def _cells(self, name: str) -> list[str]:
         mean, median, *tails = self.rows[name].values()
@@ -518,11 +513,10 @@ class LatencySummary:
 
     def __str__(self) -> str:
         table = self._table()
-        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-        lines = []
-        for name, *cells in table:
-            padded = (cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True))
-            lines.append("  ".join([name.ljust(widths[0]), *padded]))
+        first, *widths = (max(map(len, column)) for column in zip(*table, strict=True))
+        lines = [
+            "  ".join([name.ljust(first), *map(str.rjust, cells, widths)]) for name, *cells in table
+        ]
         return "\n".join([self.headline, *lines, *self.notes])
 
     __repr__ = __str__

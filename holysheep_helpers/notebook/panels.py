@@ -8,7 +8,7 @@ import logging
 import threading
 import traceback
 from collections.abc import Callable, Coroutine, Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from html import escape
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -238,15 +238,21 @@ class Panel(View):
                 with suppress(RuntimeError):  # it has just ended, and its loop with it
                     loop.call_soon_threadsafe(task.cancel)
 
-            self._on_stop = end
-            if self._stopped.is_set():
-                end()
-            try:
+            with self._ended_by(end):
                 return await work
-            finally:
-                self._no_more_stop()
 
         return asyncio.run(watched())
+
+    @contextmanager
+    def _ended_by(self, end: Callable[[], None]) -> Iterator[None]:
+        """Inside, *Stop* calls ``end``: at once, if it was pressed before."""
+        self._on_stop = end
+        if self._stopped.is_set():
+            end()
+        try:
+            yield
+        finally:
+            self._no_more_stop()
 
     def _without_key(self, text: str) -> str:
         return self.gateway.without_key(text)
