@@ -41,6 +41,7 @@ PATIENCE_S = 600.0
 FATAL = {
     *("missing_key", "placeholder_key", "malformed_key", "wrong_key", "wrong_host", "forbidden"),
     *("unknown_model", "wrong_path", "redirect", "quota", "configuration"),
+    "client_closed",
 }
 """Kinds of error that every other request of the batch would meet, too."""
 

@@ -200,6 +200,7 @@ def errors() -> None:
         hs.AllFailedError,
         hs.BudgetError,
         hs.ConfigurationError,
+        hs.GatewayError,
         hs.IncompleteStreamError,
         hs.JournalError,
         hs.LongPromptError,
