@@ -113,6 +113,22 @@ class GatewayError(HolySheepError):
         self.streamed = streamed
 
 
+class ClientClosedError(HolySheepError, RuntimeError):
+    """The client of a batch is closed, or the event loop that it was made in has ended.
+
+    Make a new client, in the event loop that asks; ``gw.async_client()`` makes one.
+
+    Attributes:
+        maybe_sent: whether the request may have been sent all the same.
+    """
+
+    kind = "client_closed"
+
+    def __init__(self, message: str, *, maybe_sent: bool) -> None:
+        super().__init__(message)
+        self.maybe_sent = maybe_sent
+
+
 class JournalError(HolySheepError):
     """A batch's journal is another kind of file, is in use, or can't be written.
 

@@ -38,6 +38,7 @@ from holysheep_helpers.diagnosis.kinds import KINDS
 from holysheep_helpers.diagnosis.waiting import BREAKER, MANDATORY, wait_asked
 from holysheep_helpers.exceptions import (
     AllFailedError,
+    ClientClosedError,
     ConfigurationError,
     GatewayError,
     HolySheepError,
@@ -228,9 +229,9 @@ def diagnose(error: object) -> Diagnosis:
     if isinstance(error, BaseExceptionGroup):
         return _of_group(error)
     kind = _kind_of_any(error)
-    if kind == "client_closed" and raised_by(error) in _CLIENTS:
-        return _diagnosis(kind, "The client is closed. Nothing was sent.", may_have_cost=False)
-    return _diagnosis(kind)
+    return (
+        _closed(raised_by(error) not in _CLIENTS) if kind == "client_closed" else _diagnosis(kind)
+    )
 
 
 def add_advice(error: openai.OpenAIError) -> None:
@@ -534,6 +535,8 @@ def _of_helper(error: HolySheepError) -> Diagnosis:
         return _diagnosis("html_page" if error.page else "unexpected_reply")
     if isinstance(error, AllFailedError):
         return _of_all(error)
+    if isinstance(error, ClientClosedError):
+        return _closed(error.maybe_sent)
     if isinstance(error, GatewayError):
         found = _of_body(ErrorBody.read(error.body), error.kind, str(error))
         return replace(found, may_have_cost=True)
@@ -574,6 +577,13 @@ def _of_group(group: BaseExceptionGroup[BaseException]) -> Diagnosis:
         "Look at each: [hs.diagnose(one) for one in error.exceptions].",
         may_have_cost=any(one.may_have_cost for one in found),
     )
+
+
+def _closed(maybe_sent: bool) -> Diagnosis:
+    if maybe_sent:
+        return _diagnosis("client_closed")
+    what = "The client is closed. Nothing was sent."
+    return _diagnosis("client_closed", what, may_have_cost=False)
 
 
 def _kind_of_any(error: BaseException) -> str:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import json
+import pickle
 from collections.abc import Callable
 from typing import Any
 
@@ -12,9 +15,18 @@ import pytest
 
 import holysheep_helpers as hs
 from holysheep_helpers.diagnosis.evidence import LONGEST_WORDS, ErrorBody
+from holysheep_helpers.mock.handle import MockHandle
 from tests.support.answers import body_of
 from tests.support.dialects import REPLIES, Replied, error, flat, google
-from tests.support.errors import ASKED, GATEWAY, caught
+from tests.support.errors import (
+    ASKED,
+    GATEWAY,
+    caught,
+    every_transport,
+    on_aiohttp,
+    on_httpx,
+    sync,
+)
 
 ERRORS = [reply for reply in REPLIES if reply.status != 200]
 IN_REPLIES = [reply for reply in REPLIES if reply.status == 200 and "error" in reply.kind]
@@ -330,3 +342,85 @@ def test_only_a_finish_reason_tells_of_it() -> None:
 def test_an_odd_text_in_a_stream() -> None:
     raised = openai.APIError("x", httpx2.Request("POST", GATEWAY), body="out of memory")
     assert "The server says: 'out of memory'." in hs.diagnose(raised).what
+
+
+def test_a_blank_body_is_garbled_and_may_be_asked_again() -> None:
+    found = hs.diagnose(caught(lambda: json.loads("\n\n\n")))
+    assert (found.kind, found.retryable, found.may_have_cost) == ("bad_json", True, True)
+
+
+def test_a_note_says_what_the_message_leaves_out(gw: hs.Gateway, mock: MockHandle) -> None:
+    for status in (400, 422, 500):
+        body = {"detail": "its own words"}
+        mock.script([{"kind": "status", "status": status, "body": body}])
+        raised = caught(lambda: hs.ask(gw.client(max_retries=0), "hello"))
+        said = " ".join(raised.__notes__) if status != 500 else hs.diagnose(raised).what
+        assert "its own words" in said
+
+
+def test_an_error_of_the_gateway_can_be_pickled_with_what_it_carries() -> None:
+    raised = hs.GatewayError("x", {"code": 429}, partial_text="Hel", streamed=True)
+    again = pickle.loads(pickle.dumps(raised))
+    assert (str(again), again.body, again.partial_text) == ("x", {"code": 429}, "Hel")
+    assert again.streamed
+    assert hs.diagnose(again).kind == "rate_limit"
+
+
+# --- closed clients
+
+
+@every_transport
+def test_a_closed_client_has_sent_nothing(fail: Callable[..., Exception]) -> None:
+    ways: dict[Any, Callable[[], Any]] = {sync: closed, on_httpx: aclosed, on_aiohttp: aclosed_aio}
+    found = hs.diagnose(caught(ways[fail]))
+    assert (found.kind, found.whose) == ("client_closed", "yours")
+    assert (found.retryable, found.other_model, found.may_have_cost) == (False, False, False)
+    assert found.what == "The client is closed. Nothing was sent."
+
+
+def closed() -> None:
+    client = openai.OpenAI(base_url=GATEWAY, api_key="hs-x", max_retries=0)
+    client.close()
+    client.chat.completions.create(**ASKED)
+
+
+def aclosed(**options: Any) -> None:
+    async def main() -> None:
+        client = openai.AsyncOpenAI(base_url=GATEWAY, api_key="hs-x", max_retries=0, **options)
+        await client.close()
+        await client.chat.completions.create(**ASKED)
+
+    asyncio.run(main())
+
+
+def aclosed_aio() -> None:
+    aclosed(http_client=openai.DefaultAioHttpClient())
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")  # the first loop's socket
+def test_a_client_of_an_event_loop_that_has_ended_may_have_asked(mock: MockHandle) -> None:
+    """The connection is of the first loop: what the second sends on it can arrive."""
+
+    def in_two_loops() -> None:
+        http = openai.DefaultAsyncHttpxClient()
+        client = openai.AsyncOpenAI(
+            base_url=mock.base_url, api_key=mock.api_key, http_client=http, max_retries=0
+        )
+
+        async def once() -> None:
+            await client.chat.completions.create(**ASKED)
+
+        asyncio.run(once())
+        asyncio.run(once())
+
+    found = hs.diagnose(caught(in_two_loops))
+    assert (found.kind, found.retryable, found.may_have_cost) == ("client_closed", False, True)
+    gc.collect()
+
+
+def test_a_runtime_error_of_the_code_around_the_call_is_unknown() -> None:
+    def fails() -> None:
+        raise RuntimeError("the client has been closed")
+
+    assert hs.diagnose(caught(fails)).kind == "unknown"
+    assert hs.diagnose(RuntimeError("Event loop is closed")).kind == "unknown"

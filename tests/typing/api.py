@@ -199,6 +199,7 @@ def errors() -> None:
     ours: list[type[hs.HolySheepError]] = [
         hs.AllFailedError,
         hs.BudgetError,
+        hs.ClientClosedError,
         hs.ConfigurationError,
         hs.GatewayError,
         hs.IncompleteStreamError,
