@@ -217,8 +217,8 @@ def diagnose(error: object) -> Diagnosis:
     if isinstance(error, openai.APIResponseValidationError):
         return _diagnosis("unexpected_reply")
     if isinstance(error, openai.APIError):
-        found = _of_body(ErrorBody.read(error.body), "error_in_stream", str(error))
-        return replace(found, may_have_cost=True)
+        body = ErrorBody.read(error.body)
+        return _with_words(_of_body(body, "error_in_stream"), body, str(error), error.request)
     if isinstance(error, str):
         return _diagnosis("html_page")
     if not isinstance(error, BaseException):
@@ -229,9 +229,9 @@ def diagnose(error: object) -> Diagnosis:
     if isinstance(error, BaseExceptionGroup):
         return _of_group(error)
     kind = _kind_of_any(error)
-    return (
-        _closed(raised_by(error) not in _CLIENTS) if kind == "client_closed" else _diagnosis(kind)
-    )
+    if kind == "client_closed":
+        return _closed(maybe_sent=raised_by(error) not in _CLIENTS)
+    return _diagnosis(kind)
 
 
 def add_advice(error: openai.OpenAIError) -> None:
@@ -339,22 +339,22 @@ def _kind_of_body(body: ErrorBody, status: int | None = None) -> str | None:
     return None
 
 
-def _of_body(body: ErrorBody, otherwise: str, shown: str) -> Diagnosis:
+def _of_body(body: ErrorBody, otherwise: str) -> Diagnosis:
     """An error that came without a status: in a stream, or in a reply with status 200."""
     kind = _kind_of_body(body)
     if kind is None and body.status is not None:
         in_body = {401: "wrong_key", 404: "unknown_model"}
         kind = in_body.get(body.status) or _kind_of_status(body.status, page=False)
     kind = kind or next((KIND_OF_TYPE[code] for code in body.codes if code in KIND_OF_TYPE), None)
-    found = _diagnosis(kind or otherwise)
-    if found.retryable:
-        wait_s, said_by = wait_asked({}, body=body)
-        found = replace(found, wait_s=wait_s, wait_said_by=said_by)
-    return _with_words(found, body, shown)
+    found = _diagnosis(kind or otherwise, may_have_cost=True)
+    if not found.retryable:
+        return found
+    wait_s, said_by = wait_asked({}, body=body)
+    return replace(found, wait_s=wait_s, wait_said_by=said_by)
 
 
 def _with_words(
-    found: Diagnosis, body: ErrorBody, shown: str, request: httpx2.Request | None = None
+    found: Diagnosis, body: ErrorBody, shown: str, request: httpx2.Request
 ) -> Diagnosis:
     """With the server's own words, unless the message of the error shows them."""
     words = body.shown(shown, request)
@@ -538,8 +538,7 @@ def _of_helper(error: HolySheepError) -> Diagnosis:
     if isinstance(error, ClientClosedError):
         return _closed(error.maybe_sent)
     if isinstance(error, GatewayError):
-        found = _of_body(ErrorBody.read(error.body), error.kind, str(error))
-        return replace(found, may_have_cost=True)
+        return _of_body(ErrorBody.read(error.body), error.kind)  # its message has the words
     found = _diagnosis(error.kind if error.kind in KINDS else "helper")
     cause = error.__cause__
     if found.kind in ("deadline", "not_asked") and isinstance(cause, Exception):

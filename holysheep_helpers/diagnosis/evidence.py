@@ -47,7 +47,7 @@ _CODES = (
     "quotaId",
 )
 _STATUSES = ("code", "status", "http_status", "status_code", "raw_status_code")
-_WORDS = ("message", "msg", "detail", "error", "error_description", "title", "raw")
+_WORDS = ("message", "msg", "detail", "error", "error_description", "title")
 _DEEPEST = 8
 
 LONGEST_WORDS = 200
@@ -275,9 +275,10 @@ class ErrorBody:
         found = []
         for one in self.objects:
             for name in _WORDS:
-                if isinstance(text := one.get(name), str) and text.strip():
-                    inner = tuple(_objects(text)) if name != "raw" else self.upstream.objects
-                    found += ErrorBody(text, inner).words if inner else [_at(one) + text]
+                text = one.get(name)
+                if isinstance(text, str) and text.strip() and next(_objects(text), None) is None:
+                    found.append(_at(one) + text)
+        found += self.upstream.words if self.upstream.body else []
         if not found and self.body:
             found = [json.dumps(self.body, ensure_ascii=False, default=str)]
         return list(dict.fromkeys(found))
@@ -290,11 +291,27 @@ class ErrorBody:
             request: the request that was refused: neither its key nor its messages are shown.
         """
         words = [text for text in self.words if text not in but]
-        line = "".join(c if c.isprintable() else " " for c in ": ".join(words))
+        line = _KEY.sub("key …", _printable(": ".join(words)))
         if request is not None:
-            line = _without_echo(line[: 5 * LONGEST_WORDS], request)
-        line = " ".join(_KEY.sub("key …", line).split())
+            if len(key := key_of(request).strip()) > 3:
+                line = line.replace(key, "key …")
+            line = _without_echo(line[: 5 * LONGEST_WORDS], _texts_of(_body_of(request)))
+        line = " ".join(line.split())
         return line if len(line) <= LONGEST_WORDS else f"{line[: LONGEST_WORDS - 1]}…"
+
+
+def gateway_error(
+    body: object, request: httpx2.Request, *, partial_text: str = "", streamed: bool = False
+) -> GatewayError:
+    """The error to raise for the body of one that came with status 200, with its own words."""
+    words = ErrorBody.read(body).shown(request=request)
+    where = "in the middle of its stream" if streamed else "with status 200"
+    return GatewayError(
+        f"The server reported an error {where}: {words or 'without a word'}",
+        body,
+        partial_text=partial_text,
+        streamed=streamed,
+    )
 
 
 def _objects(value: object, depth: int = 0) -> Iterator[Mapping[str, Any]]:
@@ -321,14 +338,15 @@ def _at(one: Mapping[str, Any]) -> str:
     return f"{'.'.join(map(str, where))}: " if isinstance(where, list) else ""
 
 
-def _without_echo(line: str, request: httpx2.Request) -> str:
-    """The line without the key of the request, and without what is a piece of its messages."""
-    if len(key := key_of(request).strip()) > 3:
-        line = line.replace(key, "key …")
-    for text in _texts_of(_body_of(request)):
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
+def _without_echo(line: str, texts: Iterable[str]) -> str:
+    """The line without whatever is a piece of one of these texts, of a request's messages."""
+    for text in map(_printable, texts):
         if 3 < len(text) <= _ECHO:
             line = line.replace(text, "…")
-        text = "".join(c if c.isprintable() else " " for c in text)
         start = 0
         while start <= len(line) - _ECHO:
             end = start + _ECHO

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import math
 import pickle
 from collections.abc import Callable
 from typing import Any
@@ -12,9 +13,13 @@ from typing import Any
 import httpx2
 import openai
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import holysheep_helpers as hs
-from holysheep_helpers.diagnosis.evidence import LONGEST_WORDS, ErrorBody
+from holysheep_helpers.diagnosis import diagnose
+from holysheep_helpers.diagnosis.evidence import LONGEST_WORDS, ErrorBody, gateway_error
+from holysheep_helpers.diagnosis.kinds import KINDS
 from holysheep_helpers.mock.handle import MockHandle
 from tests.support.answers import body_of
 from tests.support.dialects import REPLIES, Replied, error, flat, google
@@ -29,6 +34,7 @@ from tests.support.errors import (
 )
 
 ERRORS = [reply for reply in REPLIES if reply.status != 200]
+REQUEST = httpx2.Request("POST", GATEWAY)
 IN_REPLIES = [reply for reply in REPLIES if reply.status == 200 and "error" in reply.kind]
 
 
@@ -283,12 +289,14 @@ def test_a_prompt_over_the_models_window_is_too_long_by_our_own_count(status: in
 @pytest.mark.parametrize("reply", IN_REPLIES, ids=lambda reply: reply.name)
 def test_an_error_in_a_reply_with_status_200_is_the_error_that_it_is(reply: Replied) -> None:
     body = reply.body.get("error") or reply.body["choices"][0]["error"]
-    found = hs.diagnose(hs.GatewayError("x", body, partial_text=reply.text))
+    raised = gateway_error(body, REQUEST, partial_text=reply.text)
+    assert (raised.body, raised.partial_text, raised.streamed) == (body, reply.text, False)
+    found = hs.diagnose(raised)
     assert (found.kind, found.retryable) == (reply.kind, reply.again)
     assert found.may_have_cost
     if reply.other_model is not None:
         assert found.other_model == reply.other_model
-    assert body["message"] in found.what
+    assert str(raised) == f"The server reported an error with status 200: {body['message']}"
 
 
 IN_STREAMS = [
@@ -318,12 +326,13 @@ IN_STREAMS = [
 @pytest.mark.parametrize(("inner", "kind"), IN_STREAMS)
 def test_an_error_without_a_status_says_as_much(inner: dict[str, Any], kind: str) -> None:
     inner = {"message": "its own words", **inner}
-    ours = hs.diagnose(hs.GatewayError("x", {"error": inner}, streamed=True))
-    theirs = hs.diagnose(openai.APIError("x", httpx2.Request("POST", GATEWAY), body=inner))
+    raised = gateway_error({"error": inner}, REQUEST, streamed=True)
+    ours, theirs = hs.diagnose(raised), hs.diagnose(openai.APIError("x", REQUEST, body=inner))
     assert (ours.kind, theirs.kind) == (kind or "server_error", kind or "error_in_stream")
+    assert "its own words" in str(raised)
+    assert "its own words" in theirs.what
     for found in (ours, theirs):
         assert found.may_have_cost
-        assert "its own words" in found.what
         assert found.retryable == (kind in ("", "rate_limit", "server_error", "gateway_timeout"))
 
 
@@ -339,8 +348,16 @@ def test_only_a_finish_reason_tells_of_it() -> None:
     assert "The server says" not in found.what
 
 
+def test_neither_key_nor_prompt_is_in_the_message_of_an_error_with_status_200() -> None:
+    prompt = ASKED["messages"][0]["content"]
+    request = refusal(400, {}, key="plain-key-1234").request
+    said = str(gateway_error({"error": f"no: {prompt} (plain-key-1234)"}, request))
+    assert said.endswith(": no: … (key …)")
+    assert str(gateway_error({}, request)).endswith("status 200: without a word")
+
+
 def test_an_odd_text_in_a_stream() -> None:
-    raised = openai.APIError("x", httpx2.Request("POST", GATEWAY), body="out of memory")
+    raised = openai.APIError("x", REQUEST, body="out of memory")
     assert "The server says: 'out of memory'." in hs.diagnose(raised).what
 
 
@@ -364,6 +381,37 @@ def test_an_error_of_the_gateway_can_be_pickled_with_what_it_carries() -> None:
     assert (str(again), again.body, again.partial_text) == ("x", {"code": 429}, "Hel")
     assert again.streamed
     assert hs.diagnose(again).kind == "rate_limit"
+
+
+# --- any body at all
+
+
+NAMES = [
+    *("error", "message", "detail", "metadata", "details", "raw", "headers", "code", "type"),
+    *("status", "param", "loc", "msg", "retryDelay", "retry_after", "n_ctx", "violations"),
+]
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text()
+    | st.sampled_from([*diagnose.KIND_OF_CODE, "8s", "429", "[{", '{"code": 5}']),
+    lambda inner: st.lists(inner, max_size=3)
+    | st.dictionaries(st.sampled_from(NAMES), inner, max_size=5)
+    | inner.map(lambda value: json.dumps(value)),
+    max_leaves=15,
+)  # fmt: skip
+
+
+@given(st.sampled_from([400, 401, 402, 403, 404, 413, 422, 429, 498, 500, 529]), ANYTHING)
+def test_whatever_a_body_is_it_is_diagnosed_and_shown_in_short(status: int, body: Any) -> None:
+    request = httpx2.Request("POST", GATEWAY, json=ASKED, headers={"authorization": "Bearer hs-x"})
+    response = httpx2.Response(status, request=request)
+    with_status = openai.APIStatusError("x", response=response, body=body)
+    for raised in (
+        with_status, gateway_error(body, request), openai.APIError("x", request, body=body),
+    ):  # fmt: skip
+        found = hs.diagnose(raised)
+        assert found.kind in KINDS
+        assert found.wait_s is None or 0 <= found.wait_s < math.inf
+    assert len(ErrorBody.read(body).shown(request=request)) <= LONGEST_WORDS
 
 
 # --- closed clients
