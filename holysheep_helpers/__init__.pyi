@@ -106,6 +106,8 @@ from .client.spend import BudgetError as BudgetError
 from .exceptions import NotAskedError as NotAskedError
 from .exceptions import UnexpectedReplyError as UnexpectedReplyError
 from .exceptions import IncompleteStreamError as IncompleteStreamError
+from .exceptions import GatewayError as GatewayError
+from .exceptions import ClientClosedError as ClientClosedError
 from .exceptions import DeadlineError as DeadlineError
 from .exceptions import AllFailedError as AllFailedError
 from .exceptions import JournalError as JournalError

@@ -90,6 +90,45 @@ class IncompleteStreamError(HolySheepError):
         self.partial_text = partial_text
 
 
+class GatewayError(HolySheepError):
+    """The server said, in a reply with status 200 or in a stream, that it has failed.
+
+    ``hs.diagnose()`` reads the body as it reads one that comes with a status: it says whether to
+    ask again.
+
+    Attributes:
+        body: the error as the server sent it, parsed; ``None`` if only a finish reason tells of it.
+        partial_text: the text that had arrived; it may be billed.
+        streamed: whether it came in a stream: then the answer had begun.
+    """
+
+    kind = "server_error"
+
+    def __init__(
+        self, message: str, body: object = None, *, partial_text: str = "", streamed: bool = False
+    ) -> None:
+        super().__init__(message)
+        self.body = body
+        self.partial_text = partial_text
+        self.streamed = streamed
+
+
+class ClientClosedError(HolySheepError, RuntimeError):
+    """The client of a batch is closed, or the event loop that it was made in has ended.
+
+    Make a new client, in the event loop that asks; ``gw.async_client()`` makes one.
+
+    Attributes:
+        maybe_sent: whether the request may have been sent all the same.
+    """
+
+    kind = "client_closed"
+
+    def __init__(self, message: str, *, maybe_sent: bool) -> None:
+        super().__init__(message)
+        self.maybe_sent = maybe_sent
+
+
 class JournalError(HolySheepError):
     """A batch's journal is another kind of file, is in use, or can't be written.
 

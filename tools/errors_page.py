@@ -14,8 +14,8 @@ def page() -> str:
         "What `hs.diagnose(error)` knows, generated from the list of errors in",
         "`holysheep_helpers/diagnosis/kinds.toml` by `python -m tools.errors_page`.",
         "*aiohttp* is the transport of the gateway's asynchronous clients.",
-        "What an error means goes by its type, status, code and causes, never by the words of its",
-        "message.", "", as_markdown(),
+        "What an error means goes by its type and status, the codes and fields of its body, and",
+        "its causes, never by the words of its message.", "", as_markdown(),
     ])  # fmt: skip
 
 

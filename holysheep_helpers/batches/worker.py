@@ -27,7 +27,13 @@ from holysheep_helpers.client.requests import Item
 from holysheep_helpers.client.spend import Budget, BudgetError
 from holysheep_helpers.diagnosis.diagnose import Diagnosis, add_advice
 from holysheep_helpers.diagnosis.waiting import back_off_s
-from holysheep_helpers.exceptions import DeadlineError, JournalError, UnexpectedReplyError
+from holysheep_helpers.exceptions import (
+    ClientClosedError,
+    DeadlineError,
+    GatewayError,
+    JournalError,
+    UnexpectedReplyError,
+)
 from holysheep_helpers.pricing.money import cost_or_none
 from holysheep_helpers.resilience.circuit_breaker import CircuitBreaker, Turns
 from holysheep_helpers.resilience.decision import Decision, Failure, asked_wait_s, decide
@@ -41,8 +47,15 @@ PATIENCE_S = 600.0
 FATAL = {
     *("missing_key", "placeholder_key", "malformed_key", "wrong_key", "wrong_host", "forbidden"),
     *("unknown_model", "wrong_path", "redirect", "quota", "configuration"),
+    "client_closed",
 }
 """Kinds of error that every other request of the batch would meet, too."""
+
+_OF_A_REQUEST = (
+    *(openai.OpenAIError, UnexpectedReplyError, GatewayError, TypeError, ValueError),
+    RuntimeError,  # a closed client, or one of an event loop that has ended
+)
+"""Errors of one request: they never end a batch without its result."""
 
 _OPTIONS = {"extra_headers": "headers", "extra_query": "params", "timeout": "timeout"}
 
@@ -250,8 +263,8 @@ class Asker:
             is_late = deadline is not None and deadline.expired()
             ended("time-out" if is_late else "interrupted", maybe_paid=True)
             raise
-        except (openai.OpenAIError, UnexpectedReplyError, TypeError, ValueError) as error:
-            failure = record.failure = Failure.of(error)
+        except _OF_A_REQUEST as error:
+            failure = record.failure = _failure_of(error)
             ended(outcome_of(failure), maybe_paid=failure.why.may_have_cost)
             return failure
         ended("ok")
@@ -346,13 +359,25 @@ def is_fatal(why: Diagnosis) -> bool:
     return why.kind in FATAL or (why.kind == "proxy_page" and not why.retryable)
 
 
+def _failure_of(error: Exception) -> Failure:
+    """What is known of an error, for good: only its traceback, which no item keeps, tells some."""
+    failure = Failure.of(error)
+    if failure.why.kind != "client_closed":
+        return failure
+    why = failure.why
+    closed = ClientClosedError(f"{why.what} {why.advice}", maybe_sent=why.may_have_cost)
+    return Failure(closed, why)
+
+
 def outcome_of(failure: Failure) -> str:
     """A failed request in one word, as ``Attempt.outcome`` has it."""
     error = failure.error
     if isinstance(error, openai.APIStatusError):
         return str(error.status_code)
-    if not isinstance(error, openai.APIConnectionError):
-        return "reply" if isinstance(error, UnexpectedReplyError) else "not sendable"
+    if isinstance(error, UnexpectedReplyError | GatewayError):
+        return "reply"
+    if not isinstance(error, openai.APIConnectionError | ClientClosedError):
+        return "not sendable"
     if not failure.why.may_have_cost:
         return "no connection"
     return "time-out" if isinstance(error, openai.APITimeoutError) else "connection"

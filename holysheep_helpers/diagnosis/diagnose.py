@@ -22,20 +22,25 @@ from holysheep_helpers._checks import is_loopback
 from holysheep_helpers.diagnosis.config import checked_key, has_version
 from holysheep_helpers.diagnosis.evidence import (
     TRANSPORT,
+    ErrorBody,
     base_of,
     connection_kind,
     exception_chain,
     key_of,
     model_of,
     package_of,
+    raised_by,
     raised_in,
+    tokens_of,
 )
 from holysheep_helpers.diagnosis.html import fields
 from holysheep_helpers.diagnosis.kinds import KINDS
-from holysheep_helpers.diagnosis.waiting import BREAKER, wait_asked
+from holysheep_helpers.diagnosis.waiting import BREAKER, MANDATORY, wait_asked
 from holysheep_helpers.exceptions import (
     AllFailedError,
+    ClientClosedError,
     ConfigurationError,
+    GatewayError,
     HolySheepError,
     InputError,
     UnexpectedReplyError,
@@ -43,18 +48,62 @@ from holysheep_helpers.exceptions import (
 
 KIND_OF_CODE = {
     "insufficient_quota": "quota",
+    "billing_not_active": "quota",
+    "billing_hard_limit_reached": "quota",
+    "billing_error": "quota",  # Anthropic
+    "exceeded_current_quota_error": "quota",  # Moonshot
+    "usage_limit_reached": "quota",
+    "payment_required": "quota",  # OpenRouter, as the next
+    "openrouter_free_tier_daily": "quota",
+    "1113": "quota",  # Z.ai: no balance; of the day, of the plan
+    "1304": "quota",
+    "1308": "quota",
+    "1310": "quota",
+    "openrouter_in_flight_budget": "rate_limit",
     "content_filter": "refused_content",
     "content_policy_violation": "refused_content",
     "moderation_blocked": "refused_content",
+    "responsibleaipolicyviolation": "refused_content",  # Azure
+    "refusal": "refused_content",  # OpenRouter
+    "1301": "refused_content",  # Z.ai
     "context_length_exceeded": "too_long",
+    "max_tokens_exceeded": "too_long",  # OpenRouter, as the next
+    "token_limit_exceeded": "too_long",
+    "exceed_context_size_error": "too_long",  # llama.cpp
+    "model_context_window_exceeded": "too_long",  # Z.ai, as the next
+    "1261": "too_long",
+    "model_not_found": "unknown_model",
+    "deploymentnotfound": "unknown_model",  # Azure
+    "1211": "unknown_model",  # Z.ai
+    "invalid_api_key": "wrong_key",
+    "api_key_invalid": "wrong_key",  # Gemini
 }
+"""What a code or type in a body says, whatever the status; in lower case."""
+
+KIND_OF_TYPE = {
+    "rate_limit_exceeded": "rate_limit",
+    "rate_limit_error": "rate_limit",
+    "rate_limited": "rate_limit",
+    "throttling_error": "rate_limit",
+    "resource_exhausted": "rate_limit",
+    "invalid_request_error": "bad_request",
+    "badrequesterror": "bad_request",
+    "invalid_argument": "bad_request",
+    "authentication_error": "wrong_key",
+    "permission_error": "forbidden",
+}
+"""What a type says where there is no status: in a stream, or in a reply with status 200."""
+
 KIND_OF_STATUS = {
     402: "quota",
     403: "forbidden",
     408: "timeout_408",
     409: "conflict",
     413: "too_long",
+    424: "server_error",
+    425: "server_error",
     429: "rate_limit",
+    498: "server_error",
     504: "gateway_timeout",
     524: "gateway_timeout",
 }
@@ -70,6 +119,8 @@ KEY_PREFIXES: dict[str, tuple[str, ...]] = {
 """Hosts of other vendors, and how their keys begin, where that tells them from all others'."""
 
 LONGEST_ID = 60
+_CLIENTS = {"httpx._client", "httpx2._client"}
+_LOOPS = TRANSPORT | {"asyncio", "anyio"}
 _ID = re.compile(r"[\w./:@+-]+", re.ASCII)
 _PARAMETER = re.compile(r"[A-Za-z_][\w.\[\]]{0,40}")
 
@@ -88,7 +139,7 @@ class Diagnosis:
         retryable: whether the same request may succeed later.
         other_model: whether another model may succeed.
         wait_s: how long the server asks its callers to wait, in seconds; ``None`` if it did not.
-        wait_said_by: the header in which it did; ``None`` if it did not.
+        wait_said_by: the header, or the field of the body, in which it did; ``None`` if it did not.
         may_have_cost: whether the request may have been answered and billed.
         advice: what to do now.
 
@@ -136,7 +187,8 @@ class Diagnosis:
 def diagnose(error: object) -> Diagnosis:
     """Say what went wrong, whose fault it is, whether to ask again, and what to do now.
 
-    The type, the status, the code and the causes of the error decide, never its message.
+    The type, the status, the codes and fields of the body, and the causes of the error decide,
+    never the words of its message.
 
     Args:
         error: an exception of the SDK, of its transport or of these helpers; any other exception
@@ -165,8 +217,8 @@ def diagnose(error: object) -> Diagnosis:
     if isinstance(error, openai.APIResponseValidationError):
         return _diagnosis("unexpected_reply")
     if isinstance(error, openai.APIError):
-        kind = KIND_OF_CODE.get(_code(error), "error_in_stream")
-        return _diagnosis(kind, may_have_cost=True)
+        body = ErrorBody.read(error.body)
+        return _with_words(_of_body(body, "error_in_stream"), body, str(error), error.request)
     if isinstance(error, str):
         return _diagnosis("html_page")
     if not isinstance(error, BaseException):
@@ -176,13 +228,17 @@ def diagnose(error: object) -> Diagnosis:
         )
     if isinstance(error, BaseExceptionGroup):
         return _of_group(error)
-    return _diagnosis(_kind_of_any(error))
+    kind = _kind_of_any(error)
+    if kind == "client_closed":
+        return _closed(maybe_sent=raised_by(error) not in _CLIENTS)
+    return _diagnosis(kind)
 
 
 def add_advice(error: openai.OpenAIError) -> None:
     """Attach to the SDK's error, as a note below it, what to do about it."""
     found = diagnose(error)
-    if isinstance(error, openai.BadRequestError | openai.NotFoundError):
+    told = "The server says: " not in found.what
+    if told and isinstance(error, openai.BadRequestError | openai.NotFoundError):
         error.add_note(found.advice)  # its message has said what happened
     elif isinstance(error, openai.APIConnectionError) or not found.retryable:
         error.add_note(f"{found.what} {found.advice}")
@@ -209,12 +265,15 @@ def _diagnosis(kind: str, what: str = "", advice: str = "", **known: Any) -> Dia
 
 
 def _of_status(error: openai.APIStatusError) -> Diagnosis:
-    status, response, headers = error.status_code, error.response, error.response.headers
-    code, param = _code(error), _text(error.param)
+    status, response = error.status_code, error.response
     if response.is_redirect or (response.history and status in (401, 404, 405)):
         return _redirected(response)
-    page = "html" in headers.get("content-type", "")
-    refused = _refused_key(error.request) if status == 401 else None
+    body = ErrorBody.read(error.body)
+    kind = _kind_of_body(body, status)
+    page = "html" in response.headers.get("content-type", "")
+    refused = None
+    if kind == "wrong_key" or (kind is None and status == 401):
+        refused = _refused_key(error.request)
     if page and (status in (403, 407) or (refused and refused.kind == "wrong_key")):
         return _diagnosis(
             "proxy_page",
@@ -226,39 +285,107 @@ def _of_status(error: openai.APIStatusError) -> Diagnosis:
             may_have_cost=False,
         )
     if refused:
-        return refused
-    if status in (404, 405):
-        return _not_found(error.request, code, param)
-    found = _diagnosis(_kind_of_status(status, code, page))
-    if found.kind == "refused_content":
+        found = refused
+    elif kind == "unknown_model" or (kind is None and status in (404, 405)):
+        found = _not_found(error.request, is_model=kind is not None, body=body)
+    else:
+        found = _refused(error, body, kind or _kind_of_status(status, page))
+    return found if page else _with_words(found, body, str(error), error.request)
+
+
+def _refused(error: openai.APIStatusError, body: ErrorBody, kind: str) -> Diagnosis:
+    """What a status, or the code beside it, says, and what is known better of this request."""
+    status, headers = error.status_code, error.response.headers
+    if too_long := _too_long(error, body, kind):
+        return too_long
+    wait_s, said_by = wait_asked(headers, body=body)
+    if status == 402 and kind == "quota" and said_by in MANDATORY:
+        kind = "rate_limit"  # credit that is set aside for requests that are under way
+    found = _diagnosis(kind)
+    if status == 402:
+        found = replace(found, other_model=False)
+    if kind == "refused_content":
         return replace(found, may_have_cost=False)
-    if found.kind == "bad_request" and param and _PARAMETER.fullmatch(param):
-        return replace(found, what=f"The server can't accept {param!r} (status {status}).")
-    if found.kind in ("bad_request", "server_error"):
+    if kind == "bad_request" and _PARAMETER.fullmatch(body.param):
+        return replace(found, what=f"The server can't accept {body.param!r} (status {status}).")
+    if kind in ("bad_request", "server_error"):
         found = replace(found, what=f"{found.what[:-1]} (status {status}).")
     if not found.retryable:
         return found
-    if headers.get("x-should-retry") == "false":
-        advice = "The server itself says that asking again won't help (x-should-retry)."
+    if headers.get("x-should-retry") == "false" or body.field("retryable") is False:
+        advice = "The server itself says that asking again won't help."
         return replace(found, retryable=False, advice=advice)
-    wait_s, said_by = wait_asked(headers)
     return replace(found, wait_s=wait_s, wait_said_by=said_by)
 
 
-def _text(value: object) -> str:
-    """A code or parameter as the server sent it, if it is text: some send numbers, or objects."""
-    return value if isinstance(value, str) else ""
+def _kind_of_body(body: ErrorBody, status: int | None = None) -> str | None:
+    """What the codes and fields of a body say; ``None`` if that is nothing in particular."""
+    kinds = [KIND_OF_CODE[code] for code in body.codes if code in KIND_OF_CODE]
+    if body.upstream.objects:  # an upstream's own key and money are not ours
+        inner = _kind_of_body(body.upstream)
+        kinds += [inner] if inner in ("too_long", "refused_content") else []
+    if kinds:
+        return kinds[0]
+    if body.field("n_ctx") is not None:  # llama.cpp
+        return "too_long"
+    if status in (None, 403) and body.field("flagged_input", "patterns", "reasons") is not None:
+        return "refused_content"  # OpenRouter's moderation, and its guardrails
+    if status == 403 and body.field("resets_at") is not None:
+        return "quota"  # the budget of a key
+    if any("perday" in code for code in body.codes):
+        return "quota"  # Gemini's quotaId
+    if body.param == "model" and status in (None, 400, 404):
+        return "unknown_model"
+    return None
 
 
-def _code(error: openai.APIError) -> str:
-    """The error's code: the API of OpenAI says that the credit is used up in ``type``, too."""
-    kind = _text(error.type)
-    return kind if kind == "insufficient_quota" else _text(error.code)
+def _of_body(body: ErrorBody, otherwise: str) -> Diagnosis:
+    """An error that came without a status: in a stream, or in a reply with status 200."""
+    kind = _kind_of_body(body)
+    if kind is None and body.status is not None:
+        in_body = {401: "wrong_key", 404: "unknown_model"}
+        kind = in_body.get(body.status) or _kind_of_status(body.status, page=False)
+    kind = kind or next((KIND_OF_TYPE[code] for code in body.codes if code in KIND_OF_TYPE), None)
+    found = _diagnosis(kind or otherwise, may_have_cost=True)
+    if not found.retryable:
+        return found
+    wait_s, said_by = wait_asked({}, body=body)
+    return replace(found, wait_s=wait_s, wait_said_by=said_by)
 
 
-def _kind_of_status(status: int, code: str, page: bool) -> str:
+def _with_words(
+    found: Diagnosis, body: ErrorBody, shown: str, request: httpx2.Request
+) -> Diagnosis:
+    """With the server's own words, unless the message of the error shows them."""
+    words = body.shown(shown, request)
+    return replace(found, what=f"{found.what} The server says: {words!r}.") if words else found
+
+
+def _too_long(error: openai.APIStatusError, body: ErrorBody, kind: str) -> Diagnosis | None:
+    """A prompt that is too long for its model, or for a minute, by our own count of it."""
+    status, request = error.status_code, error.request
+    stated = error.response.headers.get("x-ratelimit-limit-tokens", "")
+    by_tokens = "tokens" in body.codes
+    if status in (413, 429) and (by_tokens or "requests" not in body.codes):
+        limit = int(stated) if stated.isdecimal() else 0
+        if (status == 413 and by_tokens) or (limit and tokens_of(request) > limit):
+            of = f" ({limit:,})" if limit else ""
+            return _diagnosis(
+                "too_long",
+                f"Prompt and answer are more than the tokens of a whole minute{of}.",
+                "No waiting helps: shorten the prompt, lower max_tokens, split the text, or take a "
+                "plan with more tokens per minute.",
+            )
+    if status in (400, 403, 422, 500) and kind in ("bad_request", "forbidden", "server_error"):
+        model = catalog.find(model_of(request) or "")
+        if model and model.context_window and tokens_of(request) > model.context_window:
+            return _diagnosis("too_long")
+    return None
+
+
+def _kind_of_status(status: int, page: bool) -> str:
     """What a status means, but for 401, 404, 405 and redirects; ``page``: it came with HTML."""
-    if found := KIND_OF_CODE.get(code) or KIND_OF_STATUS.get(status):
+    if found := KIND_OF_STATUS.get(status):
         return found
     if status < 500:
         return "bad_request"
@@ -338,13 +465,14 @@ def _own_host() -> str | None:
         return None
 
 
-def _not_found(request: httpx2.Request, code: str, param: str) -> Diagnosis:
+def _not_found(request: httpx2.Request, is_model: bool, body: ErrorBody) -> Diagnosis:
     """A model that is not there, or a path that is not: by the code, else by what was asked for."""
     model = model_of(request)
     known = catalog.find(model) if model else None
-    if code != "model_not_found" and param != "model":
+    if not is_model and body.field("availability") is None:
         versioned = has_version(request.url.path)
-        if code == "unknown_url" or model is None or known is not None or not versioned:
+        unknown_url = "unknown_url" in body.codes
+        if unknown_url or model is None or known is not None or not versioned:
             base = base_of(request)
             cure = "" if versioned else f"/v1 is missing from base_url: use {base + '/v1'!r}."
             return _diagnosis("wrong_path", f"{base} has no such path.", cure)
@@ -407,6 +535,10 @@ def _of_helper(error: HolySheepError) -> Diagnosis:
         return _diagnosis("html_page" if error.page else "unexpected_reply")
     if isinstance(error, AllFailedError):
         return _of_all(error)
+    if isinstance(error, ClientClosedError):
+        return _closed(error.maybe_sent)
+    if isinstance(error, GatewayError):
+        return _of_body(ErrorBody.read(error.body), error.kind)  # its message has the words
     found = _diagnosis(error.kind if error.kind in KINDS else "helper")
     cause = error.__cause__
     if found.kind in ("deadline", "not_asked") and isinstance(cause, Exception):
@@ -446,6 +578,13 @@ def _of_group(group: BaseExceptionGroup[BaseException]) -> Diagnosis:
     )
 
 
+def _closed(maybe_sent: bool) -> Diagnosis:
+    if maybe_sent:
+        return _diagnosis("client_closed")
+    what = "The client is closed. Nothing was sent."
+    return _diagnosis("client_closed", what, may_have_cost=False)
+
+
 def _kind_of_any(error: BaseException) -> str:
     if isinstance(error, openai.LengthFinishReasonError):
         return "cut_short"
@@ -461,6 +600,8 @@ def _kind_of_any(error: BaseException) -> str:
         error, ConnectionError | gaierror | ssl.SSLError | TimeoutError
     ):
         return connection_kind(error)
+    if type(error) is RuntimeError and raised_in(error, "openai"):
+        return "client_closed" if raised_by(error).partition(".")[0] in _LOOPS else "unknown"
     if isinstance(error, UnicodeEncodeError) and str(error.object).startswith("Bearer "):
         return "malformed_key"  # the SDK writes it into a header
     if not isinstance(error, TypeError | ValueError):

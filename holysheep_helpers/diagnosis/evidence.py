@@ -7,15 +7,20 @@ nearest one counts: an error that was handled around the call can be in the chai
 from __future__ import annotations
 
 import json
+import re
 import ssl
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from socket import gaierror
-from typing import Any
+from typing import Any, Self
 
 import httpx2
 import openai
 
-from holysheep_helpers.exceptions import HolySheepError
+from holysheep_helpers._checks import is_whole
+from holysheep_helpers.catalog import tokens
+from holysheep_helpers.exceptions import GatewayError, HolySheepError, IncompleteStreamError
 
 TRANSPORT = {"httpx", "httpx2", "httpcore", "httpcore2", "h11", "aiohttp"}
 
@@ -31,6 +36,27 @@ _NOT_SENT_BY_AIOHTTP = {
 _TLS = {"ClientConnectorSSLError", "ClientConnectorCertificateError"}
 _CONNECT_TIMEOUTS = {"ConnectTimeout", "ConnectionTimeoutError"}
 _READ_TIMEOUTS = {"ReadTimeout", "WriteTimeout", "SocketTimeoutError", "ServerTimeoutError"}
+
+# Names of fields in the body of an error
+_INSIDE = (
+    *("error", "message", "detail", "innererror", "metadata", "availability", "details"),
+    "violations",
+)
+_CODES = (
+    *("code", "type", "error", "status", "error_code", "error_type", "reason", "limit_source"),
+    "quotaId",
+)
+_STATUSES = ("code", "status", "http_status", "status_code", "raw_status_code")
+_WORDS = ("message", "msg", "detail", "error", "error_description", "title")
+_DEEPEST = 8
+
+LONGEST_WORDS = 200
+"""Characters of a server's own words that are shown."""
+
+_ECHO = 16
+"""As many characters in a row, out of the prompt and in a server's words, are an echo."""
+
+_KEY = re.compile(r"\b(?:Bearer\s+\S+|(?:sk|hs|gsk|pk)[-_][\w-]{6,}|AIza[\w-]{6,})")
 
 
 def exception_chain(error: BaseException | None) -> Iterator[BaseException]:
@@ -121,7 +147,17 @@ def package_of(error: BaseException) -> str:
 
 def while_streaming(error: BaseException) -> bool:
     """Whether the answer had begun: then the SDK's reading of streams is on a traceback."""
-    return raised_in(error, "openai._streaming")
+    if isinstance(error, GatewayError):
+        return error.streamed
+    return isinstance(error, IncompleteStreamError) or raised_in(error, "openai._streaming")
+
+
+def raised_by(error: BaseException) -> str:
+    """The module whose code has raised this error; empty if it was never raised."""
+    step, name = error.__traceback__, ""
+    while step is not None:
+        name, step = step.tb_frame.f_globals.get("__name__") or "", step.tb_next
+    return name
 
 
 def raised_in(error: BaseException, package: str) -> bool:
@@ -144,12 +180,35 @@ def key_of(request: httpx2.Request) -> str:
 
 def model_of(request: httpx2.Request) -> str | None:
     """The model that the request names, if it names one."""
-    try:
-        body: Any = json.loads(request.content)
-    except (ValueError, httpx2.RequestNotRead):
-        return None
-    model = body.get("model") if isinstance(body, dict) else None
+    model = _body_of(request).get("model")
     return model if isinstance(model, str) else None
+
+
+def tokens_of(request: httpx2.Request) -> int:
+    """Our own count of the messages of a request, and of the answer that it allows."""
+    body = _body_of(request)
+    limits = (body.get("max_completion_tokens"), body.get("max_tokens"))
+    allowed = next((limit for limit in limits if is_whole(limit)), 0)
+    return tokens.count_messages(_texts_of(body)) + max(allowed, 0)
+
+
+def _body_of(request: httpx2.Request) -> dict[str, Any]:
+    try:
+        body = json.loads(request.content)
+    except (ValueError, httpx2.RequestNotRead):
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+def _texts_of(body: Mapping[str, Any]) -> list[str]:
+    """The texts of all messages; a content may be a list of parts."""
+    texts = []
+    messages = body.get("messages")
+    for message in messages if isinstance(messages, list) else []:
+        content = message.get("content") if isinstance(message, dict) else None
+        parts = content if isinstance(content, list) else [{"text": content}]
+        texts += [part.get("text") for part in parts if isinstance(part, dict)]
+    return [text for text in texts if isinstance(text, str)]
 
 
 def base_of(request: httpx2.Request) -> str:
@@ -158,3 +217,142 @@ def base_of(request: httpx2.Request) -> str:
     host = f"[{url.host}]" if ":" in url.host else url.host
     port = f":{url.port}" if url.port else ""
     return f"{url.scheme}://{host}{port}{url.path.removesuffix('/chat/completions')}".rstrip("/")
+
+
+@dataclass(frozen=True)
+class ErrorBody:
+    """What the body of an error says, whichever of the shapes it has that servers give it.
+
+    A body may be OpenAI's ``{"error": {...}}``, flat, nested several times, a list, a string, with
+    an object as its ``message``, or have a ``detail``.
+
+    Attributes:
+        body: the parsed JSON, or the text.
+        objects: the JSON objects in it that tell of the error, the outermost first.
+    """
+
+    body: object
+    objects: tuple[Mapping[str, Any], ...]
+
+    @classmethod
+    def read(cls, body: object) -> Self:
+        """Read parsed JSON, a text, or the ``body`` of an error of the SDK; nothing here raises."""
+        return cls(body, tuple(_objects(body)))
+
+    @cached_property
+    def upstream(self) -> ErrorBody:
+        """What a router's upstream said, which the router passes on in ``metadata.raw``."""
+        return ErrorBody.read(self.field("raw"))
+
+    @cached_property
+    def codes(self) -> tuple[str, ...]:
+        """Codes and types as text in lower case: some servers send numbers."""
+        found = (one.get(name) for one in self.objects for name in _CODES)
+        return tuple(str(code).lower() for code in found if isinstance(code, str) or is_whole(code))
+
+    @property
+    def status(self) -> int | None:
+        """The status that the body states, where the status of the response is none of an error."""
+        found = (str(one.get(name)) for one in self.objects for name in _STATUSES)
+        return next((int(text) for text in found if re.fullmatch("[45][0-9]{2}", text)), None)
+
+    @property
+    def param(self) -> str:
+        """The name of the parameter at fault; empty if it is not named."""
+        value = self.field("param")
+        return value if isinstance(value, str) else ""
+
+    def field(self, *names: str) -> Any:
+        """The first value under one of these names, the outermost first; ``None`` if none is."""
+        found = (one.get(name) for one in self.objects for name in names)
+        return next((value for value in found if value is not None), None)
+
+    @property
+    def words(self) -> list[str]:
+        """The server's own words, as they came."""
+        if isinstance(self.body, str) and not self.objects:
+            return [self.body] if self.body.strip() else []
+        found = []
+        for one in self.objects:
+            for name in _WORDS:
+                text = one.get(name)
+                if isinstance(text, str) and text.strip() and next(_objects(text), None) is None:
+                    found.append(_at(one) + text)
+        found += self.upstream.words if self.upstream.body else []
+        if not found and self.body:
+            found = [json.dumps(self.body, ensure_ascii=False, default=str)]
+        return list(dict.fromkeys(found))
+
+    def shown(self, but: str = "", request: httpx2.Request | None = None) -> str:
+        """The server's words on one line, shortened; without keys, and without the prompt.
+
+        Args:
+            but: a text that is shown already, and is not repeated.
+            request: the request that was refused: neither its key nor its messages are shown.
+        """
+        words = [text for text in self.words if text not in but]
+        line = _KEY.sub("key …", _printable(": ".join(words)))
+        if request is not None:
+            if len(key := key_of(request).strip()) > 3:
+                line = line.replace(key, "key …")
+            line = _without_echo(line[: 5 * LONGEST_WORDS], _texts_of(_body_of(request)))
+        line = " ".join(line.split())
+        return line if len(line) <= LONGEST_WORDS else f"{line[: LONGEST_WORDS - 1]}…"
+
+
+def gateway_error(
+    body: object, request: httpx2.Request, *, partial_text: str = "", streamed: bool = False
+) -> GatewayError:
+    """The error to raise for the body of one that came with status 200, with its own words."""
+    words = ErrorBody.read(body).shown(request=request)
+    where = "in the middle of its stream" if streamed else "with status 200"
+    return GatewayError(
+        f"The server reported an error {where}: {words or 'without a word'}",
+        body,
+        partial_text=partial_text,
+        streamed=streamed,
+    )
+
+
+def _objects(value: object, depth: int = 0) -> Iterator[Mapping[str, Any]]:
+    """The objects of an error, the outermost first; some servers send JSON inside a string."""
+    if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            return
+    if depth > _DEEPEST:
+        return
+    if isinstance(value, list):
+        for one in value[:20]:
+            yield from _objects(one, depth + 1)
+    elif isinstance(value, Mapping):
+        yield value
+        for name in _INSIDE:
+            yield from _objects(value.get(name), depth + 1)
+
+
+def _at(one: Mapping[str, Any]) -> str:
+    """Where the fault is, as validators state it: ``body.max_tokens: ``."""
+    where = one.get("loc")
+    return f"{'.'.join(map(str, where))}: " if isinstance(where, list) else ""
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
+def _without_echo(line: str, texts: Iterable[str]) -> str:
+    """The line without whatever is a piece of one of these texts, of a request's messages."""
+    for text in map(_printable, texts):
+        if 3 < len(text) <= _ECHO:
+            line = line.replace(text, "…")
+        start = 0
+        while start <= len(line) - _ECHO:
+            end = start + _ECHO
+            if line[start:end] in text:
+                while end < len(line) and line[start : end + 1] in text:
+                    end += 1
+                line = f"{line[:start]}…{line[end:]}"
+            start += 1
+    return line

@@ -1,4 +1,4 @@
-"""How long to wait before asking again: a back-off, or what a server asks for in its headers."""
+"""How long to wait before asking again: a back-off, or what a server asks for."""
 
 from __future__ import annotations
 
@@ -9,14 +9,21 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from random import Random
 
+from holysheep_helpers.diagnosis.evidence import ErrorBody
+
 LEAST_BACK_OFF_S, BACK_OFF_S, LONGEST_BACK_OFF_S = 0.125, 0.5, 30.0
 
-RETRY_AFTER = ("retry-after-ms", "Retry-After")
 BREAKER = "the circuit breaker"
-MANDATORY = (*RETRY_AFTER, BREAKER)
+_RETRY_AFTER = ("Retry-After", "llm_provider-retry-after")
+_FIELDS = ("retryDelay", "retry_after_seconds", "retry_after")
+"""Fields in the body of an error: Gemini's, and two of OpenRouter's."""
+
+MANDATORY = ("retry-after-ms", *_RETRY_AFTER, *_FIELDS, BREAKER)
 """A retry keeps to the wait that one of these names; other headers say when a bucket is full."""
 
-_EPOCH_S = re.compile(r"[0-9]{1,12}")
+_FIRST_EPOCH_S, _FIRST_EPOCH_MS, _LAST_EPOCH_MS = 1.5e9, 1e11, 1e14
+"""From 2017 on a number is a moment, in seconds or milliseconds since 1970, and no duration."""
+
 _DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+(?:\.\d+)?)s)?(?:(\d+(?:\.\d+)?)ms)?")
 
 
@@ -35,32 +42,51 @@ def back_off_cap_s(doublings: int) -> float:
 
 
 def wait_asked(
-    headers: Mapping[str, str], now: datetime | None = None
+    headers: Mapping[str, str], now: datetime | None = None, body: ErrorBody | None = None
 ) -> tuple[float | None, str | None]:
-    """Seconds to wait and the name of the header that said it; twice ``None`` if none did.
+    """Seconds to wait and the name of what said it; twice ``None`` if nothing did.
 
-    ``retry-after-ms`` and ``Retry-After``, whole seconds or an HTTP date, come first. Without them,
-    the moment when an empty bucket is full again, ``x-ratelimit-reset-requests`` or ``-tokens`` (a
-    duration such as ``6m0s``): the longest that can be needed. Last a gateway's
-    ``x-ratelimit-reset`` (epoch seconds). A moment is taken against the reply's own ``date``, so
+    ``retry-after-ms`` and ``Retry-After`` come first, then the name that litellm gives to an
+    upstream's, then the fields of the body. Without them, the moment when an empty bucket is full
+    again, ``x-ratelimit-reset-requests`` or ``-tokens``: the longest that can be needed. Last a
+    gateway's ``x-ratelimit-reset``. Each may be seconds, a duration such as ``6m0s``, an HTTP date,
+    or seconds or milliseconds since 1970. A moment is taken against the reply's own ``date``, so
     that a clock that is wrong here does not matter.
     """
-    found = {name.lower(): text for name, text in headers.items()}
+    inner = body.field("headers") if body else None
+    found = {
+        name.lower(): str(text)
+        for given in (inner, headers)
+        if isinstance(given, Mapping)
+        for name, text in given.items()
+    }
     sent = _moment(found.get("date", "")) or now or datetime.now(UTC)
-    waits = [
-        ("retry-after-ms", _seconds(found.get("retry-after-ms", ""), 0.001)),
-        ("Retry-After", _seconds(found.get("retry-after", ""))),
-        ("Retry-After", _until_s(_moment(found.get("retry-after", "")), sent)),
-    ]
+    waits = [("retry-after-ms", _seconds(found.get("retry-after-ms", ""), 0.001))]
+    waits += [(name, _wait_s(found.get(name.lower(), ""), sent)) for name in _RETRY_AFTER]
+    if body is not None:
+        waits += [(name, _wait_s(str(body.field(name)), sent)) for name in _FIELDS]
     for bucket in ("requests", "tokens"):
         if found.get(f"x-ratelimit-remaining-{bucket}") == "0":
             name = f"x-ratelimit-reset-{bucket}"
-            waits.append((name, _duration_s(found.get(name, ""))))
-    epoch = found.get("x-ratelimit-reset", "")
-    if _EPOCH_S.fullmatch(epoch) and found.get("x-ratelimit-remaining") == "0":
-        moment = datetime.fromtimestamp(min(int(epoch), 2**33), UTC)
-        waits.append(("x-ratelimit-reset", _until_s(moment, sent)))
+            waits.append((name, _wait_s(found.get(name, ""), sent)))
+    if found.get("x-ratelimit-remaining", "0") == "0":
+        name = "x-ratelimit-reset"
+        waits.append((name, _wait_s(found.get(name, ""), sent)))
     return next(((wait_s, name) for name, wait_s in waits if wait_s is not None), (None, None))
+
+
+def _wait_s(text: str, sent: datetime) -> float | None:
+    """Seconds from ``sent`` on; ``None`` if the text says neither a duration nor a moment."""
+    number = _seconds(text)
+    if number is None:
+        duration_s = _duration_s(text.strip())
+        return _until_s(_moment(text), sent) if duration_s is None else duration_s
+    if number < _FIRST_EPOCH_S:
+        return number
+    if number >= _LAST_EPOCH_MS:
+        return None
+    epoch_s = number / 1000 if number >= _FIRST_EPOCH_MS else number
+    return max(epoch_s - sent.timestamp(), 0.0)
 
 
 def _seconds(text: str, unit_s: float = 1.0) -> float | None:

@@ -155,7 +155,7 @@ class _Run:
             return False
         self.error, why = error, diagnose(error)
         self._count(error, why)
-        restarts = while_streaming(error) or why.kind == "ended_early"
+        restarts = while_streaming(error)
         if restarts and not self.policy.restart_streams:
             return False
         number, attempts = state.attempt_number, self.policy.attempts

@@ -202,6 +202,8 @@ def test_a_redirect_says_where_to() -> None:
         (hs.DeadlineError("x"), "deadline"),
         (hs.NotAskedError("x"), "not_asked"),
         (hs.JournalError("x"), "helper"),
+        (hs.GatewayError("x"), "server_error"),
+        (hs.ClientClosedError("x", maybe_sent=True), "client_closed"),
         (hs.UnexpectedReplyError("x"), "unexpected_reply"),
         (hs.UnexpectedReplyError("x", page=True), "html_page"),
         (json.JSONDecodeError("x", "", 0), "bad_json"),

@@ -284,3 +284,31 @@ def test_every_form_of_retry_after(clock: Clock, said: str, least_s: float) -> N
     clock.retrying(call, deadline_s=None)()
     (wait_s,) = clock.waits
     assert least_s + LEAST_BACK_OFF_S <= wait_s <= least_s + 0.5
+
+
+# --- errors that come with status 200
+
+
+@pytest.mark.parametrize(("streamed", "anew", "calls"), [
+    (False, False, 2), (True, False, 1), (True, True, 2),
+])  # fmt: skip
+def test_an_error_in_a_reply_is_asked_again_and_in_a_stream_only_if_that_may_begin_anew(
+    again: Callable[..., Any], clock: Clock, streamed: bool, anew: bool, calls: int
+) -> None:
+    tries = []
+
+    def call() -> str:
+        tries.append(1)
+        if len(tries) == 1:
+            body = {"error": {"code": 429, "metadata": {"retry_after_seconds": 11}}}
+            raise hs.GatewayError("x", body, partial_text="Hel", streamed=streamed)
+        return "answered"
+
+    retrying = again(call, attempts=3, restart_streams=anew)
+    if calls == 1:
+        with pytest.raises(hs.GatewayError):
+            retrying()
+    else:
+        assert retrying() == "answered"
+        assert 11 < clock.waits[0] < 12
+    assert len(tries) == calls

@@ -199,7 +199,9 @@ def errors() -> None:
     ours: list[type[hs.HolySheepError]] = [
         hs.AllFailedError,
         hs.BudgetError,
+        hs.ClientClosedError,
         hs.ConfigurationError,
+        hs.GatewayError,
         hs.IncompleteStreamError,
         hs.JournalError,
         hs.LongPromptError,
