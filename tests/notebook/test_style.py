@@ -139,6 +139,7 @@ print(json.dumps({k: (before[k], v) for k, v in look().items() if v != before[k]
 """
 
 
+@pytest.mark.process
 def test_import_doctor_and_connect_leave_the_process_as_it_was() -> None:
     done = subprocess.run(
         [sys.executable, "-c", LOOK_AROUND], capture_output=True, text=True, check=True
