@@ -8,10 +8,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
+from math import inf
 from random import Random
 from time import perf_counter
 from typing import Any
@@ -35,7 +36,7 @@ from holysheep_helpers.exceptions import (
     UnexpectedReplyError,
 )
 from holysheep_helpers.pricing.money import cost_or_none
-from holysheep_helpers.resilience.circuit_breaker import CircuitBreaker, Turns
+from holysheep_helpers.resilience.circuit_breaker import CircuitBreaker, Permit
 from holysheep_helpers.resilience.decision import Decision, Failure, asked_wait_s, decide
 
 MAX_ATTEMPTS = 6
@@ -173,39 +174,31 @@ class Asker:
 
     async def _ask_until_done(self, record: Record, deadline: asyncio.Timeout | None) -> BatchItem:
         """Ask, and after each failure do what ``decide`` says of it."""
-        items: dict[str, Item] = {}
-        turns, tries = None, 0
-        if self._breaker is not None:
-            items = {one.model: one for one in record.item.in_turn(self.limits.models)}
-            turns = Turns(items, self._breaker) if len(items) > 1 else None
+        turns, tries = Turns(record.item.in_turn(self.limits.models), self._breaker), 0
         try:
             while True:
-                if turns is not None:
-                    record.item = items.get(await self._next_model(turns), record.item)
+                record.item = await self._next_item(turns) or record.item
                 result = await self._ask_once(record, deadline)
                 if isinstance(result, BatchItem):
-                    if turns is not None and result.ok:
+                    if result.ok:
                         turns.answered()
                     return result
-                failure, another = result, False
-                tries += not is_limited(failure.why)
-                if turns is not None:
-                    another = turns.failed(failure) and tries < max(MAX_ATTEMPTS, len(items))
-                    failure = failure if another else turns.end_round(failure)
+                tries += not is_limited(result.why)
+                another = turns.failed(result) and tries < max(MAX_ATTEMPTS, len(turns.items))
+                failure = result if another else turns.end_round(result)
                 decision = self._decide(record, failure, tries, another)
                 if decision.next == "give up":
                     return self._given_up(record, failure, tries, decision)
                 if decision.next == "ask again" and not is_limited(failure.why):
                     await self._pause(decision.wait_s)  # after a 429 all wait at the gate
         finally:
-            if turns is not None:
-                turns.no_verdict()
+            turns.no_verdict()
 
-    async def _next_model(self, turns: Turns) -> str:
-        """Wait until a model may be asked; empty if the batch was stopped meanwhile."""
-        while (model := turns.next_model()) is None and not self._is_stopped():
-            await self._pause(turns.cooling_s())
-        return model or ""
+    async def _next_item(self, turns: Turns) -> Item | None:
+        """Wait until a model may be asked; ``None`` if the batch was stopped meanwhile."""
+        while (item := turns.next_item()) is None and not self._is_stopped():
+            await self._pause(turns.cooling_s(turns.items))
+        return item
 
     async def _ask_once(
         self, record: Record, deadline: asyncio.Timeout | None
@@ -347,6 +340,73 @@ class Asker:
     def _not_asked(self, record: Record) -> BatchItem:
         timeline = tuple(record.timeline)
         return not_asked(record.index, record.item.prompt, self.stopped_by, record.lost, timeline)
+
+
+class Turns:
+    """Which model one prompt asks next: in a round each of its models once at most.
+
+    ``items`` are its requests, and ``failures`` those of this round, by model. Where there is one
+    model alone, it is always its turn.
+    """
+
+    def __init__(self, items: Iterable[Item], breaker: CircuitBreaker | None) -> None:
+        self.items = {item.model: item for item in items}
+        self.failures: dict[str, Failure] = {}
+        self._breaker = breaker if len(self.items) > 1 else None
+        self._permit: Permit | None = None
+
+    def next_item(self) -> Item | None:
+        """The request to send; ``None`` where the server itself said how long to wait for each.
+
+        Where all are left alone for their failures, one is asked all the same.
+        """
+        if self._breaker is None:
+            return next(iter(self.items.values()))
+        left = self._left()
+        for models, insist in ((left, False), (left, True), (self.items, True)):
+            for model in models:
+                self._permit = self._breaker.permit(model, insist=insist)
+                if self._permit is not None:
+                    return self.items[model]
+        return None
+
+    def cooling_s(self, models: Iterable[str]) -> float:
+        """Seconds until one of these may be asked; infinite if there is none."""
+        assert self._breaker is not None
+        return min(map(self._breaker.cooling_s, models), default=inf)
+
+    def answered(self) -> None:
+        if (permit := self._release()) is not None:
+            permit.answered()
+
+    def failed(self, failure: Failure) -> bool:
+        """Note it; whether another model can be asked at once."""
+        if (permit := self._release()) is None:
+            return False
+        permit.judged_by(failure.why)
+        if not failure.why.other_model:
+            self.failures.clear()
+            return False
+        self.failures[permit.model] = failure
+        return self.cooling_s(self._left()) == 0
+
+    def end_round(self, last: Failure) -> Failure:
+        """Of this round's failures the one with the least to wait, ``last`` if none may pass."""
+        failures, self.failures = self.failures, {}
+        hopes = [failure for failure in failures.values() if failure.why.retryable]
+        return min(hopes, key=lambda failure: asked_wait_s(failure.why) or 0.0, default=last)
+
+    def no_verdict(self) -> None:
+        """No word on the model will come of what was under way."""
+        if (permit := self._release()) is not None:
+            permit.no_verdict()
+
+    def _release(self) -> Permit | None:
+        permit, self._permit = self._permit, None
+        return permit
+
+    def _left(self) -> list[str]:
+        return [model for model in self.items if model not in self.failures]
 
 
 def is_limited(why: Diagnosis) -> bool:

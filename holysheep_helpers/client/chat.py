@@ -224,7 +224,7 @@ def _checked_stream(raw: Any, client: openai.OpenAI | openai.AsyncOpenAI) -> Any
     return raw
 
 
-class _StreamedReply:
+class StreamedReply:
     """What both kinds of stream gather while they are read."""
 
     def __init__(self, raw: Any, arguments: dict[str, Any], start_s: float) -> None:
@@ -314,7 +314,7 @@ class _StreamedReply:
         return f"<{type(self).__name__} {self.model}: {len(self.text)} characters, {state}>"
 
 
-class Stream(_StreamedReply):
+class Stream(StreamedReply):
     """An answer that is still coming: iterate for its text, or ``read()`` it to the end.
 
     The request is sent when the object is made. Leaving the loop early, ``close()`` or the end of
@@ -373,7 +373,7 @@ class Stream(_StreamedReply):
         self.close()
 
 
-class AsyncStream(_StreamedReply):
+class AsyncStream(StreamedReply):
     """The asynchronous twin of ``Stream``: ``async for``, ``await read()``, ``async with``.
 
     Attributes:

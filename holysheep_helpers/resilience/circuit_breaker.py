@@ -1,4 +1,4 @@
-"""A circuit breaker, and the models' turns by it.
+"""A circuit breaker.
 
 A model that keeps failing is left alone for a while; then one request tries it.
 """
@@ -6,8 +6,9 @@ A model that keeps failing is left alone for a while; then one request tries it.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from math import inf
 from threading import Lock
 from time import perf_counter
 from types import TracebackType
@@ -15,7 +16,7 @@ from typing import Literal
 
 from holysheep_helpers._checks import check_number, check_whole
 from holysheep_helpers.diagnosis.diagnose import Diagnosis, diagnose
-from holysheep_helpers.resilience.decision import Failure, asked_wait_s
+from holysheep_helpers.resilience.decision import asked_wait_s
 
 State = Literal["closed", "open", "half-open"]
 What = Literal["answered", "failed", "no verdict", "passed over", "closed", "open", "half-open"]
@@ -36,10 +37,13 @@ class Event:
 @dataclass(slots=True)
 class _Circuit:
     failures: int = 0  # in a row
-    open_until_s: float | None = None  # None: closed
+    open_until_s: float = -inf  # then it is closed
     server_said_so: bool = False  # open by the server's own word, not by a count
-    trial_s: float | None = None  # since when the one trial of a half-open circuit is under way
+    trial_s: float = -inf  # since when the one trial of a half-open circuit is under way
     changes: int = 0  # a verdict on a request from before the last change is out of date
+
+
+_CLOSED = _Circuit()  # a model that was not asked yet
 
 
 class CircuitBreaker:
@@ -86,17 +90,13 @@ class CircuitBreaker:
 
     def state(self, model: str) -> State:
         """``"closed"``, ``"open"`` or ``"half-open"``."""
-        circuit = self._circuits.get(model)
-        if circuit is None or circuit.open_until_s is None:
+        if self._circuits.get(model, _CLOSED).open_until_s == -inf:
             return "closed"
-        return "open" if self.clock() < circuit.open_until_s else "half-open"
+        return "open" if self.cooling_s(model) else "half-open"
 
     def cooling_s(self, model: str) -> float:
         """Seconds until this model's circuit lets a trial through; 0 if it is not open."""
-        circuit = self._circuits.get(model)
-        if circuit is None or circuit.open_until_s is None:
-            return 0.0
-        return max(circuit.open_until_s - self.clock(), 0.0)
+        return max(self._circuits.get(model, _CLOSED).open_until_s - self.clock(), 0.0)
 
     def permit(self, model: str, *, insist: bool = False) -> Permit | None:
         """Leave to ask this model once, or ``None``. Tell the permit what became of the request.
@@ -106,7 +106,7 @@ class CircuitBreaker:
         """
         with self._lock:
             circuit, now_s = self._circuits.setdefault(model, _Circuit()), self.clock()
-            if circuit.open_until_s is None:
+            if circuit.open_until_s == -inf:
                 return Permit(self, model, circuit.changes)
             if self._keeps_out(circuit, now_s, insist):
                 self._note(model, "passed over")
@@ -118,36 +118,32 @@ class CircuitBreaker:
 
     def _keeps_out(self, circuit: _Circuit, now_s: float, insist: bool) -> bool:
         """Whether a circuit that is not closed lets nobody through now."""
-        if circuit.open_until_s is not None and now_s < circuit.open_until_s:
+        if now_s < circuit.open_until_s:
             return circuit.server_said_so or not insist
-        trial_s = circuit.trial_s
-        under_trial = trial_s is not None and now_s < trial_s + self.cool_down_s
-        return under_trial and not insist
+        return now_s < circuit.trial_s + self.cool_down_s and not insist
 
-    def _verdict(self, permit: Permit, what: What, wait_s: float, server_said_so: bool) -> None:
+    def _verdict(
+        self, permit: Permit, what: What, wait_s: float = 0.0, server_said_so: bool = False
+    ) -> None:
         with self._lock:
             circuit, model = self._circuits[permit.model], permit.model
             self._note(model, what)
             if permit.changes != circuit.changes:
-                both = server_said_so and circuit.server_said_so
-                if both and circuit.open_until_s is not None:
+                if server_said_so and circuit.server_said_so:
                     circuit.open_until_s = max(circuit.open_until_s, self.clock() + wait_s)
                 return
+            if what == "no verdict":  # a trial is forgotten
+                circuit.trial_s = -inf
+                return
             circuit.failures = circuit.failures + 1 if what == "failed" else 0
-            if what == "answered" and circuit.open_until_s is not None:
+            if what == "answered" and circuit.open_until_s > -inf:
                 self._circuits[model] = _Circuit(changes=circuit.changes + 1)
                 self._note(model, "closed")
-            elif server_said_so or circuit.trial_s is not None or circuit.failures >= self.failures:
+            elif server_said_so or circuit.trial_s > -inf or circuit.failures >= self.failures:
                 circuit.open_until_s = self.clock() + wait_s
-                circuit.trial_s, circuit.server_said_so = None, server_said_so
+                circuit.trial_s, circuit.server_said_so = -inf, server_said_so
                 circuit.changes += 1
                 self._note(model, "open", circuit.open_until_s)
-
-    def _forget_trial(self, permit: Permit) -> None:
-        with self._lock:
-            self._note(permit.model, "no verdict")
-            if permit.changes == self._circuits[permit.model].changes:
-                self._circuits[permit.model].trial_s = None
 
     def _note(self, model: str, what: What, until_s: float | None = None) -> None:
         self.events.append(Event(self.clock(), model, what, until_s))
@@ -176,17 +172,17 @@ class Permit:
 
     def answered(self) -> None:
         """It was answered: the failures before it are forgotten, and a trial closes the circuit."""
-        self._breaker._verdict(self, "answered", 0.0, server_said_so=False)
+        self._breaker._verdict(self, "answered")
 
     def failed(self, wait_s: float | None = None, *, for_sure: bool = False) -> None:
         """It failed. The server asked for a wait of ``wait_s`` seconds, or a repeat fails
         ``for_sure`` (there is no such model): then the circuit opens at once."""
         pause_s = wait_s or self._breaker.cool_down_s  # a wait of 0 is none
-        self._breaker._verdict(self, "failed", pause_s, server_said_so=bool(wait_s) or for_sure)
+        self._breaker._verdict(self, "failed", pause_s, bool(wait_s) or for_sure)
 
     def no_verdict(self) -> None:
         """Nothing is known of the model by it: the request was cancelled, or was itself wrong."""
-        self._breaker._forget_trial(self)
+        self._breaker._verdict(self, "no verdict")
 
     def judged_by(self, why: Diagnosis) -> None:
         """It failed, as ``why`` explains: the model's fault only if another may fare better."""
@@ -205,79 +201,7 @@ class Permit:
     ) -> None:
         if isinstance(error, Exception):
             self.judged_by(diagnose(error))
-        elif error is None or isinstance(
-            error, GeneratorExit
-        ):  # read to its end, or left with text
+        elif isinstance(error, GeneratorExit | None):  # read to its end, or left with text
             self.answered()
         else:  # cancelled, interrupted
             self.no_verdict()
-
-
-class Turns:
-    """Whose turn it is: in a round each model is asked once at most.
-
-    ``failures`` are those of this round, by model.
-    """
-
-    def __init__(self, models: Iterable[str], breaker: CircuitBreaker) -> None:
-        self.models = tuple(models)
-        self.failures: dict[str, Failure] = {}
-        self.breaker = breaker
-        self._permit: Permit | None = None
-
-    def take(self, models: Iterable[str], *, insist: bool = False) -> str | None:
-        """The first of these that may be asked now; ``None`` if all are left alone."""
-        for model in models:
-            self._permit = self.breaker.permit(model, insist=insist)
-            if self._permit is not None:
-                return model
-        return None
-
-    def next_model(self) -> str | None:
-        """The model to ask; ``None`` where the server itself said how long to wait for each.
-
-        Where all are left alone for their failures, one is asked all the same.
-        """
-        left = self._left()
-        return (
-            self.take(left) or self.take(left, insist=True) or self.take(self.models, insist=True)
-        )
-
-    def cooling_s(self) -> float:
-        """Seconds until one of the models may be asked."""
-        return min(map(self.breaker.cooling_s, self.models))
-
-    def answered(self) -> None:
-        if (permit := self.release()) is not None:
-            permit.answered()
-
-    def failed(self, failure: Failure) -> bool:
-        """Note it; whether another model can be asked at once."""
-        permit = self.release()
-        if permit is None:
-            return False
-        permit.judged_by(failure.why)
-        if not failure.why.other_model:
-            self.failures.clear()
-            return False
-        self.failures[permit.model] = failure
-        return any(self.breaker.cooling_s(model) == 0 for model in self._left())
-
-    def end_round(self, last: Failure) -> Failure:
-        """Of this round's failures the one with the least to wait, ``last`` if none may pass."""
-        failures, self.failures = self.failures, {}
-        hopes = [failure for failure in failures.values() if failure.why.retryable]
-        return min(hopes, key=lambda failure: asked_wait_s(failure.why) or 0.0, default=last)
-
-    def no_verdict(self) -> None:
-        """No word on the model will come of what was under way."""
-        if (permit := self.release()) is not None:
-            permit.no_verdict()
-
-    def release(self) -> Permit | None:
-        """Give the permit away, if one is held: who takes it tells how the request ended."""
-        permit, self._permit = self._permit, None
-        return permit
-
-    def _left(self) -> list[str]:
-        return [model for model in self.models if model not in self.failures]

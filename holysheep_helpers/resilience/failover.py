@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Generator, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from time import perf_counter
-from typing import Any, Literal, Protocol, Self, overload
+from typing import Any, Literal, Self, overload
 from weakref import WeakKeyDictionary
 
 import openai
 
-from holysheep_helpers.client.chat import AsyncStream, Reply, Stream, aanswer, abegin, answer, begin
+from holysheep_helpers.client import chat
+from holysheep_helpers.client.chat import AsyncStream, Reply, Stream, StreamedReply
 from holysheep_helpers.client.gateway import Gateway, async_client, left_s, sync_client
 from holysheep_helpers.client.requests import checked_models, request_arguments, stream_arguments
-from holysheep_helpers.diagnosis.diagnose import Diagnosis
+from holysheep_helpers.diagnosis.diagnose import Diagnosis, diagnose
 from holysheep_helpers.exceptions import AllFailedError, HolySheepError, InputError
-from holysheep_helpers.resilience.circuit_breaker import CircuitBreaker, Permit, Turns
-from holysheep_helpers.resilience.decision import Failure, decide
+from holysheep_helpers.resilience.circuit_breaker import CircuitBreaker
+from holysheep_helpers.resilience.decision import decide
 
 _breakers: WeakKeyDictionary[Any, CircuitBreaker] = WeakKeyDictionary()
 
@@ -48,7 +49,7 @@ class Tried:
         """What is pickled. An SDK's error can't be read back, and has the request, with its key, in
         it: what it says goes along instead."""
         error, state = self.error, dict(vars(self))
-        if error is not None and not isinstance(error, HolySheepError) and not _is_built_in(error):
+        if not isinstance(error, HolySheepError) and type(error).__module__ != "builtins":
             state["error"] = HolySheepError(f"{type(error).__name__}: {error}")
         return state
 
@@ -60,13 +61,9 @@ class Tried:
         return f"{self.model} {self.why.kind}{' (may have cost)' if self.cost is None else ''}"
 
 
-def _is_built_in(error: Exception) -> bool:
-    return type(error).__module__ == "builtins"
-
-
-def possibly_paid(tried: Sequence[Tried]) -> int:
-    """How many of these may have been billed, as far as anyone can know."""
-    return sum(one.cost is None for one in tried)
+def _paid_before(answer: FailoverReply | _StreamWithTurns) -> int:
+    """How many requests before the answer may have been billed, too."""
+    return sum(one.cost is None for one in answer.tried[:-1])
 
 
 def breaker_of(target: object) -> CircuitBreaker:
@@ -98,22 +95,22 @@ class Call:
         self._arguments = make(prompt, system, checked[0], preset, sdk_parameters)
         if breaker is not None and not isinstance(breaker, CircuitBreaker):
             raise InputError(f"breaker is {breaker!r}: an hs.CircuitBreaker is needed, or None.")
-        self._turns = Turns(checked, breaker or breaker_of(target))
+        self._models, self._breaker = checked, breaker or breaker_of(target)
+        self._verdict = ExitStack()  # at its end the circuit breaker learns how a turn ended
         self._tried: list[Tried] = []
-        self._model = checked[0]
         self.start_s = perf_counter()
 
     def turns(self) -> Iterator[dict[str, Any]]:
         """The arguments of a request to each model that may be asked, while there is time."""
-        for model in self._turns.models:
+        for model in self._models:
             remains_s = left_s() if self._tried else None
             if remains_s is not None and remains_s <= 0:
                 return
-            if self._turns.take([model]) is None:
-                cooling_s = self._turns.breaker.cooling_s(model)
-                self._tried.append(Tried(model, cooling_s=cooling_s))
+            if (permit := self._breaker.permit(model)) is None:
+                self._tried.append(Tried(model, cooling_s=self._breaker.cooling_s(model)))
             else:
                 self._model = model
+                self._verdict.push(permit)
                 yield self._arguments | {"model": model}
 
     @contextmanager
@@ -121,26 +118,20 @@ class Call:
         """Ask inside: an error that another model may be spared ends here, any other goes on."""
         start_s = perf_counter()
         try:
-            yield
+            with self._verdict:
+                yield
         except Exception as error:
-            failure = Failure.of(error)
-            self._turns.failed(failure)
-            if decide(failure.why, another_model=True).next != "next model":
-                self._say_why_it_ends(failure)
+            why = diagnose(error)
+            if decide(why, another_model=True).next != "next model":
+                self._say_why_it_ends(error, why)
                 raise
             bare = error.with_traceback(None)  # or its frames would keep everything alive
-            cost = None if failure.why.may_have_cost else Decimal(0)
-            elapsed_s = perf_counter() - start_s
-            self._tried.append(Tried(self._model, bare, failure.why, None, elapsed_s, cost))
-        except BaseException:  # cancelled, interrupted: no word on the model
-            self._turns.no_verdict()
-            raise
-        else:
-            self._turns.answered()
+            cost = None if why.may_have_cost else Decimal(0)
+            self._tried.append(Tried(self._model, bare, why, None, perf_counter() - start_s, cost))
 
-    def hand_on_permit(self) -> Permit | None:
-        """The permit of the turn under way, for a stream: whoever reads it tells how it ended."""
-        return self._turns.release()
+    def hand_on_verdict(self) -> ExitStack:
+        """The verdict on the turn under way, for a stream: whoever reads it tells how it ended."""
+        return self._verdict.pop_all()
 
     def until_answered(self, cost: Decimal | None) -> tuple[Tried, ...]:
         """All turns, the last of which was answered just now, at this cost."""
@@ -154,14 +145,11 @@ class Call:
         elapsed_s = sum(one.elapsed_s for one in tried)
         return FailoverReply(**vars(replace(reply, elapsed_s=elapsed_s)), tried=tried)
 
-    def _say_why_it_ends(self, failure: Failure) -> None:
+    def _say_why_it_ends(self, error: Exception, why: Diagnosis) -> None:
         if self._tried:
-            failure.error.add_note(f"Before it: {' → '.join(map(str, self._tried))}.")
-        left = ", ".join(self._turns.models[len(self._tried) + 1 :])
-        if left:
-            failure.error.add_note(
-                f"Not asked: {left}. Another model can't help ({failure.why.kind})."
-            )
+            error.add_note(f"Before it: {' → '.join(map(str, self._tried))}.")
+        if left := ", ".join(self._models[len(self._tried) + 1 :]):
+            error.add_note(f"Not asked: {left}. Another model can't help ({why.kind}).")
 
     def all_failed(self) -> AllFailedError:
         """What to raise once no model is left."""
@@ -169,11 +157,10 @@ class Call:
             f"{one.model}: {one.why.kind}" if one.why else
             f"{one.model}: left alone for {one.cooling_s:.1f} s more" for one in self._tried
         )  # fmt: skip
-        models = self._turns.models
-        left = models[len(self._tried) :]
-        late = f"; no time was left for {', '.join(left)}" if left else ""
+        left = ", ".join(self._models[len(self._tried) :])
+        late = f"; no time was left for {left}" if left else ""
         error = AllFailedError(
-            f"None of {len(models)} models answered ({turns}{late}). Each one's error is in "
+            f"None of {len(self._models)} models answered ({turns}{late}). Each one's error is in "
             ".tried; hs.diagnose() of this error says whether, and when, to ask again.",
             tuple(self._tried),
         )
@@ -181,46 +168,26 @@ class Call:
         return error
 
 
-class _Costing(Protocol):
-    _turns: tuple[Tried, ...]
+class _StreamWithTurns(StreamedReply):
+    """A stream whose first text has come, and what became of the models before it."""
 
-    @property
-    def cost(self) -> Decimal | None: ...
-
-
-class _WithTurns:
-    """What became of the models before the first text came."""
-
-    _turns: tuple[Tried, ...] = ()
-    _permit: Permit | None = None
-    _first = ""
+    def __init__(self, *made: Any) -> None:
+        super().__init__(*made)
+        self._verdict = ExitStack()
 
     def _begun_with(self, call: Call, first: str) -> None:
         """The first text is there: how it goes on, the reader of the stream tells."""
-        self._first = first
-        self._turns, self._permit = call.until_answered(None), call.hand_on_permit()
-
-    def _judged(self) -> AbstractContextManager[None]:
-        """Read the stream inside: then the circuit breaker learns how it ended."""
-        permit, self._permit = self._permit, None
-        return permit or nullcontext()
-
-    def _left(self) -> None:
-        """Closed by somebody who has not begun to read: its first text had come."""
-        with self._judged():
-            pass
+        self._first, self._turns = first, call.until_answered(None)
+        self._verdict.push(call.hand_on_verdict())
 
     @property
-    def tried(self: _Costing) -> tuple[Tried, ...]:
-        return (*self._turns[:-1], *(replace(one, cost=self.cost) for one in self._turns[-1:]))
+    def tried(self) -> tuple[Tried, ...]:
+        return (*self._turns[:-1], replace(self._turns[-1], cost=self.cost))
 
-    @property
-    def possibly_paid_twice(self) -> int:
-        """How many requests before the answer may have been billed, too."""
-        return possibly_paid(self._turns[:-1])
+    possibly_paid_twice = property(_paid_before)
 
 
-class FailoverStream(_WithTurns, Stream):
+class FailoverStream(_StreamWithTurns, Stream):
     """A stream whose first text is there; otherwise as ``hs.stream`` gives it.
 
     Once the first text is there, an error is raised: another model's answer would begin anew below
@@ -252,7 +219,7 @@ class FailoverStream(_WithTurns, Stream):
 
     def _texts(self) -> Generator[str]:
         try:
-            with self._judged():
+            with self._verdict.pop_all():
                 if self._first:
                     yield self._first
                 yield from self._coming
@@ -261,13 +228,12 @@ class FailoverStream(_WithTurns, Stream):
             self.close()
 
     def close(self) -> None:
-        self._left()
+        self._verdict.close()  # nobody has begun to read: its first text had come
         super().close()
 
 
-class AsyncFailoverStream(_WithTurns, AsyncStream):
-    (
-        """What ``FailoverStream`` is, for asynchronous code: ``async for``, ``await read()``.
+class AsyncFailoverStream(_StreamWithTurns, AsyncStream):
+    """What ``FailoverStream`` is, for asynchronous code: ``async for``, ``await read()``.
 
     Attributes:
         tried: each model's turn until the first text.
@@ -280,8 +246,6 @@ class AsyncFailoverStream(_WithTurns, AsyncStream):
         >>> print(*stream.tried)
         mistral-small-2603 answered
     """
-        """``FailoverStream``'s asynchronous twin."""
-    )
 
     _coming: AsyncGenerator[str]
 
@@ -294,7 +258,7 @@ class AsyncFailoverStream(_WithTurns, AsyncStream):
 
     async def _texts(self) -> AsyncGenerator[str]:
         try:
-            with self._judged():
+            with self._verdict.pop_all():
                 if self._first:
                     yield self._first
                 async for text in self._coming:
@@ -304,7 +268,7 @@ class AsyncFailoverStream(_WithTurns, AsyncStream):
             await self.close()
 
     async def close(self) -> None:
-        self._left()
+        self._verdict.close()  # nobody has begun to read: its first text had come
         await super().close()
 
 
@@ -327,10 +291,7 @@ class FailoverReply(Reply):
 
     tried: tuple[Tried, ...] = ()
 
-    @property
-    def possibly_paid_twice(self) -> int:
-        """How many requests before the answer may have been billed, too."""
-        return possibly_paid(self.tried[:-1])
+    possibly_paid_twice = property(_paid_before)
 
     def summary(self) -> str:
         """The reply in one line, and all turns in a second one if there were several."""
@@ -413,8 +374,8 @@ def failover(
         client = sync_client(gateway_or_client).with_options(max_retries=0)  # its time may run out
         with call.turn():
             if stream:
-                return begin(client, arguments, FailoverStream)._wait_for_first(call)
-            return call.reply(answer(client, arguments))
+                return chat.begin(client, arguments, FailoverStream)._wait_for_first(call)
+            return call.reply(chat.answer(client, arguments))
     raise call.all_failed()
 
 
@@ -483,7 +444,7 @@ async def afailover(
         client = async_client(gateway_or_client).with_options(max_retries=0)
         with call.turn():
             if stream:
-                made = await abegin(client, arguments, AsyncFailoverStream)
+                made = await chat.abegin(client, arguments, AsyncFailoverStream)
                 return await made._wait_for_first(call)
-            return call.reply(await aanswer(client, arguments))
+            return call.reply(await chat.aanswer(client, arguments))
     raise call.all_failed()
