@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf
-from random import Random
 from typing import Literal, NamedTuple
 
 from holysheep_helpers.diagnosis.diagnose import Diagnosis, diagnose
-from holysheep_helpers.diagnosis.waiting import MANDATORY, back_off_s
+from holysheep_helpers.diagnosis.waiting import MANDATORY
 
 
 class Decision(NamedTuple):
@@ -63,11 +62,6 @@ def decide(
 def asked_wait_s(why: Diagnosis) -> float | None:
     """The seconds that the server, or the circuit breaker, asked for; ``None`` if it did not."""
     return why.wait_s if why.wait_said_by in MANDATORY else None
-
-
-def spread_wait_s(why: Diagnosis, attempt: int, random: Random) -> float:
-    """What was asked for, and a back-off on top of it: a herd must not come back as one."""
-    return (asked_wait_s(why) or 0.0) + back_off_s(attempt, random)
 
 
 @dataclass(frozen=True, slots=True)

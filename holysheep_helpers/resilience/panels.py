@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import ipywidgets as w
 import openai
+import tenacity
 
 from holysheep_helpers import catalog
 from holysheep_helpers.client.chat import ask
@@ -87,21 +89,14 @@ class ErrorsPanel(Panel):
         tries = attempts - 1 if policy in (SDK, BOTH) else 0
         client = self.gateway.client().with_options(max_retries=tries, timeout=TIMEOUT_S)
 
-        def call(prompt: str) -> Any:
-            return ask(client, prompt)
-
-        def loop(prompt: str) -> Any:
-            for left in reversed(range(attempts)):
-                try:
-                    return ask(client, prompt)
-                except openai.OpenAIError:
-                    if not left:
-                        raise
-            raise AssertionError("unreachable")
-
+        call = partial(ask, client)
         if policy == OURS:
             return retrying(call, attempts=attempts)
-        return loop if policy == BOTH else call
+        if policy != BOTH:
+            return call
+        again = tenacity.retry_if_exception_type(openai.OpenAIError)
+        stop = tenacity.stop_after_attempt(attempts)
+        return tenacity.retry(retry=again, stop=stop, reraise=True)(call)
 
 
 def errors_panel(gateway: Gateway, prompt: str = "Say hello.") -> ErrorsPanel:
@@ -163,13 +158,8 @@ class FailoverPanel(Panel):
         self.cool_down = int_slider("Cool-down, s", 20, 1, 60)
         self.figure = FigureBox()
         yield from (self.fault, self.fallback, self.calls, self.begins, self.lasts)
-        yield from (
-            self.failures,
-            self.cool_down,
-            buttons(self.send, self.stop),
-            self.status,
-            self.figure,
-        )
+        yield from (self.failures, self.cool_down, buttons(self.send, self.stop))
+        yield from (self.status, self.figure)
 
     def _work(self, at: Any) -> None:
         mock = self.gateway.mock

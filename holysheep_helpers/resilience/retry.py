@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import wraps
 from inspect import isasyncgenfunction, isawaitable, iscoroutinefunction, isgeneratorfunction
 from random import Random, SystemRandom
-from typing import Any, TypeVar, overload
+from typing import Any, TypedDict, TypeVar, Unpack, overload
 
 import tenacity
 
@@ -19,8 +19,9 @@ from holysheep_helpers.client.chat import AsyncStream, Stream
 from holysheep_helpers.client.gateway import attempt, is_retried
 from holysheep_helpers.diagnosis.diagnose import Diagnosis, diagnose
 from holysheep_helpers.diagnosis.evidence import while_streaming
+from holysheep_helpers.diagnosis.waiting import back_off_s
 from holysheep_helpers.exceptions import AllFailedError, DeadlineError, InputError, warn
-from holysheep_helpers.resilience.decision import decide, spread_wait_s
+from holysheep_helpers.resilience.decision import asked_wait_s, decide
 
 log = logging.getLogger("holysheep_helpers")
 
@@ -163,7 +164,8 @@ class _Run:
             why,
             tries=max(self.requests, number),  # a failover may send several, or none
             attempts=attempts,
-            wait_s=lambda: spread_wait_s(why, number, self.policy.random),
+            # What was asked for, and a back-off on top: a herd must not come back as one.
+            wait_s=lambda: (asked_wait_s(why) or 0.0) + back_off_s(number, self.policy.random),
             left_s=self.left_s(),
         )
         self.wait_s = decision.wait_s
@@ -227,26 +229,17 @@ def _sdk_retries(error: Exception) -> int:
 Call = TypeVar("Call", bound=Callable[..., Any])
 
 
-@overload
-def retrying(
-    call: Call,
-    *,
-    attempts: int = 5,
-    deadline_s: float | None = 60,
-    on_retry: Callable[[Retry], object] | None = None,
-    restart_streams: bool = False,
-) -> Call: ...
+class _Options(TypedDict, total=False):
+    attempts: int
+    deadline_s: float | None
+    on_retry: Callable[[Retry], object] | None
+    restart_streams: bool
 
 
 @overload
-def retrying(
-    call: None = None,
-    *,
-    attempts: int = 5,
-    deadline_s: float | None = 60,
-    on_retry: Callable[[Retry], object] | None = None,
-    restart_streams: bool = False,
-) -> Callable[[Call], Call]: ...
+def retrying(call: Call, **options: Unpack[_Options]) -> Call: ...
+@overload
+def retrying(call: None = None, **options: Unpack[_Options]) -> Callable[[Call], Call]: ...
 
 
 def retrying(
