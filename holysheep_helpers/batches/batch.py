@@ -25,14 +25,8 @@ import openai
 from holysheep_helpers import catalog
 from holysheep_helpers._checks import check_number, check_whole
 from holysheep_helpers.batches.journal import Journal
-from holysheep_helpers.batches.results import (
-    BatchItem,
-    BatchResult,
-    not_asked,
-    restored,
-    run_outside_a_loop,
-)
-from holysheep_helpers.batches.worker import Asker, Limits
+from holysheep_helpers.batches.results import BatchItem, BatchResult, restored, run_outside_a_loop
+from holysheep_helpers.batches.worker import Asker, Limits, Record
 from holysheep_helpers.client.gateway import Gateway, async_client, is_live
 from holysheep_helpers.client.progress import Progress
 from holysheep_helpers.client.requests import Item, Reader, check_are_many, checked_models
@@ -124,7 +118,7 @@ async def batch(
     items, labels = setup.reader.items(prompts)
     asked = dict.fromkeys([*(item.model for item in items), *setup.limits.models])
     Budget(setup.limit_usd).check_models(asked)
-    return await Job(setup, items, labels).run([None] * len(items))
+    return await Job(setup, items, labels, [None] * len(items)).run()
 
 
 def batch_sync(
@@ -262,11 +256,23 @@ class Setup:
                 )
         hashed = self.journal is not None
         self.reader = Reader(first, self.system, self.sdk_parameters, hashed=hashed)
-        self.limits = limits_of(
-            self.target, self.requests_per_minute, self.tokens_per_minute, self.max_concurrency,
-            self.deadline_s, in_turn,
-        )  # fmt: skip
+        self.limits = self._limits(in_turn)
         self.limit_usd = checked_usd(self.budget_usd)
+
+    def _limits(self, in_turn: tuple[str, ...]) -> Limits:
+        """What the caller allows; the pace may come from the plan."""
+        target, rpm, tpm = self.target, self.requests_per_minute, self.tokens_per_minute
+        check_whole("max_concurrency", self.max_concurrency)
+        check_number("requests_per_minute", rpm, above=0, optional=True)
+        check_number("tokens_per_minute", tpm, above=0, optional=True)
+        check_number("deadline_s", self.deadline_s, "seconds", above=0, optional=True)
+        if isinstance(target, Gateway) and target.plan is not None and target.time_scale:
+            # A mock played faster has shorter minutes; tokens are limited by the mock alone.
+            if rpm is None and (limit := target.plan.requests_per_minute):
+                rpm = limit / target.time_scale
+            if tpm is None and target.mock and (limit := target.plan.tokens_per_minute):
+                tpm = limit / target.time_scale
+        return Limits(rpm, tpm, self.max_concurrency, self.deadline_s, in_turn)
 
     @contextmanager
     def asker(self) -> Iterator[Asker]:
@@ -280,35 +286,9 @@ class Setup:
         return closing(Progress(total, True, done)) if self.progress else nullcontext()
 
 
-def limits_of(
-    target: object,
-    requests_per_minute: float | None,
-    tokens_per_minute: float | None,
-    max_concurrency: int,
-    deadline_s: float | None,
-    models: tuple[str, ...] = (),
-) -> Limits:
-    """Raises ``InputError`` for what can't be one; requests a minute may come from the plan."""
-    check_whole("max_concurrency", max_concurrency)
-    check_number("requests_per_minute", requests_per_minute, above=0, optional=True)
-    check_number("tokens_per_minute", tokens_per_minute, above=0, optional=True)
-    check_number("deadline_s", deadline_s, "seconds", above=0, optional=True)
-    if isinstance(target, Gateway) and target.plan is not None and target.time_scale:
-        # A mock that is played faster has shorter minutes; tokens are limited by the mock alone.
-        if requests_per_minute is None:
-            requests_per_minute = _scaled(target.plan.requests_per_minute, target.time_scale)
-        if tokens_per_minute is None and target.mock is not None:
-            tokens_per_minute = _scaled(target.plan.tokens_per_minute, target.time_scale)
-    return Limits(requests_per_minute, tokens_per_minute, max_concurrency, deadline_s, models)
-
-
-def _scaled(limit: int | None, time_scale: float) -> float | None:
-    return None if limit is None else limit / time_scale
-
-
 @dataclass
 class Job:
-    """A batch that can be run, and run again for what failed.
+    """One run of a batch; ``before`` has what an earlier run of it found.
 
     ``last_result`` is that of this process's last batch, as far as it got.
     """
@@ -316,24 +296,28 @@ class Job:
     setup: Setup
     items: list[Item]
     labels: list[Any]
+    before: Sequence[BatchItem | None]
 
     last_result: ClassVar[BatchResult | None] = None
 
-    async def again(self, result: BatchResult) -> BatchResult:
-        return await self.run(list(result))
+    def __post_init__(self) -> None:
+        self.results = [item if item and item.ok else None for item in self.before]
+        self.lost = [item.lost if item else 0 for item in self.before]
 
-    async def run(self, before: list[BatchItem | None]) -> BatchResult:
-        results = [item if item and item.ok else None for item in before]
-        lost = [item.lost if item else 0 for item in before]
+    async def again(self, result: BatchResult) -> BatchResult:
+        return await replace(self, before=result).run()
+
+    async def run(self) -> BatchResult:
+        results = self.results
         with self.setup.asker() as asker:
             if asker.journal is not None:
-                self._recall(asker.journal, results, lost)
+                self._recall(asker.journal)
             todo = deque(i for i, result in enumerate(results) if result is None)
             self._say_estimate([self.items[i] for i in todo])
             with self.setup.bar(len(results), len(results) - len(todo)) as bar:
                 start_s, busy_s = perf_counter(), time.thread_time()
                 try:
-                    await self._ask_all(asker, todo, results, lost, bar)
+                    await self._ask_all(asker, todo, bar)
                 except asyncio.CancelledError:
                     done = sum(item is not None and item.ok for item in results)
                     raise asyncio.CancelledError(
@@ -343,7 +327,10 @@ class Job:
                 finally:
                     elapsed_s = perf_counter() - start_s
                     share = (time.thread_time() - busy_s) / max(elapsed_s, 1e-9)
-                    result = self._result(asker, results, lost, elapsed_s, min(share, 1.0))
+                    result = Job.last_result = BatchResult(
+                        self._found(asker), self.labels, self.again, elapsed_s, min(share, 1.0),
+                        asker.stopped_by, asker.budget.spend.usd,
+                    )  # fmt: skip
         if asker.stopped_by is not None:
             warn(
                 f"The batch was stopped by {type(asker.stopped_by).__name__}: "
@@ -353,8 +340,9 @@ class Job:
             )
         return result
 
-    def _recall(self, journal: Journal, results: list[BatchItem | None], lost: list[int]) -> None:
+    def _recall(self, journal: Journal) -> None:
         """Fill in what the journal has, and what it knows to have been lost."""
+        results = self.results
         for known, item in zip(results, self.items, strict=True):
             if known is not None:  # from the run before: its lines are spoken for
                 journal.recall(item.key)
@@ -366,7 +354,7 @@ class Job:
                 found.append(i)
         for i, item in enumerate(self.items):
             if results[i] is None:
-                lost[i] = journal.unanswered(item.key)
+                self.lost[i] = journal.unanswered(item.key)
         for i in found:  # what is left over belongs to prompts that have their answer
             record = results[i]
             if record is not None and (extra := journal.unanswered(self.items[i].key)):
@@ -377,18 +365,11 @@ class Job:
         if self.setup.progress and len(todo) > MANY_CALLS and costly:
             print(estimate_items(todo, self.setup.limits.models))
 
-    async def _ask_all(
-        self,
-        asker: Asker,
-        todo: deque[int],
-        results: list[BatchItem | None],
-        lost: list[int],
-        bar: Progress | None,
-    ) -> None:
+    async def _ask_all(self, asker: Asker, todo: deque[int], bar: Progress | None) -> None:
         async def work() -> None:
             while todo and asker.stopped_by is None:
                 i = todo.popleft()
-                result = results[i] = await asker.ask(i, self.items[i], lost[i])
+                result = self.results[i] = await asker.ask(i, self.items[i], self.lost[i])
                 if bar is not None:
                     bar.one_more(result.cost, not result.ok)
 
@@ -403,29 +384,13 @@ class Job:
                 worker.cancel()
             await asyncio.gather(*workers, return_exceptions=True)
 
-    def _result(
-        self,
-        asker: Asker,
-        results: list[BatchItem | None],
-        lost: list[int],
-        elapsed_s: float,
-        share: float,
-    ) -> BatchResult:
-        items = [
-            known or asker.left.get(i) or not_asked(i, item.prompt, asker.stopped_by, lost[i])
-            for i, (item, known) in enumerate(zip(self.items, results, strict=True))
+    def _found(self, asker: Asker) -> list[BatchItem]:
+        """What became of each prompt; those without a result were not asked, or interrupted."""
+        known = enumerate(zip(self.items, self.lost, self.results, strict=True))
+        return [
+            result or asker.left.get(i) or Record(i, item, lost).not_asked(asker.stopped_by)
+            for i, (item, lost, result) in known
         ]
-        result = BatchResult(
-            items,
-            self.labels,
-            self.again,
-            elapsed_s=elapsed_s,
-            client_share=share,
-            stopped_by=asker.stopped_by,
-            budgeted_usd=asker.budget.spend.usd,
-        )
-        Job.last_result = result
-        return result
 
 
 async def _in_order(asker: Asker, reader: Reader, prompts: Any) -> AsyncGenerator[BatchItem, None]:
@@ -445,7 +410,7 @@ async def _in_order(asker: Asker, reader: Reader, prompts: Any) -> AsyncGenerato
             return restored(index, prompt, record, journal.unanswered(item.key))
         async with slots:
             if asker.stopped_by is not None:
-                return not_asked(index, prompt, asker.stopped_by)
+                return Record(index, item, 0).not_asked(asker.stopped_by)
             return await asker.ask(index, item, journal.unanswered(item.key) if journal else 0)
 
     async def feed() -> None:

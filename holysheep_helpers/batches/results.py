@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from openai.types import CompletionUsage
 
-from holysheep_helpers.exceptions import InputError, NotAskedError
+from holysheep_helpers.exceptions import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -92,6 +92,7 @@ class BatchItem:
         return max(self.lost + self.ok - 1, 0)
 
 
+@dataclass(eq=False, repr=False)
 class BatchResult(Sequence[BatchItem]):
     """The results of a batch: a sequence with one ``BatchItem`` for each prompt, in order.
 
@@ -120,24 +121,13 @@ class BatchResult(Sequence[BatchItem]):
         2 requests sent, 0.000... USD
     """
 
-    def __init__(
-        self,
-        items: Sequence[BatchItem],
-        labels: Sequence[Any],
-        again: Callable[[BatchResult], Coroutine[Any, Any, BatchResult]],
-        *,
-        elapsed_s: float = 0.0,
-        client_share: float = 0.0,
-        stopped_by: BaseException | None = None,
-        budgeted_usd: Decimal = Decimal(0),
-    ) -> None:
-        self._items = list(items)
-        self._labels = list(labels)
-        self._again = again
-        self.elapsed_s = elapsed_s
-        self.client_share = client_share
-        self.stopped_by = stopped_by
-        self.budgeted_usd = budgeted_usd
+    _items: list[BatchItem]
+    _labels: list[Any]
+    _again: Callable[[BatchResult], Coroutine[Any, Any, BatchResult]]
+    elapsed_s: float = 0.0
+    client_share: float = 0.0
+    stopped_by: BaseException | None = None
+    budgeted_usd: Decimal = Decimal(0)
 
     @overload
     def __getitem__(self, index: int) -> BatchItem: ...
@@ -263,36 +253,16 @@ def run_outside_a_loop(call: Callable[[], Coroutine[Any, Any, Result]], instead:
     raise InputError(f"An event loop runs here already: use `{instead}`.")
 
 
-def not_asked(
-    index: int,
-    prompt: Any,
-    why: BaseException | None,
-    lost: int = 0,
-    timeline: tuple[Attempt, ...] = (),
-) -> BatchItem:
-    """The result of a prompt whose turn never came, or that was interrupted."""
-    reason = type(why).__name__ if why else "interrupted"
-    error = NotAskedError(
-        f"No answer: the batch was stopped first ({reason}). result.retry_failed() asks again, "
-        "and so does the same call, if it has a journal."
-    )
-    error.__cause__ = why
-    return BatchItem(
-        index, prompt, error=error, lost=lost, attempts=len(timeline), timeline=timeline
-    )
+KEPT = ("text", "finish_reason", "model", "request_id", "attempts", "elapsed_s")
+"""What a journal keeps of a result as it is."""
 
 
 def recorded(result: BatchItem) -> dict[str, Any]:
     """A result as a journal keeps it."""
-    usage = result.usage
-    return {
-        "text": result.text,
-        "finish_reason": result.finish_reason,
-        "model": result.model,
-        "request_id": result.request_id,
+    usage, cost = result.usage, result.cost
+    return {name: getattr(result, name) for name in KEPT} | {
         "usage": usage.model_dump(exclude_none=True) if usage else None,
-        "cost": None if result.cost is None else str(result.cost),
-        "attempts": result.attempts,
+        "cost": None if cost is None else str(cost),
         "elapsed_s": round(result.elapsed_s, 6),
     }
 
@@ -303,14 +273,9 @@ def restored(index: int, prompt: Any, record: dict[str, Any], lost: int = 0) -> 
     return BatchItem(
         index=index,
         prompt=prompt,
-        text=record.get("text") or "",
         usage=CompletionUsage.model_validate(usage) if usage else None,
         cost=None if cost is None else Decimal(cost),
-        finish_reason=record.get("finish_reason"),
-        model=record.get("model"),
-        request_id=record.get("request_id"),
-        attempts=record.get("attempts", 1),
-        elapsed_s=record.get("elapsed_s", 0.0),
         lost=lost,
         restored=True,
+        **{"text": "", "attempts": 1} | {name: record[name] for name in KEPT if name in record},
     )

@@ -22,7 +22,7 @@ import openai
 
 from holysheep_helpers.batches.journal import Journal
 from holysheep_helpers.batches.pacing import Gate, Limit
-from holysheep_helpers.batches.results import Attempt, BatchItem, not_asked, recorded
+from holysheep_helpers.batches.results import Attempt, BatchItem, recorded
 from holysheep_helpers.client.replies import read_whole
 from holysheep_helpers.client.requests import Item
 from holysheep_helpers.client.spend import Budget, BudgetError
@@ -33,6 +33,7 @@ from holysheep_helpers.exceptions import (
     DeadlineError,
     GatewayError,
     JournalError,
+    NotAskedError,
     UnexpectedReplyError,
 )
 from holysheep_helpers.pricing.money import cost_or_none
@@ -91,20 +92,24 @@ class Record:
 
     def result(self, **found: Any) -> BatchItem:
         """The prompt's result, with the times of its requests."""
-        first, last = self.timeline[0], self.timeline[-1]
-        return BatchItem(
-            index=self.index,
-            prompt=self.item.prompt,
-            attempts=len(self.timeline),
-            elapsed_s=last.end_s - first.start_s,
-            timeline=tuple(self.timeline),
-            lost=self.lost,
-            **found,
-        )
+        timeline = tuple(self.timeline)
+        elapsed_s = timeline[-1].end_s - timeline[0].start_s if timeline else 0.0
+        common = {"attempts": len(timeline), "elapsed_s": elapsed_s, "timeline": timeline}
+        return BatchItem(self.index, self.item.prompt, lost=self.lost, **common, **found)
 
     def failed(self, error: Exception) -> BatchItem:
         bare = error.with_traceback(None)  # or its frames would keep everything alive
         return self.result(error=bare, model=self.item.model)
+
+    def not_asked(self, why: BaseException | None) -> BatchItem:
+        """The result of a prompt whose turn never came, or that was interrupted."""
+        reason = type(why).__name__ if why else "interrupted"
+        error = NotAskedError(
+            f"No answer: the batch was stopped first ({reason}). result.retry_failed() asks again, "
+            "and so does the same call, if it has a journal."
+        )
+        error.__cause__ = why
+        return self.result(error=error)
 
 
 @dataclass
@@ -167,9 +172,9 @@ class Asker:
             return self._too_late(record)
         except (BudgetError, JournalError) as error:  # without a line of intent nothing is sent
             self.stop(error)
-            return self._not_asked(record)
+            return record.not_asked(self.stopped_by)
         except asyncio.CancelledError:
-            self.left[index] = self._not_asked(record)
+            self.left[index] = record.not_asked(self.stopped_by)
             raise
 
     async def _ask_until_done(self, record: Record, deadline: asyncio.Timeout | None) -> BatchItem:
@@ -212,7 +217,7 @@ class Asker:
         try:
             note = await self.gate.turn(tokens, self._is_stopped)
             if self._is_stopped():
-                return self._not_asked(record)
+                return record.not_asked(self.stopped_by)
             if deadline is not None and not record.timeline:
                 now_s = asyncio.get_running_loop().time()
                 deadline.reschedule(now_s + (self.limits.deadline_s or 0))
@@ -336,10 +341,6 @@ class Asker:
         if record.failure is not None:
             error.__cause__ = record.failure.error.with_traceback(None)
         return record.failed(error)
-
-    def _not_asked(self, record: Record) -> BatchItem:
-        timeline = tuple(record.timeline)
-        return not_asked(record.index, record.item.prompt, self.stopped_by, record.lost, timeline)
 
 
 class Turns:

@@ -13,7 +13,8 @@ import pytest
 
 import holysheep_helpers as hs
 from holysheep_helpers.batches import batch
-from holysheep_helpers.batches.batch import limits_of
+from holysheep_helpers.batches.batch import Setup
+from holysheep_helpers.batches.worker import Limits
 from holysheep_helpers.mock.handle import MockHandle
 from tests.support import virtual
 from tests.support.virtual import Server, ask, error, names
@@ -129,11 +130,19 @@ def test_the_callers_limit_wins_over_the_headers() -> None:
     assert max(server.times()) < 5
 
 
+def limits_of(gateway: hs.Gateway, requests_per_minute: float | None = None) -> Limits:
+    """The limits of a batch through this gateway, of which nothing else is said."""
+    pace = {"requests_per_minute": requests_per_minute, "tokens_per_minute": None}
+    others = dict.fromkeys(("models", "system", "journal", "budget_usd", "deadline_s"))
+    return Setup(
+        gateway, "gpt-4.1", max_concurrency=5, progress=False, sdk_parameters={}, **pace, **others
+    ).limits
+
+
 def test_the_plan_of_a_gateway_is_its_pace(mock: MockHandle) -> None:
     gateway = hs.connect("live", mock.base_url, mock.api_key, plan="free")
-    limits = batch.limits_of(gateway, None, None, 5, None)
-    assert limits.requests_per_minute == 60
-    assert batch.limits_of(gateway, 10, None, 5, None).requests_per_minute == 10
+    assert limits_of(gateway).requests_per_minute == 60
+    assert limits_of(gateway, 10).requests_per_minute == 10
 
 
 # --- fatal
@@ -272,7 +281,7 @@ def test_a_mock_that_is_played_faster_has_shorter_minutes(
     """Free's 60 requests a minute are 600 at ten times the speed; tokens are the mock's alone."""
 
     def limits(gateway: hs.Gateway) -> tuple[float | None, float | None]:
-        found = limits_of(gateway, None, None, 5, None)
+        found = limits_of(gateway)
         return found.requests_per_minute, found.tokens_per_minute
 
     assert limits(hs.connect("mock", plan="free", time_scale=0.1)) == (600, 3_000_000)
