@@ -183,7 +183,7 @@ def plan_long(
     around_part = BORDERS + overhead.tokens([_on_part(instruction, "", MANY, MANY)])
     around_answers = BORDERS + overhead.tokens([_on_answers(combine, [])])
     answer = max_tokens + counter.at_most(_on_answer("", MANY))
-    window = _window(model)
+    window = known.safe_context_window if (known := catalog.find(model)) else None
     if window is None and part_tokens is None:
         raise InputError(f"No context window is known for {model}: say part_tokens=...")
     most = (window - max_tokens - around_part) if window is not None else (part_tokens or 0)
@@ -236,18 +236,12 @@ class Overhead:
 
 
 def _check_texts(instruction: object, text: object, system: object, combine: object) -> None:
-    given = {"instruction": instruction, "text": text, "system": system, "combine": combine}
+    given = {"instruction": instruction, "text": text}
+    given |= {name: it for name, it in (("system", system), ("combine", combine)) if it is not None}
     for name, value in given.items():
-        if value is None and name in ("system", "combine"):
-            continue
         check_text(value)
         if not str(value).strip():
             raise InputError(f"{name} is empty: nothing was sent.")
-
-
-def _window(model: str) -> int | None:
-    known = catalog.find(model)
-    return known.safe_context_window if known else None
 
 
 def rounds_of(parts: int, group: int) -> tuple[int, ...]:
@@ -363,14 +357,11 @@ class LongReply:
     @property
     def usage(self) -> CompletionUsage | None:
         used = [item.usage for done in self.rounds for item in done]
-        known = [usage for usage in used if usage is not None]
-        if len(known) < len(used):
+        if None in used:
             return None
-        return CompletionUsage(
-            prompt_tokens=sum(usage.prompt_tokens for usage in known),
-            completion_tokens=sum(usage.completion_tokens for usage in known),
-            total_tokens=sum(usage.total_tokens for usage in known),
-        )
+        kinds = ("prompt_tokens", "completion_tokens", "total_tokens")
+        total: Any = {kind: sum(getattr(one, kind) for one in used) for kind in kinds}
+        return CompletionUsage(**total)
 
     @property
     def sent(self) -> int:

@@ -40,6 +40,7 @@ class Limit:
 
     def __init__(self, per_minute: float | None) -> None:
         self.per_minute = per_minute
+        self.is_learnt = per_minute is None  # from the headers of a reply
         self._next_s = -math.inf
         self._minute: deque[list[float]] = deque()  # [when, how much], oldest first
         self._used = 0.0
@@ -102,8 +103,6 @@ class Gate:
     clock: Callable[[], float]
     sleep: Callable[[float], Awaitable[None]]
     random: Random
-    learns_requests: bool = False
-    learns_tokens: bool = False
     learning: bool = True  # until the first reply
     _lock: Lock = field(default_factory=Lock)
     _opens_s: float = -math.inf
@@ -127,7 +126,7 @@ class Gate:
     @property
     def counts_tokens(self) -> bool:
         """Whether the tokens of a request matter."""
-        return bool(self.tokens.per_minute or (self.learns_tokens and self.learning))
+        return bool(self.tokens.per_minute or (self.tokens.is_learnt and self.learning))
 
     async def turn(self, tokens: float, given_up: Callable[[], bool]) -> list[float] | None:
         """Wait for this request's turn, unless ``given_up()``; the note for ``settle``."""
@@ -172,10 +171,10 @@ class Gate:
 
     def learn(self, headers: Mapping[str, str], *, done: bool) -> None:
         """Take the limits that nobody gave from a reply's headers; ``done``: look no further."""
-        if self.learns_requests and (limit := _limit_in(headers, "requests")):
-            self.requests.learn(limit)
-        if self.learns_tokens and (limit := _limit_in(headers, "tokens")):
-            self.tokens.learn(limit)
+        for name, limit in (("requests", self.requests), ("tokens", self.tokens)):
+            text = headers.get(f"x-ratelimit-limit-{name}", "")
+            if limit.is_learnt and text.isdecimal() and int(text) > 0:
+                limit.learn(float(text))
         self.learning = self.learning and not done
 
     def went_well(self) -> None:
@@ -183,8 +182,3 @@ class Gate:
         if self._gap_s:
             self._holds = 0
             self._gap_s = self._gap_s * 0.9 if self._gap_s > 0.001 else 0.0
-
-
-def _limit_in(headers: Mapping[str, str], of: str) -> float | None:
-    text = headers.get(f"x-ratelimit-limit-{of}", "")
-    return float(text) if text.isdecimal() and int(text) > 0 else None

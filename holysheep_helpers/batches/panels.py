@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from asyncio import CancelledError
 from collections.abc import Iterable
-from types import SimpleNamespace
 from typing import Any
 
 import ipywidgets as w
@@ -54,7 +53,16 @@ class BatchPanel(Panel):
         if self.gateway.mock is not None:
             self.gateway.mock.script(503, probability=at.faults / 100)
         try:
-            result = self._until_stopped(self._ask_all(at))
+            self._say(f"Prompts under way: {at.prompts} …")
+            asked = batch(
+                self.gateway,
+                [f"{at.prompt} ({number + 1})" for number in range(at.prompts)],
+                max_concurrency=at.concurrency,
+                requests_per_minute=at.per_minute or None,
+                max_tokens=TOKENS,
+                progress=False,
+            )
+            result = self._until_stopped(asked)
             said = []
         except CancelledError:
             result = last_batch()
@@ -64,17 +72,6 @@ class BatchPanel(Panel):
                 self.gateway.mock.script([])  # other cells may ask the same mock
         if result is not None:
             self._draw(result, said)
-
-    async def _ask_all(self, at: Any) -> BatchResult:
-        self._say(f"Prompts under way: {at.prompts} …")
-        return await batch(
-            self.gateway,
-            [f"{at.prompt} ({number + 1})" for number in range(at.prompts)],
-            max_concurrency=at.concurrency,
-            requests_per_minute=at.per_minute or None,
-            max_tokens=TOKENS,
-            progress=False,
-        )
 
     def _draw(self, result: BatchResult, said: list[str]) -> None:
         from holysheep_helpers.batches.plots import plot_gantt
@@ -149,9 +146,7 @@ class LongPanel(Panel):
         if self.send.disabled:
             return
         self.answer.value = ""  # it belongs to another plan
-        at = SimpleNamespace(**{name: part.value for name, part in self._values().items()})
-        plan = self._draw(at)
-        self.text = str(plan)
+        self.text = str(self._draw(self._at()))
         self._say(" · ".join(self.text.splitlines()))
 
     def _draw(self, at: Any) -> LongPlan:

@@ -136,16 +136,9 @@ class Asker:
         self._stop = asyncio.Event()
         self._limited_since_s: float | None = None  # only 429s have come since then
         self._breaker = CircuitBreaker(clock=self.clock) if limits.models else None
-        self.gate = Gate(
-            requests=Limit(limits.requests_per_minute),
-            tokens=Limit(limits.tokens_per_minute),
-            herd=limits.max_concurrency,
-            clock=self.clock,
-            sleep=self._pause,
-            random=self.random,
-            learns_requests=limits.requests_per_minute is None,
-            learns_tokens=limits.tokens_per_minute is None,
-        )
+        requests, tokens = Limit(limits.requests_per_minute), Limit(limits.tokens_per_minute)
+        herd, sleep = limits.max_concurrency, self._pause
+        self.gate = Gate(requests, tokens, herd, self.clock, sleep, self.random)
 
     def stop(self, why: Exception) -> None:
         """Send nothing more; what is under way may end."""

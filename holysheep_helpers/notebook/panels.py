@@ -190,7 +190,7 @@ class Panel(View):
     def _start(self) -> None:
         if self.send.disabled:  # the answer to the last press is still to come
             return
-        at = SimpleNamespace(**{name: part.value for name, part in self._values().items()})
+        at = self._at()
         self.send.disabled = True
         self.text = self.answer.value = ""  # an old answer must not stand over a new error
         self._say("Waiting for the answer …")
@@ -199,8 +199,10 @@ class Panel(View):
         self._thread = threading.Thread(target=self._run, args=(at,), daemon=True)
         self._thread.start()
 
-    def _values(self) -> dict[str, Any]:
-        return dict(self.knobs())
+    def _at(self) -> SimpleNamespace:
+        """The knobs' values, by name."""
+        knobs: dict[str, Any] = self.knobs()
+        return SimpleNamespace(**{name: part.value for name, part in knobs.items()})
 
     def _run(self, at: Any) -> None:
         try:

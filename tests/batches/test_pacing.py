@@ -110,7 +110,7 @@ def test_without_a_limit_nothing_waits() -> None:
 def test_a_limit_that_is_learnt_counts_what_went_before_it() -> None:
     clock = Clock()
     learning = gate(clock)
-    learning.learning = learning.learns_requests = True
+    learning.learning = learning.requests.is_learnt = True
     before = pass_all(learning, clock, [0] * 20)
     clock.now_s += 0.05
     learning.learn({"x-ratelimit-limit-requests": "60"}, done=True)
@@ -123,7 +123,7 @@ def test_a_limit_that_is_learnt_counts_what_went_before_it() -> None:
 def test_a_header_that_is_no_limit_is_none(text: str) -> None:
     clock = Clock()
     made = gate(clock)
-    made.learns_requests = True
+    made.requests.is_learnt = True
     made.learn({"x-ratelimit-limit-requests": text}, done=True)
     assert made.requests.per_minute is None
 
