@@ -5,14 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import (
-    AsyncGenerator,
-    AsyncIterable,
-    AsyncIterator,
-    Iterable,
-    Iterator,
-    Sequence,
-)
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, aclosing, closing, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -442,7 +435,7 @@ async def _in_order(asker: Asker, reader: Reader, prompts: Any) -> AsyncGenerato
         await asyncio.gather(feeder, *open_tasks, return_exceptions=True)
 
 
-async def _each(prompts: Any) -> AsyncIterator[Any]:
+async def _each(prompts: Any) -> AsyncGenerator[Any]:
     if isinstance(prompts, AsyncIterable):
         async for prompt in prompts:
             yield prompt

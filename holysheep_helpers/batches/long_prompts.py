@@ -547,12 +547,10 @@ def _check_answers(rounds: list[BatchResult], journal: object) -> None:
     """Raise ``LongPromptError`` if a call of the last round has failed, or gave no text."""
     done = rounds[-1]
     if done.failed:
-        errors: list[Any] = [
-            item.error for item in done.failed if not isinstance(item.error, NotAskedError)
-        ]
-        if done.stopped_by is not None:
-            errors.append(done.stopped_by)  # why the others were not asked at all
-        kinds = ", ".join(sorted({type(error).__name__ for error in errors}))
+        # What stopped the batch is why the others were not asked at all.
+        causes = [*(item.error for item in done.failed), done.stopped_by]
+        known = [error for error in causes if not isinstance(error, NotAskedError | None)]
+        kinds = ", ".join(sorted({type(error).__name__ for error in known}))
         what = "parts" if len(rounds) == 1 else "calls that combine answers"
         again = "the same call asks for the rest alone."
         if not journal:

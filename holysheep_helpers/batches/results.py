@@ -211,32 +211,26 @@ class BatchResult(Sequence[BatchItem]):
 
     def summary(self) -> str:
         """What became of all of it in a few lines; no time, so that it can repeat."""
+        failed, stopped_by, twice = self.failed, self.stopped_by, self.possibly_paid_twice
         count = f"{len(self)} prompt{'s' * (len(self) != 1)}"
-        lines = [f"{count}: {len(self.ok)} answered, {len(self.failed)} failed"]
-        if self.restored:
-            lines[0] += f", {self.restored} of them from the journal"
-        if self.failed:
-            kinds = Counter(type(item.error).__name__ for item in self.failed)
-            lines.append("failed: " + ", ".join(f"{n} {kind}" for kind, n in sorted(kinds.items())))
-        by = Counter(item.model for item in self.ok)
-        if len(by) > 1:
-            lines.append("answered by: " + ", ".join(f"{n} {name}" for name, n in by.most_common()))
-        unpriced = f", {self.unpriced} answers of unknown cost" if self.unpriced else ""
-        lines.append(f"{self.sent} requests sent, {self.spent_usd:f} USD{unpriced}")
-        if cut := sum(item.cut_short for item in self._items):
-            lines.append(f"{cut} answers were CUT SHORT by max_tokens")
-        if self.possibly_paid_twice:
-            lines.append(
-                f"Note: {self.possibly_paid_twice} possibly paid twice: their reply was lost"
-            )
-        if self.stopped_by is not None:
-            lines.append(f"STOPPED early by {type(self.stopped_by).__name__}: {self.stopped_by}")
-        if self.client_is_bottleneck:
-            lines.append(
-                f"Note: this process was busy {self.client_share:.0%} of the time: it set the "
-                "pace, not the gateway. More concurrency won't help; a second process would."
-            )
-        return "\n".join(lines)
+        restored = f", {self.restored} of them from the journal" * bool(self.restored)
+        errors = sorted(Counter(type(item.error).__name__ for item in failed).items())
+        models = Counter(item.model for item in self.ok).most_common()
+        unpriced = f", {self.unpriced} answers of unknown cost" * bool(self.unpriced)
+        cut = sum(item.cut_short for item in self._items)
+        lines = [
+            f"{count}: {len(self.ok)} answered, {len(failed)} failed{restored}",
+            f"failed: {', '.join(f'{n} {kind}' for kind, n in errors)}" * bool(errors),
+            f"answered by: {', '.join(f'{n} {name}' for name, n in models)}" * (len(models) > 1),
+            f"{self.sent} requests sent, {self.spent_usd:f} USD{unpriced}",
+            f"{cut} answers were CUT SHORT by max_tokens" * bool(cut),
+            f"Note: {twice} possibly paid twice: their reply was lost" * bool(twice),
+            f"STOPPED early by {type(stopped_by).__name__}: {stopped_by}" * bool(stopped_by),
+            f"Note: this process was busy {self.client_share:.0%} of the time: it set the "
+            "pace, not the gateway. More concurrency won't help; a second process would."
+            * self.client_is_bottleneck,
+        ]
+        return "\n".join(filter(None, lines))
 
     __repr__ = summary
 

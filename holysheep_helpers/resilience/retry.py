@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from functools import wraps
+from functools import partial, wraps
 from inspect import isasyncgenfunction, isawaitable, iscoroutinefunction, isgeneratorfunction
 from random import Random, SystemRandom
 from typing import Any, TypedDict, TypeVar, Unpack, overload
@@ -302,22 +302,17 @@ def policy_around(policy: Policy) -> Callable[[Callable[..., Any]], Callable[...
                 "A generator function sends nothing when it is called. Retry the call that makes "
                 "the stream, or a function that reads it to its end."
             )
-        if iscoroutinefunction(call):
 
-            @wraps(call)
-            async def asked_async(*args: Any, **kwargs: Any) -> Any:
-                if is_retried():
-                    return await call(*args, **kwargs)
-                return await policy.run_async(lambda: call(*args, **kwargs))
-
-            return asked_async
+        @wraps(call)
+        async def asked_async(*args: Any, **kwargs: Any) -> Any:
+            once = partial(call, *args, **kwargs)
+            return await (once() if is_retried() else policy.run_async(once))
 
         @wraps(call)
         def asked(*args: Any, **kwargs: Any) -> Any:
-            if is_retried():
-                return call(*args, **kwargs)
-            return policy.run(lambda: call(*args, **kwargs))
+            once = partial(call, *args, **kwargs)
+            return once() if is_retried() else policy.run(once)
 
-        return asked
+        return asked_async if iscoroutinefunction(call) else asked
 
     return decorate
