@@ -211,9 +211,6 @@ def _named(batches: Batches) -> dict[str, BatchResult]:
     return named
 
 
-FITS, OVER = figures.BLUE, figures.RED
-
-
 def plot_parts(
     parts: LongPlan | Sequence[str] | Mapping[str, Sequence[str]],
     max_tokens: int | None = None,
@@ -273,10 +270,8 @@ def _sizes(
 def _draw(axes: Axes, name: str, sizes: Sequence[int], limit: int) -> None:
     numbers = range(1, len(sizes) + 1)
     over = [size > limit for size in sizes]
-    bars = axes.bar(numbers, sizes, color=[OVER if much else FITS for much in over])
-    for bar, much in zip(bars, over, strict=True):
-        if much:
-            bar.set_hatch("//")
+    colours = [figures.RED if much else figures.BLUE for much in over]
+    axes.bar(numbers, sizes, color=colours, hatch=["//" if much else None for much in over])
     for number, size in zip(numbers, sizes, strict=True):
         if not size:
             axes.annotate("empty", (number, 0), (0, 3), textcoords="offset points", ha="center")

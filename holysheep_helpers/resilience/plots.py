@@ -111,18 +111,12 @@ def plot_herd(returns: Mapping[str, Sequence[float]]) -> Figure:
         raise InputError("Nobody comes back: a dict of names and seconds is needed.")
     last_s = max(max(times) for times in returns.values())
     edges = [n * WINDOW_S for n in range(int(last_s / WINDOW_S) + 2)]
-    figure, all_axes = figures.subplots(
-        len(returns),
-        1,
-        sharex=True,
-        sharey=True,
-        squeeze=False,
-        figsize=(8, 1 + 1.5 * len(returns)),
-    )
-    for axes, (name, times), colour in zip(
-        all_axes[:, 0], returns.items(), figures.COLOURS * len(returns), strict=False
-    ):
-        axes.hist(times, bins=edges, color=colour)
+    rows = len(returns)
+    size = (8, 1 + 1.5 * rows)
+    figure, all_axes = figures.subplots(rows, sharex=True, sharey=True, squeeze=False, figsize=size)
+    for row, (name, times) in enumerate(returns.items()):
+        axes = all_axes[row, 0]
+        axes.hist(times, bins=edges, color=figures.COLOURS[row % len(figures.COLOURS)])
         axes.set_title(f"{name}: at most {most_at_once(times)} of {len(times)} within any 50 ms")
         axes.set_ylabel("requests")
         axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
