@@ -183,7 +183,7 @@ def plan_long(
     around_part = BORDERS + overhead.tokens([_on_part(instruction, "", MANY, MANY)])
     around_answers = BORDERS + overhead.tokens([_on_answers(combine, [])])
     answer = max_tokens + counter.at_most(_on_answer("", MANY))
-    window = known.safe_context_window if (known := catalog.find(model)) else None
+    window = _window(model)
     if window is None and part_tokens is None:
         raise InputError(f"No context window is known for {model}: say part_tokens=...")
     most = (window - max_tokens - around_part) if window is not None else (part_tokens or 0)
@@ -242,6 +242,11 @@ def _check_texts(instruction: object, text: object, system: object, combine: obj
         check_text(value)
         if not str(value).strip():
             raise InputError(f"{name} is empty: nothing was sent.")
+
+
+def _window(model: str) -> int | None:
+    known = catalog.find(model)
+    return known.safe_context_window if known else None
 
 
 def rounds_of(parts: int, group: int) -> tuple[int, ...]:
