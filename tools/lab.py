@@ -219,9 +219,10 @@ class Lesson:
         return {"request": self._see, "console": self._hear, "pageerror": self._hear_error}
 
     def _command(self, name: str, **arguments: str) -> None:
-        """One of JupyterLab's commands, as its menus and settings call them."""
+        """Run one of JupyterLab's commands, as its menus and settings call them, to its end."""
         self.page.evaluate(
-            "([name, arguments]) => void window.jupyterapp.commands.execute(name, arguments)",
+            "async ([name, arguments_]) => {"
+            " await window.jupyterapp.commands.execute(name, arguments_); }",
             [name, arguments],
         )
 

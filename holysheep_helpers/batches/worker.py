@@ -23,7 +23,7 @@ import openai
 from holysheep_helpers.batches.journal import Journal
 from holysheep_helpers.batches.pacing import Gate, Limit
 from holysheep_helpers.batches.results import Attempt, BatchItem, recorded
-from holysheep_helpers.client.replies import read_whole
+from holysheep_helpers.client.replies import read_whole, readable_head
 from holysheep_helpers.client.requests import Item
 from holysheep_helpers.client.spend import Budget, BudgetError
 from holysheep_helpers.diagnosis.diagnose import Diagnosis, add_advice
@@ -452,4 +452,5 @@ async def send(client: openai.AsyncOpenAI, url: str, item: Item) -> httpx2.Respo
     options: Any = {"max_retries": 0}
     for name, value in item.options.items():
         options[_OPTIONS[name]] = value
-    return await client.post(url, body=item.body, cast_to=httpx2.Response, options=options)
+    with readable_head():
+        return await client.post(url, body=item.body, cast_to=httpx2.Response, options=options)

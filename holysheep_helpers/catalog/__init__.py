@@ -92,6 +92,8 @@ class Model:
         max_output: the longest answer, in tokens.
         tokenizer: the name of its vocabulary, where that is public.
         tokenizer_source: where that comes from.
+        refuses_temperature_with_top_p: whether a request may have only one of the two.
+        refuses_source: where that comes from.
     """
 
     id: str
@@ -114,6 +116,8 @@ class Model:
     max_output: int | None = None
     tokenizer: str | None = None
     tokenizer_source: Source | None = None
+    refuses_temperature_with_top_p: bool = False
+    refuses_source: Source | None = None
 
     @property
     def safe_context_window(self) -> int | None:
@@ -365,6 +369,12 @@ def plans() -> Mapping[str, Plan]:
 def presets() -> Mapping[str, Mapping[str, float | int]]:
     """The four published presets: temperature, max_tokens and top_p by name."""
     return _PRESETS
+
+
+def refuses_temperature_with_top_p(model_id: str) -> bool:
+    """Whether this id or alias, or the one that it is a dated snapshot of, refuses both at once."""
+    model = find(model_id) or find(_SNAPSHOT.sub("", model_id))
+    return model is not None and model.refuses_temperature_with_top_p
 
 
 def client_settings() -> ClientSettings:

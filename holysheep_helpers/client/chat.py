@@ -22,7 +22,12 @@ from holysheep_helpers.client.gateway import (
     in_time,
     sync_client,
 )
-from holysheep_helpers.client.replies import ParsedReply, is_event_stream, unexpected_reply
+from holysheep_helpers.client.replies import (
+    ParsedReply,
+    is_event_stream,
+    readable_head,
+    unexpected_reply,
+)
 from holysheep_helpers.client.requests import request_arguments, stream_arguments
 from holysheep_helpers.diagnosis import html
 from holysheep_helpers.diagnosis.diagnose import add_advice
@@ -160,7 +165,8 @@ async def aanswer(client: openai.AsyncOpenAI, arguments: dict[str, Any]) -> Repl
 def _with_advice() -> Iterator[None]:
     """Send a request inside: the SDK's error gets a note on what to do."""
     try:
-        yield
+        with readable_head():
+            yield
     except openai.OpenAIError as error:
         add_advice(error)
         raise

@@ -10,7 +10,6 @@ from dataclasses import InitVar, dataclass
 from decimal import Decimal
 from html import escape
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
-from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary, finalize
 
 import httpx2
@@ -19,6 +18,7 @@ import openai
 from holysheep_helpers import catalog
 from holysheep_helpers._checks import is_loopback
 from holysheep_helpers.client.spend import Budget, Meter, Spend
+from holysheep_helpers.diagnosis import environment
 from holysheep_helpers.diagnosis.config import Secret
 from holysheep_helpers.diagnosis.html import fields
 from holysheep_helpers.exceptions import DeadlineError, InputError
@@ -107,23 +107,36 @@ class Gateway:
         return client
 
     def _new_client(self, options: dict[str, Any]) -> openai.OpenAI:
+        keep_key = environment.keeping_key(self.base_url, self._key.reveal)
         http = openai.DefaultHttpxClient(
-            **self._http_options(self._meter.on_request, self._meter.on_response)
+            event_hooks={
+                "request": [keep_key, self._meter.on_request],
+                "response": [self._meter.on_response],
+            },
+            **self._http_options(asynchronous=False),
         )
         options = self._options(options, catalog.client_settings().timeout_s)
         return openai.OpenAI(**options, http_client=_closes_by_itself(http))
 
     def _new_async_client(self, options: dict[str, Any]) -> openai.AsyncOpenAI:
+        keep_key = environment.keeping_key(self.base_url, self._key.reveal)
+
+        async def keep_key_async(request: httpx2.Request) -> None:
+            keep_key(request)
+
         http = openai.DefaultAioHttpClient(
-            **self._http_options(self._meter.on_request_async, self._meter.on_response_async)
+            event_hooks={
+                "request": [keep_key_async, self._meter.on_request_async],
+                "response": [self._meter.on_response_async],
+            },
+            **self._http_options(asynchronous=True),
         )
         options = self._options(options, catalog.client_settings().async_timeout_s)
         return openai.AsyncOpenAI(**options, http_client=http)
 
-    def _http_options(self, on_request: Any, on_response: Any) -> dict[str, Any]:
+    def _http_options(self, *, asynchronous: bool) -> dict[str, Any]:
         return {
-            "event_hooks": {"request": [on_request], "response": [on_response]},
-            "trust_env": not is_loopback(urlsplit(self.base_url).hostname or ""),
+            **environment.way_to(self.base_url, asynchronous=asynchronous),
             "follow_redirects": False,  # neither key nor prompt goes to a host that nobody named
         }
 
@@ -134,9 +147,11 @@ class Gateway:
                     f"{name} belongs to the gateway: give it to hs.connect(), or make "
                     "openai.OpenAI(...) yourself (its spend is then not counted)."
                 )
-        # Another vendor's settings, found in the environment, are not this gateway's business.
-        foreign = {"OpenAI-Organization": openai.Omit(), "OpenAI-Project": openai.Omit()}
-        headers = {"Accept-Encoding": "identity"} | foreign | (given.get("default_headers") or {})
+        headers = {
+            **environment.without_foreign_headers(),
+            "Accept-Encoding": "identity",
+            **(given.get("default_headers") or {}),
+        }
         return {
             "timeout": timeout_s,
             "max_retries": catalog.client_settings().max_retries,

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
+import aiohttp
 import httpx2
 from openai.types import CompletionUsage
 from pydantic import BaseModel, ValidationError
@@ -191,6 +193,22 @@ def read_whole(response: httpx2.Response, url: object) -> ParsedReply:
         what = f"a whole chat completion ({kind}; missing or odd: {', '.join(odd)})"
         raise unexpected_reply(url, what, page="json" not in kind)
     return reply
+
+
+@contextmanager
+def readable_head() -> Iterator[None]:
+    """Send a request inside: a head of a reply that aiohttp can't read is no raw error of its own.
+
+    It takes headers of up to 8 KB, and the SDK has no way to allow it more.
+    """
+    try:
+        yield
+    except aiohttp.ClientResponseError as error:
+        raise UnexpectedReplyError(
+            "A reply came, and asynchronous clients (aiohttp) can't read its headers: one is "
+            "longer than 8 KB, or malformed. It may be billed. Synchronous calls, hs.ask say, "
+            "read headers of up to 100 KB."
+        ) from error
 
 
 def unexpected_reply(url: object, needed: str, *, page: bool) -> UnexpectedReplyError:

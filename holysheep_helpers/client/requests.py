@@ -9,7 +9,7 @@ from hashlib import blake2b
 from typing import Any
 
 from holysheep_helpers import catalog
-from holysheep_helpers._checks import check_whole
+from holysheep_helpers._checks import check_whole, is_number
 from holysheep_helpers.catalog import tokens
 from holysheep_helpers.exceptions import InputError
 
@@ -51,10 +51,18 @@ def request_arguments(
                 "client.chat.completions.create() for messages of your own."
             )
     check_parameters(given)
-    parameters = dict(known[preset]) | given
-    if "max_completion_tokens" in given and "max_tokens" not in given:
-        del parameters["max_tokens"]  # two names for one limit: the caller's wins over the preset
-    return {"model": model, "messages": _messages(prompt, system), **parameters}
+    messages = _messages(prompt, system)
+    return {"model": model, "messages": messages, **_preset(preset, str(model), given), **given}
+
+
+def _preset(preset: str, model: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters of a preset that go with this model, and with what the caller gives."""
+    parameters = dict(catalog.presets()[preset])
+    if "max_completion_tokens" in given:  # two names for one limit
+        del parameters["max_tokens"]
+    if catalog.refuses_temperature_with_top_p(model):
+        del parameters["temperature" if is_number(given.get("top_p")) else "top_p"]
+    return parameters
 
 
 def stream_arguments(

@@ -20,6 +20,7 @@ from pydantic import ValidationError
 from holysheep_helpers import catalog
 from holysheep_helpers._checks import is_loopback
 from holysheep_helpers.diagnosis.config import checked_key, has_version
+from holysheep_helpers.diagnosis.environment import CUSTOM_HEADERS, is_custom_key
 from holysheep_helpers.diagnosis.evidence import (
     TRANSPORT,
     ErrorBody,
@@ -417,6 +418,12 @@ def _plain(address: str) -> str:
 def _refused_key(request: httpx2.Request) -> Diagnosis:
     """Missing, placeholder, malformed, sent to the wrong host, or simply wrong."""
     key, host = key_of(request), request.url.host
+    if is_custom_key(request):
+        return _diagnosis(
+            "configuration",
+            f"{CUSTOM_HEADERS} put another key in the place of the client's, and it was refused.",
+            f"unset {CUSTOM_HEADERS}, or use hs.connect()'s client, which keeps its key.",
+        )
     if unsendable := _unsendable_key(key):
         return unsendable
     own_host = urlsplit(catalog.BASE_URL).hostname or ""

@@ -21,7 +21,7 @@ import openai
 
 from holysheep_helpers._checks import check_number, check_whole, is_loopback
 from holysheep_helpers.client.gateway import Gateway
-from holysheep_helpers.client.replies import ParsedReply, is_event_stream
+from holysheep_helpers.client.replies import ParsedReply, is_event_stream, readable_head
 from holysheep_helpers.client.spend import BudgetError
 from holysheep_helpers.diagnosis.diagnose import add_advice
 from holysheep_helpers.diagnosis.evidence import exception_chain
@@ -419,7 +419,8 @@ async def _read(
     client: openai.AsyncOpenAI, raw: RawRun, clock: Clock, arguments: dict[str, Any]
 ) -> None:
     """Ask once through the SDK, and read to the end."""
-    stream = await client.chat.completions.create(**arguments)
+    with readable_head():
+        stream = await client.chat.completions.create(**arguments)
     if not isinstance(stream, openai.AsyncStream):
         raise UnexpectedReplyError("Status 200, but no stream.")
     finished = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from html import escape
 from importlib import metadata
@@ -12,10 +12,12 @@ from importlib import metadata
 import openai
 
 from holysheep_helpers.client.connect import connect, find_key, settings
-from holysheep_helpers.exceptions import HolySheepError
+from holysheep_helpers.diagnosis import environment
+from holysheep_helpers.diagnosis.diagnose import diagnose
+from holysheep_helpers.exceptions import ConfigurationError, HolySheepError
 
 PACKAGE = "holysheep-notebooks"
-
+ANY_MOCK = "http://127.0.0.1/v1"
 
 REINSTALL = "In the project's folder run: python start.py"
 
@@ -71,6 +73,9 @@ class Report:
 def doctor() -> Report:
     """Check versions, kernel, widgets, key, gateway and fonts; nothing is changed.
 
+    Variables of the environment have a line each if they stand in the way: a proxy, certificates,
+    more headers for the SDK.
+
     With a key it asks the live gateway for its list of models, which costs nothing. A key is
     reported as present or absent, never shown. It raises nothing: what fails is a finding.
 
@@ -82,7 +87,7 @@ def doctor() -> Report:
         ok    python     ...
     """
     checks = (_python, _packages, _kernel, _widgets, _key, _gateway, _fonts)
-    return Report(tuple(check() for check in checks))
+    return Report((*(check() for check in checks), *_variables()))
 
 
 def _python() -> Finding:
@@ -151,12 +156,46 @@ def _key() -> Finding:
 
 def _gateway() -> Finding:
     cure = "hs.connect('mock') works offline; for live, check address, key and network"
+    own_certificate = f"; for a certificate of its own, {environment.CERTIFICATES}=its .pem file"
     try:
         gateway = connect()
         count = len(gateway.client(max_retries=0, timeout=10).models.list().data)
     except (HolySheepError, openai.OpenAIError, OSError) as error:
+        if diagnose(error).kind == "tls":
+            cure += own_certificate
         return Finding("gateway", False, f"{type(error).__name__}: {error}", cure)
     return Finding("gateway", True, f"{gateway.mode}, {count} models behind the key")
+
+
+def _variables() -> Iterator[Finding]:
+    """A line for each variable that HTTP libraries read in silence, if it stands in the way."""
+    if added := environment.custom_headers():
+        names = ", ".join(name for name, _ in added)
+        yield Finding(
+            "headers",
+            False,
+            f"{environment.CUSTOM_HEADERS} makes plain SDK clients send {names} to every server; "
+            "gw.client() leaves that out",
+            f"unset {environment.CUSTOM_HEADERS}; what the gateway needs: "
+            "gw.client(default_headers={...})",
+        )
+    try:
+        for proxy in environment.named_proxies("http", "https", "all"):
+            environment.usable_proxy(*proxy, asynchronous=True)
+        if found := environment.proxy_of(ANY_MOCK):
+            yield Finding(
+                "proxy",
+                False,
+                f"{found[0]} is set, and NO_PROXY does not name this computer: a plain SDK client "
+                "asks the proxy for the mock; gw.client() does not",
+                "NO_PROXY=127.0.0.1,localhost (python start.py sets it)",
+            )
+    except ConfigurationError as error:
+        yield Finding("proxy", False, "the proxy can't be used", str(error))
+    try:
+        environment.certificates()
+    except ConfigurationError as error:
+        yield Finding("certificates", False, "there are none to check servers by", str(error))
 
 
 def _fonts() -> Finding:

@@ -92,7 +92,9 @@ class Call:
     ) -> None:
         checked = checked_models(models, sdk_parameters)
         make = stream_arguments if stream else request_arguments
-        self._arguments = make(prompt, system, checked[0], preset, sdk_parameters)
+        self._arguments = {
+            model: make(prompt, system, model, preset, sdk_parameters) for model in checked
+        }
         if breaker is not None and not isinstance(breaker, CircuitBreaker):
             raise InputError(f"breaker is {breaker!r}: an hs.CircuitBreaker is needed, or None.")
         self._models, self._breaker = checked, breaker or breaker_of(target)
@@ -111,7 +113,7 @@ class Call:
             else:
                 self._model = model
                 self._verdict.push(permit)
-                yield self._arguments | {"model": model}
+                yield self._arguments[model]
 
     @contextmanager
     def turn(self) -> Iterator[None]:

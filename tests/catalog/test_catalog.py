@@ -48,6 +48,7 @@ def test_every_model_and_figure_has_a_source_and_a_day() -> None:
         assert model.source.as_of <= date(2026, 11, 24)
         assert (model.context_window is None) is (model.context_source is None)
         assert (model.retires is None) is (model.retires_source is None)
+        assert model.refuses_temperature_with_top_p is (model.refuses_source is not None)
         assert str(model.source).endswith(model.source.as_of.isoformat())
 
 

@@ -13,6 +13,7 @@ import openai
 import pytest
 
 import holysheep_helpers as hs
+from holysheep_helpers.client.requests import request_arguments
 from holysheep_helpers.client.spend import UnpricedWarning
 from holysheep_helpers.exceptions import UnexpectedReplyError
 from holysheep_helpers.mock.handle import MockHandle
@@ -114,6 +115,38 @@ def test_the_newer_name_of_the_limit_replaces_the_presets(
     body = sent("hello", max_completion_tokens=500)
     assert body["max_completion_tokens"] == 500
     assert "max_tokens" not in body
+
+
+ONE_OF_TWO = ["claude-sonnet-4-5", "claude-haiku-4-5", "claude-opus-4-1", "claude-sonnet-4-6"]
+"""Models that refuse temperature and top_p together."""
+
+
+@pytest.mark.parametrize("model", [*ONE_OF_TWO, "claude-sonnet-4-5-20250929"])
+@pytest.mark.parametrize("preset", list(hs.catalog.presets()))
+def test_a_preset_sends_no_top_p_where_it_would_be_refused(preset: str, model: str) -> None:
+    arguments = request_arguments("hello", None, model, preset, {})
+    assert "top_p" not in arguments
+    assert arguments["temperature"] == hs.catalog.presets()[preset]["temperature"]
+
+
+def test_one_of_two_parameters_is_sent_as_the_caller_gives_it(
+    sent: Callable[..., dict[str, Any]],
+) -> None:
+    def chosen(**given: Any) -> dict[str, Any]:
+        body = sent("hello", model="claude-sonnet-4-5", **given)
+        return {name: body[name] for name in ("temperature", "top_p") if name in body}
+
+    assert chosen(temperature=0) == {"temperature": 0}
+    assert chosen(top_p=0.5) == {"top_p": 0.5}
+    assert chosen(top_p=0.5, temperature=1) == {"top_p": 0.5, "temperature": 1}
+    assert chosen(top_p=openai.omit) == {"temperature": 0.7}
+
+
+def test_each_other_model_gets_both() -> None:
+    for model in hs.catalog.models():
+        assert model.refuses_temperature_with_top_p is (model.id in ONE_OF_TWO)
+    arguments = request_arguments("hello", None, "claude-opus-4", "general", {})
+    assert (arguments["temperature"], arguments["top_p"]) == (0.7, 0.9)
 
 
 def test_sdk_options_go_through_and_a_silent_server_is_told(

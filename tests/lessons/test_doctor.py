@@ -24,6 +24,9 @@ def finding(name: str) -> Finding:
 
 @pytest.mark.process
 def test_a_good_machine_is_good(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
     monkeypatch.setitem(sys.modules, "ipykernel", ModuleType("ipykernel"))
     report = hs.doctor()
     assert [found.name for found in report.findings] == NAMES

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
@@ -251,3 +252,15 @@ def test_a_model_that_keeps_failing_is_left_alone(ask: Ask, mock: MockHandle) ->
     mock.script([])
     assert ask(breaker=breaker).tried == [f"{MISTRAL} answered"]
     assert breaker.state(MISTRAL) == "closed"
+
+
+def test_each_model_is_sent_the_parameters_that_it_takes(gw: hs.Gateway, mock: MockHandle) -> None:
+    bodies: list[dict[str, Any]] = []
+    client = gw.client(max_retries=0)
+    client._client.event_hooks["request"].append(lambda r: bodies.append(json.loads(r.content)))
+    mock.script([503])
+    hs.failover(client, PROMPT, models=["claude-sonnet-4-5", MISTRAL])
+    assert [(body["model"], "top_p" in body) for body in bodies] == [
+        ("claude-sonnet-4-5", False),
+        (MISTRAL, True),
+    ]
