@@ -256,6 +256,8 @@ class Asker:
             raise
         except _OF_A_REQUEST as error:
             failure = record.failure = _failure_of(error)
+            if type(failure.error) is RuntimeError:  # a mistake in the code, no word of a server
+                raise
             ended(outcome_of(failure), maybe_paid=failure.why.may_have_cost)
             return failure
         ended("ok")
