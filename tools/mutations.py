@@ -50,8 +50,8 @@ CHANGES = """
 connect: DEFAULT_LIVE_BUDGET_USD if live_default else budget => budget
 Budget.check_request: self.spend.usd >= self.limit_usd => self.spend.usd > self.limit_usd
 Gateway._http_options: "follow_redirects": False => "follow_redirects": True
-request_arguments: dict(known[preset]) | given => given | dict(known[preset])
-_StreamedReply._read_to_the_end: if not self.complete => if False
+request_arguments: **given} => **given, **known[preset]}
+StreamedReply._read_to_the_end: if not self.complete => if False
 # batches
 Limit.wait_s: at_s + MINUTE_S - now_s => at_s - now_s
 Gate.hold: max(self._opens_s, now_s + wait_s) => max(self._opens_s, now_s)
@@ -79,7 +79,7 @@ audit_claim: lowest - slack <= claimed <= highest + slack => lowest <= claimed <
 # diagnosis
 wait_asked: "retry-after-ms", ""), 0.001) => "retry-after-ms", ""), 1.0)
 back_off_s: back_off_cap_s(attempt - 1) => back_off_cap_s(attempt)
-_kind_of_status: KIND_OF_CODE.get(code) => KIND_OF_CODE.get(code.removeprefix("insufficient_"))
+_kind_of_body: if code in KIND_OF_CODE => if code in {*KIND_OF_CODE} - {"insufficient_quota"}
 checked_url: and not plain_http => and plain_http
 Secret.__repr__: "key …" => self._value
 # catalog and tokens
