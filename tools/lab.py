@@ -310,8 +310,10 @@ class Lesson:
         try:
             client.wait_for_ready(timeout=ANSWER_S)
             asked = {"x": expression}
-            client.execute("", silent=True, user_expressions=asked)
-            found = client.get_shell_msg(timeout=ANSWER_S)["content"]["user_expressions"]["x"]
+            reply = client.execute_interactive(
+                "", silent=True, user_expressions=asked, allow_stdin=False, timeout=ANSWER_S
+            )
+            found = reply["content"]["user_expressions"]["x"]
         finally:
             client.stop_channels()
         if found["status"] != "ok":

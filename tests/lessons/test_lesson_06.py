@@ -104,7 +104,7 @@ def test_the_panel_shows_what_the_server_saw(
     drill: hs.Gateway, mock: MockHandle, monkeypatch: pytest.MonkeyPatch,
     policy: str, times: int, attempts: int, requests: int, says: str,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr("holysheep_helpers.resilience.decision.back_off_s", lambda *_: 0.0)
+    monkeypatch.setattr("holysheep_helpers.resilience.retry.back_off_s", lambda *_: 0.0)
     monkeypatch.setattr(
         openai._base_client.BaseClient, "_calculate_retry_timeout", lambda *_, **__: 0.001
     )
