@@ -204,7 +204,7 @@ class StalePriceWarning(UserWarning):
 
 def cost_of(
     usage: CompletionUsage,
-    model: str,
+    model: str | None,
     *,
     prices: Prices = "published",
     today: date | None = None,
@@ -223,7 +223,8 @@ def cost_of(
 
     Args:
         usage: the ``usage`` of a reply, as the SDK gives it.
-        model: the id of the model that answered.
+        model: the id of the model that answered. A reply that states none has ``None``, which has
+            no price: give the id that was asked for.
         prices: ``"published"`` for the gateway's own prices (``hs.catalog``, with source and date),
             or ``"direct"`` for the maker's prices (``genai-prices``), which leave out what the
             gateway states. Default: ``"published"``.
@@ -249,7 +250,7 @@ def cost_of(
         if stated is not None:
             return stated
     price = find_price(model, prices)
-    warn_if_stale(model, price, today)
+    warn_if_stale(str(model), price, today)
     return _by_price(usage, price)
 
 
