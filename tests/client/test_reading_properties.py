@@ -1,6 +1,6 @@
 """Whatever field of a good reply is dropped, null or of another type: the text and its cost stay.
 
-``TRIED`` counts the replies; the last test prints how many they were.
+Each test tries at least 500 replies, and prints (``pytest -s``) how many it tried.
 """
 
 from __future__ import annotations
@@ -8,14 +8,14 @@ from __future__ import annotations
 import copy
 import json
 import warnings
-from collections import Counter
 from collections.abc import Iterator
+from functools import wraps
 from typing import Any
 
 import httpx2
 import openai
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import holysheep_helpers as hs
@@ -28,7 +28,6 @@ from tests.support.strategies import often
 MODEL = "mistral-small-2603"
 OURS = (hs.GatewayError, hs.UnexpectedReplyError, hs.IncompleteStreamError, openai.OpenAIError)
 ODD = (None, "", "odd", 5, -1, 1.5, True, [], {}, [None], [5], {"odd": {}}, [{"odd": None}])
-TRIED: Counter[str] = Counter()
 DETAILED = {
     **USAGE,
     "prompt_tokens_details": {"cached_tokens": 6},
@@ -130,6 +129,27 @@ def asked(body: bytes, kind: str, call: Any) -> tuple[Any, hs.Gateway, Exception
     return result, budget.spend, error, [str(w.message) for w in told]  # pyright: ignore
 
 
+def counted(test: Any) -> Any:
+    """The property test ``test``; afterwards it says how many cases it tried."""
+    tried = [0]
+    inner = test.hypothesis.inner_test
+
+    @wraps(inner)
+    def one(*args: Any, **kwargs: Any) -> None:
+        tried[0] += 1
+        inner(*args, **kwargs)
+
+    test.hypothesis.inner_test = one
+
+    @wraps(test)
+    def all_of_them() -> None:
+        test()
+        print(f"{test.__name__}: {tried[0]} replies tried")
+        assert tried[0] >= 500
+
+    return all_of_them
+
+
 def check_cost(cost: Any, spend: Any, usage: Any, stated: Any) -> None:
     """The meter says the same; sound counts have their price, and no other is below it."""
     assert spend.usd == (cost or 0)
@@ -142,13 +162,13 @@ def check_cost(cost: Any, spend: Any, usage: Any, stated: Any) -> None:
         assert cost >= right
 
 
-@often
+@counted
+@settings(often, max_examples=500)
 @given(spoilt(WHOLE))
 def test_a_spoilt_reply_is_its_text_or_an_error_of_ours(
     case: tuple[Any, list[tuple[Any, ...]]],
 ) -> None:
     body, _ = case
-    TRIED["whole"] += 1
     reply, spend, error, told = asked(
         json.dumps(body).encode(), "application/json", lambda client: hs.ask(client, "q")
     )
@@ -163,13 +183,13 @@ def test_a_spoilt_reply_is_its_text_or_an_error_of_ours(
         assert reply.cost is None or told  # a name without a price is said
 
 
-@often
+@counted
+@settings(often, max_examples=500)
 @given(spoilt(CHUNKS))
 def test_a_spoilt_stream_is_its_text_or_an_error_of_ours(
     case: tuple[Any, list[tuple[Any, ...]]],
 ) -> None:
     chunks, _ = case
-    TRIED["streamed"] += 1
     streams: list[Any] = []
 
     def read(client: openai.OpenAI) -> Any:
@@ -188,13 +208,13 @@ def test_a_spoilt_stream_is_its_text_or_an_error_of_ours(
         check_cost(streams[0].cost, spend, stands(last[-1], "usage") if last else None, None)
 
 
-@often
+@counted
+@settings(often, max_examples=500)
 @given(spoilt(WHOLE))
 def test_a_spoilt_reply_is_the_same_in_a_batch(case: tuple[Any, list[tuple[Any, ...]]]) -> None:
     from holysheep_helpers.client.replies import read_whole
 
     body, _ = case
-    TRIED["batch"] += 1
     response = httpx2.Response(200, json=body)
     alone, _, error, _ = asked(
         json.dumps(body).encode(), "application/json", lambda client: hs.ask(client, "q")
@@ -209,8 +229,3 @@ def test_a_spoilt_reply_is_the_same_in_a_batch(case: tuple[Any, list[tuple[Any, 
         alone.finish_reason,
         alone.model,
     )
-
-
-def test_enough_was_tried() -> None:
-    print(dict(TRIED))
-    assert all(TRIED[name] >= 50 for name in ("whole", "streamed", "batch"))
