@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from openai.types import CompletionUsage
 
+from holysheep_helpers.client.replies import ending, ending_note
 from holysheep_helpers.exceptions import InputError
+from holysheep_helpers.pricing.usage import read_usage
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,14 +49,16 @@ class BatchItem:
         error: the exception as an object, or ``None``.
         usage: the server's count of tokens, or ``None``.
         cost: exact US dollars as a ``Decimal``; ``None`` where it is not known.
-        finish_reason: ``"stop"``, or ``"length"`` if ``max_tokens`` cut the answer.
-        model: the model that answered.
+        finish_reason: ``"stop"``, or ``"length"`` if ``max_tokens`` cut the answer; ``None`` if
+            the server states none.
+        model: the model that answered, as the server states it; ``None`` if it states none.
         request_id: as the server states it.
         attempts: how many requests were sent for this prompt.
         elapsed_s: seconds from the first request's start to the last one's end.
         timeline: an ``Attempt`` for each request of this run.
         lost: how many requests may have been paid for although no reply arrived.
         restored: whether it is from a journal, and nothing was sent.
+        refusal: the model's words where it refuses to answer; else empty.
 
     Example:
         >>> result = await hs.batch(gw, ["Say hello."], progress=False)
@@ -76,6 +80,7 @@ class BatchItem:
     timeline: tuple[Attempt, ...] = field(default=(), repr=False)
     lost: int = 0
     restored: bool = False
+    refusal: str = field(default="", repr=False)
 
     @property
     def ok(self) -> bool:
@@ -83,8 +88,8 @@ class BatchItem:
 
     @property
     def cut_short(self) -> bool:
-        """Whether ``max_tokens`` cut the answer off."""
-        return self.finish_reason == "length"
+        """Whether the answer was cut off, by ``max_tokens`` or by the model's window."""
+        return ending(self.finish_reason) == "cut"
 
     @property
     def possibly_paid_twice(self) -> int:
@@ -218,12 +223,18 @@ class BatchResult(Sequence[BatchItem]):
         models = Counter(item.model for item in self.ok).most_common()
         unpriced = f", {self.unpriced} answers of unknown cost" * bool(self.unpriced)
         cut = sum(item.cut_short for item in self._items)
+        notes = Counter(
+            ending_note(item.finish_reason, item.refusal and "see .refusal")
+            for item in self._items
+            if not item.cut_short
+        )
         lines = [
             f"{count}: {len(self.ok)} answered, {len(failed)} failed{restored}",
             f"failed: {', '.join(f'{n} {kind}' for kind, n in errors)}" * bool(errors),
             f"answered by: {', '.join(f'{n} {name}' for name, n in models)}" * (len(models) > 1),
             f"{self.sent} requests sent, {self.spent_usd:f} USD{unpriced}",
             f"{cut} answers were CUT SHORT by max_tokens" * bool(cut),
+            *(f"{n} answers are {note}" for note, n in sorted(notes.items()) if note),
             f"Note: {twice} possibly paid twice: their reply was lost" * bool(twice),
             f"STOPPED early by {type(stopped_by).__name__}: {stopped_by}" * bool(stopped_by),
             f"Note: this process was busy {self.client_share:.0%} of the time: it set the "
@@ -255,9 +266,10 @@ def recorded(result: BatchItem) -> dict[str, Any]:
     """A result as a journal keeps it."""
     usage, cost = result.usage, result.cost
     return {name: getattr(result, name) for name in KEPT} | {
-        "usage": usage.model_dump(exclude_none=True) if usage else None,
+        "usage": usage.model_dump(exclude_none=True, warnings=False) if usage else None,
         "cost": None if cost is None else str(cost),
         "elapsed_s": round(result.elapsed_s, 6),
+        **({"refusal": result.refusal} if result.refusal else {}),
     }
 
 
@@ -267,9 +279,10 @@ def restored(index: int, prompt: Any, record: dict[str, Any], lost: int = 0) -> 
     return BatchItem(
         index=index,
         prompt=prompt,
-        usage=CompletionUsage.model_validate(usage) if usage else None,
+        usage=read_usage(usage),
         cost=None if cost is None else Decimal(cost),
         lost=lost,
         restored=True,
         **{"text": "", "attempts": 1} | {name: record[name] for name in KEPT if name in record},
+        refusal=record.get("refusal", ""),
     )

@@ -36,7 +36,7 @@ from holysheep_helpers.exceptions import (
     NotAskedError,
     UnexpectedReplyError,
 )
-from holysheep_helpers.pricing.money import cost_or_none
+from holysheep_helpers.pricing.money import cost_or_none, warn_if_assumed
 from holysheep_helpers.resilience.circuit_breaker import CircuitBreaker, Permit
 from holysheep_helpers.resilience.decision import Decision, Failure, asked_wait_s, decide
 
@@ -223,7 +223,7 @@ class Asker:
                 self._note_failure(item, found)
                 return found
             cost = reserved if found.cost is None else found.cost
-            if note is not None and found.usage is not None:
+            if note is not None and found.usage is not None and found.usage.total_tokens:
                 self.gate.tokens.correct(note, found.usage.total_tokens)
             if self.journal is not None:
                 self._keep(self.journal, item, found)
@@ -265,13 +265,15 @@ class Asker:
             self.gate.learn(response.headers, done=True)
         self.gate.went_well()
         self._limited_since_s = None
-        usage, model = reply.usage, reply.model or ""
+        usage, asked = reply.usage, record.item.model
+        warn_if_assumed(usage, reply.model, asked)
         return record.result(
             text=reply.text,
             usage=usage,
-            cost=cost_or_none(usage, model),
+            cost=cost_or_none(usage, reply.model, asked),
             finish_reason=reply.finish_reason,
-            model=model,
+            model=reply.model,
+            refusal=reply.refusal,
             request_id=response.headers.get("x-request-id"),
         )
 

@@ -53,12 +53,15 @@ class Price:
         source: where the price comes from, and its day.
         cached_input_usd_per_mtok: for a million tokens of prompts that came out of a cache;
             ``None`` where no price of their own is known: they then cost what the others cost.
+        cache_write_usd_per_mtok: for a million tokens of prompts that were written to a cache;
+            likewise.
     """
 
     input_usd_per_mtok: Decimal
     output_usd_per_mtok: Decimal
     source: Source
     cached_input_usd_per_mtok: Decimal | None = None
+    cache_write_usd_per_mtok: Decimal | None = None
 
     @property
     def cached_usd_per_mtok(self) -> Decimal:
@@ -323,7 +326,7 @@ _PLANS = MappingProxyType({
     name: Plan(name, **_row(entry)) for name, entry in _FACTS["plans"].items()
 })  # fmt: skip
 _PRESETS = MappingProxyType({k: MappingProxyType(v) for k, v in _FACTS["presets"].items()})
-_SNAPSHOT = re.compile(r"-(?:\d{4}-\d{2}-\d{2}|\d{8})$")
+_SNAPSHOT = re.compile(r"[-@](?:\d{4}-\d{2}-\d{2}|\d{8})$")
 
 BASE_URL: str = _FACTS["gateway"]["base_url"]
 KEY_VARIABLE: str = _FACTS["gateway"]["key_variable"]
@@ -346,11 +349,18 @@ def find(model_id: str) -> Model | None:
 def published_price(model_id: str) -> Price | None:
     """The published price of this id or alias, or ``None`` where none was published.
 
-    A server may state a dated snapshot of what was asked for (``gpt-4.1-2025-04-14``): it has the
-    price of the id before the date.
+    A server may state another spelling of what was asked for: ``openai/gpt-4.1``,
+    ``models/gemini-2.5-flash``, ``DeepSeek-V3.2``, or a dated snapshot (``gpt-4.1-2025-04-14``). It
+    has the price of the id without those. A preview has the price of its base only if it is listed
+    as an alias.
     """
-    model = find(model_id) or find(_SNAPSHOT.sub("", model_id))
+    model = find(model_id) or find(_plain_id(model_id))
     return model.price if model else None
+
+
+def _plain_id(model_id: str) -> str:
+    """The id without a vendor before it or a date after it, in lower case."""
+    return _SNAPSHOT.sub("", model_id.lower().rpartition("/")[2])
 
 
 def nearest(model_id: str, count: int = 3) -> tuple[str, ...]:

@@ -12,38 +12,40 @@ from typing import Any, Self, TypeVar
 
 import openai
 from openai.types import CompletionUsage
-from openai.types.chat import ChatCompletion, ChatCompletionChunk
+from openai.types.chat import ChatCompletion
 
 from holysheep_helpers import catalog
 from holysheep_helpers.client.gateway import (
     Gateway,
     async_client,
-    check_in_time,
     in_time,
     sync_client,
 )
 from holysheep_helpers.client.replies import (
     ParsedReply,
-    is_event_stream,
+    check_answer,
+    ending,
+    ending_note,
+    parse_json,
     readable_head,
     unexpected_reply,
 )
 from holysheep_helpers.client.requests import request_arguments, stream_arguments
+from holysheep_helpers.client.streams import Reading, came_before, lost_connections
 from holysheep_helpers.diagnosis import html
 from holysheep_helpers.diagnosis.diagnose import add_advice
-from holysheep_helpers.exceptions import (
-    IncompleteStreamError,
-    InputError,
-    UnexpectedReplyError,
-    warn,
-)
-from holysheep_helpers.pricing.money import cost_or_none
+from holysheep_helpers.exceptions import InputError, UnexpectedReplyError, warn
+from holysheep_helpers.pricing.money import cost_or_none, warn_if_assumed
 
 Made = TypeVar("Made")
 
 
 class CutShortWarning(UserWarning):
-    """A reply was cut by ``max_tokens``: it is not the whole answer. Raise it, or ask for less."""
+    """A reply is not the whole answer, or may not be.
+
+    If ``max_tokens`` has cut it, raise it, or ask for less. If the finish reason is one that nobody
+    knows, read the answer before you rely on it.
+    """
 
 
 @dataclass(frozen=True)
@@ -52,13 +54,19 @@ class Reply:
 
     Attributes:
         text: the answer; the first one, if ``n`` asked for several.
-        usage: the server's count of tokens, as the SDK's ``CompletionUsage``, or ``None``.
+        usage: the server's count of tokens, as the SDK's ``CompletionUsage``, or ``None``; a count
+            that can't be read is ``None``, and reasoning that the server counts apart is in
+            ``completion_tokens``.
         cost: exact US dollars as a ``Decimal``, or ``None`` where no price was published.
-        finish_reason: ``"stop"``, or ``"length"`` if ``max_tokens`` cut the answer.
-        model: the model's id, as the server states it.
+        finish_reason: ``"stop"``, or ``"length"`` if ``max_tokens`` cut the answer; ``None`` if
+            the server states none.
+        model: the model's id, as the server states it; ``None`` if it states none.
         request_id: the server's id of this request, or ``None``.
         elapsed_s: seconds that the SDK's call took, its retries included.
         completion: the SDK's own ``ChatCompletion``, with all the answers.
+        reasoning: the model's thoughts, as far as the server shows them; else empty.
+        refusal: the model's words where it refuses to answer; else empty.
+        cut_short: whether the answer was cut off, by ``max_tokens`` or by the model's window.
 
     Example:
         >>> reply = hs.ask(gw, "Say hello in Korean.")
@@ -69,37 +77,44 @@ class Reply:
     text: str
     usage: CompletionUsage | None
     cost: Decimal | None
-    finish_reason: str
-    model: str
+    finish_reason: str | None
+    model: str | None
     request_id: str | None
     elapsed_s: float
     completion: ChatCompletion = field(repr=False, compare=False)
+    reasoning: str = field(default="", repr=False)
+    refusal: str = field(default="", repr=False)
 
     @property
     def cut_short(self) -> bool:
-        """Whether ``max_tokens`` cut the answer off."""
-        return self.finish_reason == "length"
+        """Whether the answer was cut off, by ``max_tokens`` or by the model's window."""
+        return ending(self.finish_reason) == "cut"
 
     def summary(self) -> str:
         """Tokens, cost and finish reason in one line; no time, so that it can repeat."""
         used = self.usage
         tokens = f"{used.prompt_tokens} + {used.completion_tokens} tokens" if used else "no usage"
         cost = "cost unknown" if self.cost is None else f"{self.cost:f} USD"
-        return f"{self.model} · {tokens} · {cost} · finish_reason {self.finish_reason}"
+        model = self.model or "model not stated"
+        return f"{model} · {tokens} · {cost} · finish_reason {self.finish_reason}"
 
-    def _cut_note(self) -> str:
+    def _note(self) -> str:
+        """What to know of an answer that is not the whole one, in a sentence; else empty."""
+        if not self.cut_short:
+            note = ending_note(self.finish_reason, self.refusal)
+            return f"{note[0].upper()}{note[1:]}." if note else ""
         tokens = f" after {self.usage.completion_tokens} tokens" if self.usage else ""
-        return f"CUT SHORT{tokens} by max_tokens: this is not the whole answer."
+        by = ending_note(self.finish_reason).removeprefix("cut ")
+        return f"CUT SHORT{tokens} {by}: this is not the whole answer."
 
     def __str__(self) -> str:
-        return f"{self.text}\n{self._cut_note()}" if self.cut_short else self.text
+        return f"{self.text}\n{note}" if (note := self._note()) else self.text
 
     def __repr__(self) -> str:
         return f"{self}\n— {self.summary()}"
 
     def _repr_html_(self) -> str:
-        note = self._cut_note() if self.cut_short else ""
-        return html.answer(self.text, note, self.summary())
+        return html.answer(self.text, self._note(), self.summary())
 
 
 def ask(
@@ -134,6 +149,7 @@ def ask(
             Nothing was sent.
         BudgetError: the gateway's budget is spent. Nothing was sent.
         openai.OpenAIError: the SDK's own errors, with a note on what to do.
+        GatewayError: the reply is an error, or the server broke off, though the status is 200.
         UnexpectedReplyError: the server sent something else than a chat completion.
 
     Example:
@@ -167,6 +183,10 @@ def _with_advice() -> Iterator[None]:
     try:
         with readable_head():
             yield
+    except JSONDecodeError as error:
+        raise UnexpectedReplyError(
+            "The server answered with status 200, but with broken JSON."
+        ) from error
     except openai.OpenAIError as error:
         add_advice(error)
         raise
@@ -178,39 +198,54 @@ def _reply(
     arguments: dict[str, Any],
     elapsed_s: float,
 ) -> Reply:
+    if isinstance(completion, str):  # the SDK reads no JSON without its content type
+        if not isinstance(body := parse_json(completion.encode()), dict):
+            raise unexpected_reply(client.base_url, "a chat completion", page=True)
+        completion = ChatCompletion.construct(**body)
     said = ParsedReply(completion)
-    if not isinstance(completion, ChatCompletion) or not said.has_choice:
-        raise unexpected_reply(
-            client.base_url,
-            f"a chat completion (a {type(completion).__name__} came)",
-            page=isinstance(completion, str),
-        )
+    check_answer(said, client.base_url)
+    if not isinstance(completion, ChatCompletion):
+        raise unexpected_reply(client.base_url, "a chat completion", page=False)
+    asked = arguments["model"]
     reply = Reply(
         text=said.text,
         usage=said.usage,
-        cost=cost_or_none(said.usage, completion.model),
-        finish_reason=completion.choices[0].finish_reason,
-        model=completion.model,
+        cost=cost_or_none(said.usage, said.model, asked),
+        finish_reason=said.finish_reason,
+        model=said.model,
         request_id=completion._request_id,
         elapsed_s=elapsed_s,
         completion=completion,
+        reasoning=said.reasoning,
+        refusal=said.refusal,
     )
-    if reply.cut_short:
-        warn(
-            f"The reply was cut by max_tokens ({arguments.get('max_tokens', 'the default')}): "
-            "raise it, or ask for a shorter answer.",
-            CutShortWarning,
-            stacklevel=4,
-        )
+    warn_if_assumed(reply.usage, reply.model, asked, stacklevel=4)
+    if reply.cut_short or ending(reply.finish_reason) == "unknown":
+        _warn_of_end(reply.finish_reason, arguments, stacklevel=4)
     return reply
+
+
+def _warn_of_end(reason: str | None, arguments: dict[str, Any], stacklevel: int) -> None:
+    if reason == "length":
+        said = f"The reply was cut by max_tokens ({arguments.get('max_tokens', 'the default')}): "
+        said += "raise it, or ask for a shorter answer."
+    elif ending(reason) == "cut":
+        said = f"The reply was {ending_note(reason)}: ask for a shorter answer, or split the text."
+    else:
+        said = f"The reply is {ending_note(reason)}: read it before you rely on it."
+    warn(said, CutShortWarning, stacklevel=stacklevel + 1)
 
 
 def begin(client: openai.OpenAI, arguments: dict[str, Any], make: Callable[..., Made]) -> Made:
     """Send the request, and make a stream of the reply: ``make(raw, arguments, start_s)``."""
     start_s = perf_counter()
     with _with_advice():
-        raw = client.chat.completions.create(**in_time(client, arguments))
-    return make(_checked_stream(raw, client), arguments, start_s)
+        raw: Any = client.chat.completions.create(**in_time(client, arguments))
+    if _is_json(raw, client):
+        with lost_connections(raw.response):
+            body = raw.response.read()
+        check_answer(ParsedReply(parse_json(body)), client.base_url, "an event stream")
+    return make(raw, arguments, start_s)
 
 
 async def abegin(
@@ -219,35 +254,63 @@ async def abegin(
     """``begin`` for asynchronous code."""
     start_s = perf_counter()
     with _with_advice():
-        raw = await client.chat.completions.create(**in_time(client, arguments))
-    return make(_checked_stream(raw, client), arguments, start_s)
+        raw: Any = await client.chat.completions.create(**in_time(client, arguments))
+    if _is_json(raw, client):
+        with lost_connections(raw.response):
+            body = await raw.response.aread()
+        check_answer(ParsedReply(parse_json(body)), client.base_url, "an event stream")
+    return make(raw, arguments, start_s)
 
 
-def _checked_stream(raw: Any, client: openai.OpenAI | openai.AsyncOpenAI) -> Any:
+def _is_json(raw: Any, client: openai.OpenAI | openai.AsyncOpenAI) -> bool:
+    """Whether JSON came in the place of a stream; raises for a page."""
     is_stream = isinstance(raw, openai.Stream | openai.AsyncStream)
-    if not is_stream or not is_event_stream(raw.response):
+    kind = raw.response.headers.get("content-type", "") if is_stream else "html"
+    if "html" in kind:
         raise unexpected_reply(client.base_url, "an event stream", page=True)
-    return raw
+    return "json" in kind
 
 
 class StreamedReply:
     """What both kinds of stream gather while they are read."""
 
     def __init__(self, raw: Any, arguments: dict[str, Any], start_s: float) -> None:
-        self.usage: CompletionUsage | None = None
-        self.finish_reason: str | None = None
-        self.model: str = arguments["model"]
         self.request_id: str | None = raw.response.headers.get("x-request-id")
         self.elapsed_s: float | None = None
         self.timeline: list[tuple[float, str]] = []
-        self.chunks = 0
         self._raw = raw
+        self._reading = Reading(raw.response)
+        self._arguments = arguments
         self._start_s = start_s
         self._begun = False
 
     @property
     def text(self) -> str:
-        return "".join(text for _, text in self.timeline)
+        return "".join(self._reading.texts)
+
+    @property
+    def reasoning(self) -> str:
+        return "".join(self._reading.thoughts)
+
+    @property
+    def refusal(self) -> str:
+        return self._reading.refusal
+
+    @property
+    def usage(self) -> CompletionUsage | None:
+        return self._reading.usage
+
+    @property
+    def finish_reason(self) -> str | None:
+        return self._reading.finish_reason
+
+    @property
+    def model(self) -> str:
+        return self._reading.model or self._arguments["model"]
+
+    @property
+    def chunks(self) -> int:
+        return self._reading.chunks
 
     @property
     def ttft_s(self) -> float | None:
@@ -255,17 +318,17 @@ class StreamedReply:
 
     @property
     def cost(self) -> Decimal | None:
-        return cost_or_none(self.usage, self.model)
+        return cost_or_none(self.usage, self.model, self._arguments["model"])
 
     @property
     def complete(self) -> bool:
-        """Whether the server itself said that it had finished."""
-        return self.finish_reason is not None
+        """Whether the server itself said that it had finished, and did not break off."""
+        return ending(self.finish_reason) in ("whole", "cut", "filtered")
 
     @property
     def cut_short(self) -> bool:
-        """Whether ``max_tokens`` cut the answer off."""
-        return self.finish_reason == "length"
+        """Whether the answer was cut off, by ``max_tokens`` or by the model's window."""
+        return ending(self.finish_reason) == "cut"
 
     def _begin(self) -> None:
         if self._begun:
@@ -278,38 +341,21 @@ class StreamedReply:
     @contextmanager
     def _read_to_the_end(self) -> Iterator[None]:
         """Read all chunks inside: an error says how much came before it, and so does a bad end."""
-        came = "{} characters had come, in the stream's .text; asking again is a new, paid request."
         try:
             yield
-        except JSONDecodeError as error:
-            raise UnexpectedReplyError(
-                "A line of the stream is no JSON. " + came.format(len(self.text))
-            ) from error
         except openai.OpenAIError as error:
-            error.add_note(came.format(len(self.text)))
+            error.add_note(came_before(self._reading.texts))
             raise
-        self._stop_clock()
-        if not self.complete:
-            raise IncompleteStreamError(
-                f"The stream ended without a finish reason after {self.chunks} chunks: what came "
-                "is not the whole answer. It is in this error's partial_text; asking again is a "
-                "new, paid request.",
-                self.text,
-            )
+        finally:
+            self._stop_clock()
+        asked = self._arguments["model"]
+        warn_if_assumed(self.usage, self._reading.model, asked, stacklevel=4)
+        if ending(self.finish_reason) == "unknown":
+            _warn_of_end(self.finish_reason, self._arguments, stacklevel=4)
 
-    def _take(self, chunk: ChatCompletionChunk) -> str:
-        """Keep what this chunk says, and return its text."""
-        said = ParsedReply(chunk)
-        self.chunks += 1
-        self.model = said.model or self.model
-        self.usage = said.usage or self.usage
-        if not self.complete:
-            check_in_time(len(self.text))
-        self.finish_reason = said.finish_reason or self.finish_reason
-        text = said.text
-        if text:
-            self.timeline.append((perf_counter() - self._start_s, text))
-        return text
+    def _came(self, text: str) -> None:
+        """Note when this text came."""
+        self.timeline.append((perf_counter() - self._start_s, text))
 
     def _stop_clock(self) -> None:
         if self.elapsed_s is None:
@@ -325,7 +371,9 @@ class Stream(StreamedReply):
 
     The request is sent when the object is made. Leaving the loop early, ``close()`` or the end of
     a ``with`` block closes the connection, which stops the server. Reading raises
-    ``IncompleteStreamError`` at the end if the server never said that it had finished.
+    ``IncompleteStreamError`` at the end if the server never said that it had finished, and
+    ``GatewayError`` if it said that it had broken off. A line that breaks after the finish reason
+    has taken nothing away.
 
     Attributes:
         text: the text that has come so far.
@@ -333,7 +381,9 @@ class Stream(StreamedReply):
         cost: exact US dollars as a ``Decimal``; ``None`` until the usage is known.
         finish_reason: ``"stop"``, or ``"length"`` if ``max_tokens`` cut it; ``None`` until then.
         complete: whether the server said that it had finished.
-        cut_short: whether ``max_tokens`` cut the answer off.
+        cut_short: whether the answer was cut off, by ``max_tokens`` or by the model's window.
+        reasoning: the model's thoughts so far, as far as the server shows them.
+        refusal: the model's words where it refuses to answer; else empty.
         model: the model's id, as the server states it.
         request_id: the server's id of this request, or ``None``.
         ttft_s: seconds from the call to the first text, as the application sees it.
@@ -355,9 +405,9 @@ class Stream(StreamedReply):
     def _texts(self) -> Generator[str]:
         try:
             with self._read_to_the_end():
-                for chunk in self._raw:
-                    if text := self._take(chunk):
-                        yield text
+                for text in self._reading.texts_of():
+                    self._came(text)
+                    yield text
         finally:
             self.close()
 
@@ -399,9 +449,9 @@ class AsyncStream(StreamedReply):
     async def _texts(self) -> AsyncGenerator[str]:
         try:
             with self._read_to_the_end():
-                async for chunk in self._raw:
-                    if text := self._take(chunk):
-                        yield text
+                async for text in self._reading.texts_of_async():
+                    self._came(text)
+                    yield text
         finally:
             await self.close()
 
@@ -453,6 +503,7 @@ def stream(
         InputError: as in ``hs.ask``, or ``n`` is more than 1. Nothing was sent.
         BudgetError: the gateway's budget is spent. Nothing was sent.
         openai.OpenAIError: the SDK's own errors, also while the stream is read, with a note.
+        GatewayError: the server said, with status 200, that it has failed or broken off.
         UnexpectedReplyError: the server sent no event stream, or a line that is no JSON.
         IncompleteStreamError: the stream ended without a finish reason.
 
@@ -493,8 +544,8 @@ async def astream(
         An ``AsyncStream``, ``Stream``'s asynchronous twin.
 
     Raises:
-        InputError, BudgetError, openai.OpenAIError, UnexpectedReplyError, IncompleteStreamError:
-            as in ``hs.stream``.
+        InputError, BudgetError, openai.OpenAIError, GatewayError, UnexpectedReplyError,
+            IncompleteStreamError: as in ``hs.stream``.
 
     Example:
         >>> async with await hs.astream(gw, "Count to three.") as answer:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from asyncio import AbstractEventLoop, get_running_loop
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import InitVar, dataclass
@@ -338,10 +338,11 @@ def in_time(
     return arguments | {"timeout": _shortened(timeout)}
 
 
-def check_in_time(characters: int) -> None:
+def check_in_time(came: Sequence[str]) -> None:
     """Raise ``DeadlineError`` if the deadline has passed while a stream is read."""
     remains_s = left_s()
     if remains_s is not None and remains_s <= 0:
+        characters = sum(map(len, came))
         raise DeadlineError(
             f"The total deadline passed in the middle of the stream: {characters} characters had "
             "come, in the stream's .text. Allow more time, or ask for less."

@@ -10,60 +10,119 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 
 import aiohttp
 import httpx2
 from openai.types import CompletionUsage
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
-from holysheep_helpers.exceptions import UnexpectedReplyError
+from holysheep_helpers.diagnosis.evidence import ErrorBody
+from holysheep_helpers.exceptions import GatewayError, UnexpectedReplyError
+from holysheep_helpers.pricing.usage import fields_of, read_usage
 
+Ending = Literal["", "whole", "cut", "filtered", "broken", "unknown"]
+
+_ENDINGS: dict[str, Ending] = {
+    **dict.fromkeys(("stop", "tool_calls", "function_call", "eos", "eos_token"), "whole"),
+    **dict.fromkeys(("end_turn", "stop_sequence", "tool_use", "completed"), "whole"),
+    **dict.fromkeys(("length", "max_tokens", "max_output_tokens", "model_length"), "cut"),
+    "model_context_window_exceeded": "cut",
+    **dict.fromkeys(("content_filter", "sensitive", "safety", "refusal", "recitation"), "filtered"),
+    **dict.fromkeys(("prohibited_content", "blocklist", "spii"), "filtered"),
+    **dict.fromkeys(("error", "abort", "aborted", "cancelled", "network_error"), "broken"),
+    **dict.fromkeys(("insufficient_system_resource", "timeout", "load"), "broken"),
+}
+"""Finish reasons of OpenAI, OpenRouter, Mistral, DeepSeek, Gemini, Anthropic, vLLM, SGLang, Z.ai,
+Together and Ollama, in lower case. ``"load"`` is Ollama's for a model that was only loaded."""
+
+_BY_MAX_TOKENS = ("length", "max_tokens", "max_output_tokens")
 _LINE_END = re.compile(rb"\r\n|\r|\n")
+_BOM = b"\xef\xbb\xbf"
+
+
+def ending(finish_reason: str | None) -> Ending:
+    """What a finish reason says of the answer; ``"unknown"`` for one that nobody knows."""
+    return _ENDINGS.get(finish_reason.lower(), "unknown") if finish_reason else ""
+
+
+def ending_note(finish_reason: str | None, refusal: str = "") -> str:
+    """What to know of an answer that is not, or may not be, the whole one; else empty."""
+    match ending(finish_reason):
+        case "cut" if finish_reason in _BY_MAX_TOKENS:
+            return "cut by max_tokens"
+        case "cut":
+            return f"cut by the model's context window (finish_reason {finish_reason!r})"
+        case "filtered":
+            return f"filtered (finish_reason {finish_reason!r})"
+        case "unknown":
+            return f"perhaps not whole: finish_reason {finish_reason!r} is unknown"
+    return f"refused: {refusal}" if refusal else ""
 
 
 class ParsedReply:
     """One whole reply, or one chunk of a stream, in any shape: nothing here raises.
 
     Takes parsed JSON or the SDK's own object (``ChatCompletion``, ``ChatCompletionChunk``), whose
-    shapes the SDK does not check. A field that is missing is ``None``. Of several choices the
-    first one is read.
+    shapes the SDK does not check. A field that is missing, or that can't be what it should be, is
+    ``None``. Of several choices the first one is read.
     """
 
     __slots__ = ("_body", "_choice", "_message", "usage")
 
     usage: CompletionUsage | None
-    """The server's count of tokens; ``None`` also for what can't be one."""
+    """The server's count of tokens, as ``read_usage`` makes it out; some send it in the choice."""
 
     def __init__(self, body: object) -> None:
         self._body = body
-        choices = _as_list(_field(body, "choices"))
-        self._choice = next((one for one in choices if _is_object(one)), None)
+        self._choice = None
+        for choice in _as_list(_field(body, "choices")):
+            if _is_object(choice):
+                self._choice = choice
+                break
         message = _field(self._choice, "message")
-        self._message = _field(self._choice, "delta") if message is None else message
-        self.usage = _usage(_field(body, "usage"))
+        self._message = message if _is_object(message) else _field(self._choice, "delta")
+        sent = _field(body, "usage")
+        self.usage = read_usage(sent) if sent is not None else None
+        if self.usage is None and self._choice is not None:
+            sent = _field(self._choice, "usage")
+            self.usage = read_usage(sent) if sent is not None else None
 
     @property
     def has_choice(self) -> bool:
         return self._choice is not None
 
     @property
+    def is_answer(self) -> bool:
+        """Whether it can be a whole reply: it has a text, thoughts, a call or a finish reason."""
+        if self.text or self.refusal or self.reasoning or _field(self._message, "tool_calls"):
+            return True
+        content = _field(self._message, "content")
+        is_odd = not isinstance(content, str | list | None)
+        return content == "" or (self.finish_reason is not None and not is_odd)
+
+    @property
     def id(self) -> str | None:
-        return _field(self._body, "id")
+        return _text_of(self._body, "id")
 
     @property
     def model(self) -> str | None:
-        return _field(self._body, "model")
+        return _text_of(self._body, "model")
 
     @property
     def finish_reason(self) -> str | None:
-        return _field(self._choice, "finish_reason")
+        return _text_of(self._choice, "finish_reason")
 
     @property
     def text(self) -> str:
         """The answer, or this chunk's part of it. Some gateways send it as a list of parts."""
         content = _field(self._message, "content")
-        return content if isinstance(content, str) else _joined(_of_parts(content, "text"))
+        if isinstance(content, str):
+            return content
+        if isinstance(content, list) and (text := "".join(_parts(content, "text"))):
+            return text
+        legacy = _field(self._choice, "text")
+        return legacy if isinstance(legacy, str) else ""
 
     @property
     def reasoning(self) -> str:
@@ -72,48 +131,65 @@ class ParsedReply:
         Gateways have two names for them; Mistral's own models send them as parts of the content.
         """
         for name in ("reasoning_content", "reasoning"):
-            thought = _field(self._message, name)
-            if thought and isinstance(thought, str):
+            if thought := _text_of(self._message, name):
                 return thought
-        return _joined(_of_parts(_field(self._message, "content"), "thinking"))
+        content = _field(self._message, "content")
+        return "".join(_parts(content, "thinking")) if isinstance(content, list) else ""
+
+    @property
+    def refusal(self) -> str:
+        """The model's words where it refuses to answer."""
+        return _text_of(self._message, "refusal") or ""
+
+    @property
+    def error(self) -> Any:
+        """The error that came in the place of an answer, or beside it; ``None`` if none did."""
+        body = self._body
+        if isinstance(body, list) and len(body) == 1:
+            body = body[0]  # Gemini's
+        if found := _field(body, "error") or _field(self._choice, "error"):
+            return found
+        is_flat = "error" in (_field(body, "object"), _field(body, "type"))
+        if not is_flat and self._choice is None:  # FastAPI's, Mistral's
+            is_flat = _field(body, "detail") is not None or _text_of(body, "message") is not None
+        if not is_flat:
+            return None
+        return {name: value for name, value in fields_of(body).items() if value is not None}
 
     @property
     def token_counts(self) -> dict[str, int]:
         """Those of ``prompt_tokens``, ``output_tokens``, ``reasoning_tokens`` that are counts."""
-        usage = _field(self._body, "usage")
+        usage = self.usage
+        details = getattr(usage, "completion_tokens_details", None)
         found = {
-            "prompt_tokens": _field(usage, "prompt_tokens"),
-            "output_tokens": _field(usage, "completion_tokens"),
-            "reasoning_tokens": _field(
-                _field(usage, "completion_tokens_details"), "reasoning_tokens"
-            ),
+            "prompt_tokens": getattr(usage, "prompt_tokens", None),
+            "output_tokens": getattr(usage, "completion_tokens", None),
+            "reasoning_tokens": _field(details, "reasoning_tokens"),
         }
-        return {name: value for name, value in found.items() if type(value) is int and value >= 0}
-
-    def oddities(self) -> list[str]:
-        """The fields that a whole reply has and that are missing here, or of a wrong type."""
-        content = _field(self._message, "content")
-        is_right = {
-            "choices": self.has_choice,
-            "message": _is_object(self._message) and isinstance(content, str | list | None),
-            "finish_reason": isinstance(self.finish_reason, str),
-            "model": isinstance(self.model, str),
-            "usage": _field(self._body, "usage") is None or self.usage is not None,
+        sent = fields_of(_field(self._body, "usage") or _field(self._choice, "usage"))
+        sent = {**sent, **fields_of(sent.get("completion_tokens_details"))}
+        sent["output_tokens"] = sent.get("completion_tokens")
+        return {
+            name: value
+            for name, value in found.items()
+            if value is not None and type(sent.get(name)) is int
         }
-        return [name for name, right in is_right.items() if not right]
 
 
-def _usage(sent: Any) -> CompletionUsage | None:
-    if sent is None or isinstance(sent, CompletionUsage):
-        return sent
-    try:
-        return CompletionUsage.model_validate(sent)
-    except ValidationError:
-        return None
+def _text_of(value: Any, name: str) -> str | None:
+    """A field that is a text, and not an empty one."""
+    found = _field(value, name)
+    return found if isinstance(found, str) and found else None
 
 
 def _field(value: Any, name: str) -> Any:
-    return value.get(name) if isinstance(value, dict) else getattr(value, name, None)
+    """A field of JSON, or of the SDK's object: its own look-up of a missing one takes long."""
+    if isinstance(value, dict):
+        return value.get(name)
+    if not isinstance(value, BaseModel):
+        return None
+    known = value.__dict__
+    return known[name] if name in known else (value.__pydantic_extra__ or {}).get(name)
 
 
 def _is_object(value: object) -> bool:
@@ -124,8 +200,13 @@ def _as_list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def _of_parts(content: Any, name: str) -> list[Any]:
-    return [part.get(name) for part in _as_list(content) if isinstance(part, Mapping)]
+def _parts(content: list[Any], wanted: Literal["text", "thinking"]) -> Iterator[str]:
+    """The text in the parts of a content, or in its thoughts."""
+    for part in content:
+        if isinstance(part, Mapping):
+            thinks = "thinking" in part or part.get("type") in ("thinking", "reasoning")
+            if thinks == (wanted == "thinking"):
+                yield _joined(part.get("thinking") or part.get("text"))
 
 
 def _joined(value: Any) -> str:
@@ -144,55 +225,122 @@ def parse_json(text: bytes, **options: Any) -> Any:
 
 
 def is_event_stream(response: httpx2.Response) -> bool:
-    """Whether the server answered with an event stream: the SDK takes a page for an empty one."""
+    """Whether the server says that it answers with an event stream."""
     return "text/event-stream" in response.headers.get("content-type", "")
 
 
 class EventStream:
-    """Makes the events of a stream out of its bytes, in whichever pieces they come."""
+    """Makes the events of a stream out of its bytes, in whichever pieces they come.
+
+    A whole JSON answer that came in the place of a stream is one event, which ``take_rest`` gives.
+    ``is_json`` tells so; ``done`` is set by ``[DONE]``, which ends the stream.
+    """
 
     def __init__(self) -> None:
+        self.done = self.is_json = False
         self._data: list[bytes] = []  # the lines of the event that has not ended
+        self._name = b""
         self._rest = b""
         self._half_end = False
-        self._done = False
+        self._begun = False
 
     def feed(self, piece: bytes) -> list[bytes]:
-        """The data of each event that ends in this piece; ``[DONE]`` ends the stream."""
+        """The data of each event that ends in this piece."""
+        if not self._begun:
+            piece = self._begin(self._rest + piece)
+        if self.is_json or not piece:
+            self._rest += piece
+            return []
         text = piece.removeprefix(b"\n") if self._half_end else piece
-        if piece:
-            self._half_end = piece.endswith(b"\r")  # a line feed may follow: the same line's end
+        self._half_end = piece.endswith(b"\r")  # a line feed may follow: the same line's end
         *lines, self._rest = _LINE_END.split(self._rest + text)
-        events = []
+        events: list[bytes] = []
         for line in lines:
             if line.startswith(b"data:"):
                 self._data.append(line[5:])
-            elif not line and self._data and not self._done:
-                data = self.take_rest()
-                self._done = data.strip() == b"[DONE]"
-                if not self._done:
-                    events.append(data)
+            elif not line:
+                if self._data and not self.done:
+                    self._end_event(events)
+                self._name = b""
+            elif line.startswith(b"event:"):
+                self._name = line[6:].strip()
         return events
 
-    def take_rest(self) -> bytes:
-        """The data of the event that has not ended, as far as its lines came."""
+    def _begin(self, piece: bytes) -> bytes:
+        """What is left of the first bytes once they tell what comes: events, or JSON."""
+        text = piece.removeprefix(_BOM).lstrip()
+        self._begun = bool(text) and not _BOM.startswith(text)
+        self.is_json = self._begun and text[:1] in b"{["
+        self._rest = b"" if self._begun else piece
+        return text if self._begun else b""
+
+    def _end_event(self, events: list[bytes]) -> None:
         data = b"\n".join(self._data)
         self._data.clear()
+        self.done = data.strip() == b"[DONE]"
+        if not self.done:
+            events.append(_as_error(data) if self._name == b"error" else data)
+
+    def take_rest(self) -> bytes:
+        """The JSON, or the data of the event that has not ended, as far as it came."""
+        lines = self._data
+        if self.is_json or self._rest.startswith(b"data:"):
+            lines = [*lines, self._rest if self.is_json else self._rest[5:]]
+        self._data, self._rest = [], b""
+        return b"\n".join(lines)
+
+
+def _as_error(data: bytes) -> bytes:
+    """The data of an event that is named error, as those have it that are not named."""
+    said = parse_json(data)
+    if isinstance(said, dict) and said.get("error"):
         return data
+    return json.dumps({"error": said or data.decode("utf-8", "replace").strip()}).encode()
 
 
 def read_whole(response: httpx2.Response, url: object) -> ParsedReply:
-    """Read a whole chat completion with all that belongs to it.
+    """Read a whole chat completion with all that belongs to it; raises as ``check_answer`` does."""
+    kind = response.headers.get("content-type", "no content type")
+    try:
+        body = json.loads(response.content)
+    except (ValueError, RecursionError) as error:
+        page = "json" not in kind
+        raise unexpected_reply(url, f"a whole chat completion ({kind})", page=page) from error
+    said = ParsedReply(body)
+    check_answer(said, url, f"a whole chat completion ({kind})")
+    return said
+
+
+def check_answer(said: ParsedReply, url: object, needed: str = "a chat completion") -> None:
+    """Check that a whole reply is an answer.
 
     Raises:
-        UnexpectedReplyError: something else came with status 200.
+        GatewayError: it is an error, or the server broke off, as its finish reason says.
+        UnexpectedReplyError: it is something else.
     """
-    reply = ParsedReply(parse_json(response.content))
-    if odd := reply.oddities():
-        kind = response.headers.get("content-type", "no content type")
-        what = f"a whole chat completion ({kind}; missing or odd: {', '.join(odd)})"
-        raise unexpected_reply(url, what, page="json" not in kind)
-    return reply
+    if (error := said.error) is not None:
+        raise gateway_error(f"{url} answered with status 200, but with an error", error, said.text)
+    reason = said.finish_reason
+    if ending(reason) == "broken":
+        raise broken_off(reason, said.text)
+    if not said.is_answer:
+        raise unexpected_reply(url, needed, page=False)
+
+
+def gateway_error(what: str, error: object, text: str, *, streamed: bool = False) -> GatewayError:
+    """The error that a server sent with status 200, with its own words."""
+    words = ErrorBody.read(error).shown()
+    return GatewayError(f"{what}: {words}", error, partial_text=text, streamed=streamed)
+
+
+def broken_off(reason: str | None, text: str, *, streamed: bool = False) -> GatewayError:
+    """The error for an answer of which the server says that it broke off."""
+    return GatewayError(
+        f"The server broke off, with finish_reason {reason!r}: what came is not the whole answer. "
+        "It is in this error's partial_text; asking again is a new, paid request.",
+        partial_text=text,
+        streamed=streamed,
+    )
 
 
 @contextmanager

@@ -6,9 +6,10 @@ Spend is counted where the bytes pass: plain SDK calls count like the helpers' o
 from __future__ import annotations
 
 import json
+import re
 from asyncio import Event
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date
@@ -24,6 +25,7 @@ from holysheep_helpers import catalog
 from holysheep_helpers._checks import check_whole
 from holysheep_helpers.client.replies import EventStream, ParsedReply, is_event_stream, parse_json
 from holysheep_helpers.client.requests import ASSUMED_OUTPUT_TOKENS, Item, Reader
+from holysheep_helpers.diagnosis.evidence import model_of
 from holysheep_helpers.exceptions import ConfigurationError, HolySheepError, InputError, warn
 from holysheep_helpers.pricing.money import (
     cost_or_none,
@@ -39,6 +41,10 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 CHAT_PATH = "/chat/completions"
+
+_USAGE = re.compile(rb'"usage"\s*:\s*\{\s*"')
+"""A usage with something in it."""
+
 
 _labels: ContextVar[tuple[tuple[Spend, str], ...]] = ContextVar("_labels", default=())
 
@@ -136,18 +142,21 @@ class Spend:
             self.calls += 1
             self._calls[label] = self._calls.get(label, 0) + 1
 
-    def used(self, usage: CompletionUsage, model: str, label: str = "") -> None:
+    def used(
+        self, usage: CompletionUsage, model: str, label: str = "", asked: str | None = None
+    ) -> None:
         """The usage of a call that was counted by ``answered``."""
-        cost = cost_or_none(usage, model)
+        cost = cost_or_none(usage, model, asked)
         details = usage.prompt_tokens_details
+        prompt, completion = usage.prompt_tokens or 0, usage.completion_tokens or 0
         with self._lock, exactly():
             tally = self._tallies.setdefault((label, model), Tally())
             tally.calls += 1
-            tally.prompt_tokens += usage.prompt_tokens
+            tally.prompt_tokens += prompt
             tally.cached_tokens += (details.cached_tokens if details else None) or 0
-            tally.completion_tokens += usage.completion_tokens
-            self.prompt_tokens += usage.prompt_tokens
-            self.completion_tokens += usage.completion_tokens
+            tally.completion_tokens += completion
+            self.prompt_tokens += prompt
+            self.completion_tokens += completion
             if cost is None:
                 tally.unpriced += 1
                 return
@@ -196,13 +205,21 @@ class Meter:
 
 
 class _MeteredStream(httpx2.SyncByteStream, httpx2.AsyncByteStream):
-    """The bytes of a chat's reply as they pass by; at their end its usage is counted."""
+    """The bytes of a chat's reply as they pass by; at their end its usage is counted.
+
+    A reply that comes compressed is kept until then; of a whole one the same is true.
+    """
 
     def __init__(self, response: httpx2.Response, spend: Spend) -> None:
         self._inner: Any = response.stream
         self._spend, self._label = spend, spend.label()
-        self._events = EventStream() if is_event_stream(response) else None
-        self._with_usage = b""  # the last event that has it, or the whole body
+        self._request, self._headers = response.request, response.headers
+        coding = response.headers.get("content-encoding", "identity")
+        self._kept: list[bytes] | None = None
+        if coding != "identity" or not is_event_stream(response):
+            self._kept = []
+        self._events = EventStream()
+        self._first = self._with_usage = b""
         self._finished = False
 
     def __iter__(self) -> Iterator[bytes]:
@@ -226,27 +243,46 @@ class _MeteredStream(httpx2.SyncByteStream, httpx2.AsyncByteStream):
         await self._inner.aclose()
 
     def _read(self, data: bytes) -> None:
-        if self._events is None:
-            self._with_usage += data
-        else:
+        if self._kept is None:
             self._keep_usage(self._events.feed(data))
+        else:
+            self._kept.append(data)
 
     def _keep_usage(self, events: list[bytes]) -> None:
+        """Of several the last: none is added up, and ``"usage": null`` is none."""
         for event in events:
-            if b'"usage"' in event:
+            self._first = self._first or event
+            if b'"usage"' in event and _USAGE.search(event):
                 self._with_usage = event
 
     def _finish(self) -> None:
         if self._finished:
             return
         self._finished = True
-        if self._events is not None:
-            self._keep_usage([self._events.take_rest()])
+        if self._kept is not None:
+            self._keep_usage(self._events.feed(_decoded(b"".join(self._kept), self._headers)))
+        self._keep_usage([self._events.take_rest()])
         # A cost that the gateway states is read digit by digit, not as a float.
         said = ParsedReply(parse_json(self._with_usage, parse_float=Decimal))
-        usage = said.usage
-        if usage is not None and said.model is not None:  # else the call stays unpriced
-            self._spend.used(usage, str(said.model), self._label)
+        if said.usage is not None:  # else the call stays unpriced
+            stated = said.model or ParsedReply(parse_json(self._first)).model
+            asked = None
+            if not stated or catalog.published_price(stated) is None:
+                asked = model_of(self._request)
+            self._spend.used(said.usage, stated or asked or "", self._label, asked)
+
+
+def _decoded(body: bytes, headers: httpx2.Headers) -> bytes:
+    """A body without its compression, as far as it can be read."""
+    if "content-encoding" not in headers:
+        return body
+    coding = {"content-encoding": headers["content-encoding"]}
+    decoded = bytearray()
+    with suppress(httpx2.DecodingError):
+        response = httpx2.Response(200, headers=coding, stream=httpx2.ByteStream(body))
+        for piece in response.iter_bytes():
+            decoded += piece
+    return bytes(decoded)
 
 
 class BudgetError(HolySheepError, openai.OpenAIError):

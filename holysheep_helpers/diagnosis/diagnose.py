@@ -537,7 +537,7 @@ def _of_connection(error: openai.APIConnectionError) -> Diagnosis:
 
 def _of_helper(error: HolySheepError) -> Diagnosis:
     if isinstance(error, UnexpectedReplyError):
-        if isinstance(error.__cause__, json.JSONDecodeError):
+        if not error.page and isinstance(error.__cause__, json.JSONDecodeError):
             return _diagnosis("bad_json")
         return _diagnosis("html_page" if error.page else "unexpected_reply")
     if isinstance(error, AllFailedError):

@@ -24,6 +24,9 @@ from holysheep_helpers.exceptions import GatewayError, HolySheepError, Incomplet
 
 TRANSPORT = {"httpx", "httpx2", "httpcore", "httpcore2", "h11", "aiohttp"}
 
+STREAM_READERS = ("openai._streaming", "holysheep_helpers.client.streams")
+"""The modules that read streams, the SDK's and this package's."""
+
 # Names of types, of httpx and of aiohttp
 _BAD_ADDRESS = {"UnsupportedProtocol", "InvalidURL"}
 _BAD_HEADER = "LocalProtocolError"
@@ -149,7 +152,9 @@ def while_streaming(error: BaseException) -> bool:
     """Whether the answer had begun: then the SDK's reading of streams is on a traceback."""
     if isinstance(error, GatewayError):
         return error.streamed
-    return isinstance(error, IncompleteStreamError) or raised_in(error, "openai._streaming")
+    return isinstance(error, IncompleteStreamError) or any(
+        raised_in(error, module) for module in STREAM_READERS
+    )
 
 
 def raised_by(error: BaseException) -> str:

@@ -21,11 +21,23 @@ import openai
 
 from holysheep_helpers._checks import check_number, check_whole, is_loopback
 from holysheep_helpers.client.gateway import Gateway
-from holysheep_helpers.client.replies import ParsedReply, is_event_stream, readable_head
+from holysheep_helpers.client.replies import (
+    ParsedReply,
+    broken_off,
+    ending,
+    gateway_error,
+    is_event_stream,
+    readable_head,
+)
 from holysheep_helpers.client.spend import BudgetError
 from holysheep_helpers.diagnosis.diagnose import add_advice
 from holysheep_helpers.diagnosis.evidence import exception_chain
-from holysheep_helpers.exceptions import IncompleteStreamError, InputError, UnexpectedReplyError
+from holysheep_helpers.exceptions import (
+    GatewayError,
+    IncompleteStreamError,
+    InputError,
+    UnexpectedReplyError,
+)
 from holysheep_helpers.latency.data import TimedStream
 from holysheep_helpers.latency.run import LatencyRun
 from holysheep_helpers.latency.wire import Probe, WireLoop, facts_of, probe
@@ -46,6 +58,8 @@ FIRST_STAGGER_S = 0.1
 LONGEST_STAGGER_S = 1.0
 
 LOOK_EVERY_S = 0.2
+
+_REPLY_ERRORS = (GatewayError, UnexpectedReplyError)
 
 FATAL = (400, 401, 402, 403, 404, 422)
 """Statuses that every further run would meet, too."""
@@ -249,7 +263,7 @@ class Measurement:
             await _read(client, raw, loop.wire_clock, arguments)
         except BudgetError:  # nothing was sent
             raise
-        except (openai.OpenAIError, UnexpectedReplyError, TypeError, ValueError) as error:
+        except (openai.OpenAIError, *_REPLY_ERRORS, TypeError, ValueError) as error:
             raw.error = error
         except asyncio.CancelledError:
             self._under_way_s.append(loop.wire_clock() - raw.began_s)
@@ -423,7 +437,7 @@ async def _read(
         stream = await client.chat.completions.create(**arguments)
     if not isinstance(stream, openai.AsyncStream):
         raise UnexpectedReplyError("Status 200, but no stream.")
-    finished = False
+    reason = None
     async with stream:
         if not is_event_stream(stream.response):
             raise UnexpectedReplyError("Status 200, but no event stream.")
@@ -431,10 +445,14 @@ async def _read(
             said = ParsedReply(chunk)
             if raw.handed_on_s is None and (said.text or said.reasoning):
                 raw.handed_on_s = clock()
-            finished = finished or bool(said.finish_reason)
+            reason = reason or said.finish_reason
             if (usage := said.usage) is not None:
-                raw.cost_usd = cost_or_none(usage, str(said.model))
-    if not finished:
+                raw.cost_usd = cost_or_none(usage, said.model, arguments["model"])
+            if (error := said.error) is not None:
+                raise gateway_error("The stream reported an error", error, "", streamed=True)
+    if ending(reason) == "broken":
+        raw.error = broken_off(reason, "", streamed=True)
+    elif reason is None:
         raw.error = IncompleteStreamError("The stream ended without a finish reason.", "")
 
 

@@ -28,6 +28,7 @@ from holysheep_helpers import catalog
 from holysheep_helpers._checks import check_whole
 from holysheep_helpers.catalog import ExchangeRate, Price, Source
 from holysheep_helpers.exceptions import InputError, UnknownPriceError, warn
+from holysheep_helpers.pricing.usage import cache_parts
 
 if TYPE_CHECKING:
     from genai_prices.types import ModelInfo, Provider
@@ -181,6 +182,16 @@ def _python_number(given: object) -> object:
 Prices = Literal["published", "direct"]
 
 
+class AssumedPriceWarning(UserWarning):
+    """A server states a model without a published price: its calls have that of the model asked.
+
+    It is given once for each pair of names in a process. If the price is wrong, ask for the model
+    by the name that the server states.
+    """
+
+    _warned_of: ClassVar[set[tuple[str, str]]] = set()
+
+
 class StalePriceWarning(UserWarning):
     """A price is more than 180 days old: look up today's price before you rely on it.
 
@@ -193,7 +204,7 @@ class StalePriceWarning(UserWarning):
 
 def cost_of(
     usage: CompletionUsage,
-    model: str,
+    model: str | None,
     *,
     prices: Prices = "published",
     today: date | None = None,
@@ -204,14 +215,16 @@ def cost_of(
     The SDK has read it as a float; its shortest decimal text is taken, which is the number that was
     sent if that had 15 digits or fewer. ``gw.spend`` reads the text itself.
 
-    Otherwise the cost is ``(prompt - cached) * input + cached * cached_input + completion *
-    output``, over 10**6. Cached tokens are inside ``prompt_tokens``. Where no price of their own is
-    known, and the gateway published none, they cost what the others cost. Reasoning is inside
-    ``completion_tokens``.
+    Otherwise the cost is ``fresh * input + cached * cached_input + written * cache_write +
+    completion * output``, over 10**6. Cached tokens, and those written to a cache, are inside
+    ``prompt_tokens``. Where no price of their own is known, and the gateway published none, they
+    cost what the others cost. Reasoning is inside ``completion_tokens``; where the total is more
+    than prompt and completion, it stands outside, and completion is the total without the prompt.
 
     Args:
         usage: the ``usage`` of a reply, as the SDK gives it.
-        model: the id of the model that answered.
+        model: the id of the model that answered. A reply that states none has ``None``, which has
+            no price: give the id that was asked for.
         prices: ``"published"`` for the gateway's own prices (``hs.catalog``, with source and date),
             or ``"direct"`` for the maker's prices (``genai-prices``), which leave out what the
             gateway states. Default: ``"published"``.
@@ -237,7 +250,7 @@ def cost_of(
         if stated is not None:
             return stated
     price = find_price(model, prices)
-    warn_if_stale(model, price, today)
+    warn_if_stale(str(model), price, today)
     return _by_price(usage, price)
 
 
@@ -324,19 +337,47 @@ def has_stated_cost(usage: object) -> bool:
     return False
 
 
-def cost_or_none(usage: CompletionUsage | None, model: str) -> Decimal | None:
+def cost_or_none(
+    usage: CompletionUsage | None, model: str | None, asked: str | None = None
+) -> Decimal | None:
     """What a call cost as far as that is known: a reply that is here and paid must not be lost.
 
     ``None`` where usage or price is missing, or the counts make no sense. A stated cost that can't
-    be one (below 0, no number) is passed over, and the published price taken.
+    be one (below 0, no number) is passed over, and the published price taken: that of the ``model``
+    that the server states, or of the one that was ``asked`` for.
     """
     if usage is None:
         return None
     if has_stated_cost(usage):
         return stated_cost(usage)
     with suppress(InputError, UnknownPriceError):
-        return _by_price(usage, find_price(model))
+        return _by_price(usage, find_price(priced_name(model, asked)))
     return None
+
+
+def priced_name(model: str | None, asked: str | None) -> str | None:
+    """Which of the two names has the price: the one that the server states, or that was asked."""
+    return model if model and catalog.published_price(model) is not None else asked or model
+
+
+def warn_if_assumed(
+    usage: CompletionUsage | None, model: str | None, asked: str, stacklevel: int = 3
+) -> None:
+    """Warn where ``cost_or_none`` took the price of the model that was asked for.
+
+    If the server stated no model at all, nothing speaks against the one that was asked for.
+    """
+    if usage is None or not model or model == asked or priced_name(model, asked) != asked:
+        return
+    known = catalog.published_price(asked) is not None and not has_stated_cost(usage)
+    if known and (model, asked) not in AssumedPriceWarning._warned_of:
+        AssumedPriceWarning._warned_of.add((model, asked))
+        warn(
+            f"The server states the model {model!r}, which has no published price: its calls are "
+            f"priced as {asked!r}, which was asked for.",
+            AssumedPriceWarning,
+            stacklevel=stacklevel,
+        )
 
 
 def most_of(input_tokens: int, output_tokens: int, model: str) -> Decimal | None:
@@ -345,21 +386,24 @@ def most_of(input_tokens: int, output_tokens: int, model: str) -> Decimal | None
         price = find_price(model)
     except UnknownPriceError:
         return None
-    return _in_usd(price, input_tokens, 0, output_tokens)
+    return _in_usd(price, input_tokens, 0, 0, output_tokens)
 
 
 def _by_price(usage: CompletionUsage, price: Price) -> Decimal:
     prompt = getattr(usage, "prompt_tokens", None)
     completion = getattr(usage, "completion_tokens", None)
-    details = getattr(usage, "prompt_tokens_details", None)
-    cached = getattr(details, "cached_tokens", None) or 0
+    total = getattr(usage, "total_tokens", None)
+    cached = getattr(getattr(usage, "prompt_tokens_details", None), "cached_tokens", None) or 0
     if type(prompt) is not int or prompt < 0:
         raise _no_count("prompt_tokens", prompt)
     if type(completion) is not int or completion < 0:
         raise _no_count("completion_tokens", completion)
     if type(cached) is not int or not 0 <= cached <= prompt:
         raise _no_count("prompt_tokens_details.cached_tokens", cached, f"{prompt} at most, ")
-    return _in_usd(price, prompt - cached, cached, completion)
+    if type(total) is int and total > prompt + completion:
+        completion = total - prompt
+    cached, written = cache_parts(usage, prompt)
+    return _in_usd(price, prompt - cached - written, cached, written, completion)
 
 
 def _no_count(name: str, found: object, most: str = "") -> InputError:
@@ -369,17 +413,19 @@ def _no_count(name: str, found: object, most: str = "") -> InputError:
     )
 
 
-def _in_usd(price: Price, fresh: int, cached: int, completion: int) -> Decimal:
+def _in_usd(price: Price, fresh: int, cached: int, written: int, completion: int) -> Decimal:
     """The context's own methods: twice as fast as ``with exactly():``."""
     usd = EXACT.multiply(completion, price.output_usd_per_mtok)
     usd = EXACT.fma(fresh, price.input_usd_per_mtok, usd)
     if cached:
         usd = EXACT.fma(cached, price.cached_usd_per_mtok, usd)
+    if written:
+        usd = EXACT.fma(written, price.cache_write_usd_per_mtok or price.input_usd_per_mtok, usd)
     return tidy(usd.scaleb(-6, EXACT))
 
 
 # ---- the price of a model -----------------------------------------------------------------------
-def find_price(model: str, prices: object = "published") -> Price:
+def find_price(model: str | None, prices: object = "published") -> Price:
     """The price of a model, in one of two lists.
 
     Raises ``UnknownPriceError``, or ``InputError`` for prices of another name.
@@ -476,7 +522,12 @@ def _price(provider: Provider, info: ModelInfo) -> Price | None:
     if not into or not out:
         return None
     cached = per_mtok(input_tokens=SMALL, cache_read_tokens=SMALL, output_tokens=0)
-    return Price(into, out, list_source(), None if cached == into else cached)
+    written = per_mtok(input_tokens=SMALL, cache_write_tokens=SMALL, output_tokens=0)
+    return Price(
+        *(into, out, list_source()),
+        None if cached == into else cached,
+        None if written == into else written,
+    )
 
 
 @cache

@@ -82,8 +82,6 @@ def test_a_server_that_says_when_or_whether_is_obeyed() -> None:
         (b"{}", "application/json"),
         (b'{"model": "m", "choices": []}', "application/json"),
         (b'{"model": "m", "choices": [{"message": {}}]}', "application/json"),
-        (b'{"model": "m", "cho', "application/json"),
-        (b"", "application/json"),
     ],
 )
 def test_status_200_with_something_else_is_that_prompts_error(
@@ -96,6 +94,18 @@ def test_status_200_with_something_else_is_that_prompts_error(
     assert result.texts == [None, "P1"]
     assert result[0].lost == 1  # it may have been billed
     assert result.possibly_paid_twice == 0
+
+
+@pytest.mark.parametrize("body", [b'{"model": "m", "cho', b"", b"\n\n"])
+def test_broken_json_is_asked_again_and_may_have_been_paid(body: bytes) -> None:
+    broken = httpx2.Response(200, content=body, headers={"content-type": "application/json"})
+    result = ask(Server(p0=[broken]), names(2))
+    assert result.texts == ["P0", "P1"]
+    assert (result[0].attempts, result[0].lost, result.possibly_paid_twice) == (2, 1, 1)
+    result = ask(Server(p0=[broken] * 99), names(2))
+    assert isinstance(result[0].error, hs.UnexpectedReplyError)
+    assert "application/json" in str(result[0].error)
+    assert hs.diagnose(result[0].error).kind == "bad_json"
 
 
 def test_an_answer_without_usage_is_unpriced_and_one_without_text_is_empty() -> None:

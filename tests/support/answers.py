@@ -19,10 +19,12 @@ class Answers:
     """A context manager; ``answer`` gets a request's body and gives status, headers and bytes.
 
     Several pieces of bytes go out as chunks of their own. ``seen`` has the bodies, in order.
+    ``close`` closes the connection after each reply; a content-length that is given is kept.
     """
 
-    def __init__(self, answer: Callable[[dict[str, Any]], Answer]) -> None:
+    def __init__(self, answer: Callable[[dict[str, Any]], Answer], *, close: bool = False) -> None:
         self.seen: list[dict[str, Any]] = []
+        self.answer = answer
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -34,12 +36,13 @@ class Answers:
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["content-length"])))
                 outer.seen.append(body)
-                status, headers, content = answer(body)
+                status, headers, content = outer.answer(body)
                 self.send_response(status)
                 for name, value in headers.items():
                     self.send_header(name, value)
                 if isinstance(content, bytes):
-                    self.send_header("content-length", str(len(content)))
+                    if "content-length" not in headers:
+                        self.send_header("content-length", str(len(content)))
                     pieces = [content]
                 else:
                     self.send_header("transfer-encoding", "chunked")
@@ -47,6 +50,7 @@ class Answers:
                 self.end_headers()
                 for piece in pieces:
                     self.wfile.write(piece)
+                self.close_connection = close
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True

@@ -42,7 +42,7 @@ TABLE: list[tuple[Any, str, str]] = [
     ("quota", "quota", "quota"),
     ("html", "proxy_page", "proxy_page"),
     ({"kind": "html", "status": 200}, "html_page", "html_page"),
-    ("content_type", ANSWERED, "html_page"),
+    ("content_type", ANSWERED, ANSWERED),
     ("slow_first", ANSWERED, ANSWERED),
     ("slow", ANSWERED, ANSWERED),
     ("stall", "first_token_timeout", "stalled_stream"),

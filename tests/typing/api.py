@@ -213,6 +213,7 @@ def errors() -> None:
         hs.CutShortWarning,
         hs.LatencyStoppedWarning,
         hs.StalePriceWarning,
+        hs.AssumedPriceWarning,
     ]
     value_error: type[ValueError] = hs.InputError
     lookup_error: type[LookupError] = hs.UnknownPriceError

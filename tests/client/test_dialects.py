@@ -1,0 +1,335 @@
+"""What real gateways send, read by every helper; and what ``gw.spend`` has of it is its cost."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import openai
+import pytest
+
+import holysheep_helpers as hs
+from tests.support.answers import JSON, SSE, Answers, body_of, stream_of
+from tests.support.dialects import (
+    END,
+    REPLIES,
+    STREAMS,
+    USAGE,
+    Replied,
+    Streamed,
+    choice,
+    chunk,
+    said,
+    whole,
+)
+
+MODEL = "mistral-small-2603"
+OTHER = "gpt-4.1"
+BROKEN = (hs.GatewayError, hs.IncompleteStreamError, openai.APIError)
+PRICE = hs.catalog.published_price(MODEL)
+PAID = [one for one in REPLIES if one.status == 200]
+
+
+@pytest.fixture(autouse=True)
+def no_word_of_prices() -> Iterator[None]:
+    """Warnings that are given once in a process are given once in a test."""
+    from holysheep_helpers.pricing.money import AssumedPriceWarning
+
+    AssumedPriceWarning._warned_of.clear()
+    yield
+    AssumedPriceWarning._warned_of.clear()
+
+
+@contextmanager
+def warned_of(category: type[Warning] | None) -> Iterator[None]:
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        yield
+    told = [w for w in told if not issubclass(w.category, hs.StalePriceWarning | ResourceWarning)]
+    assert {w.category for w in told} == ({category} if category else set())
+
+
+def serving(content: Any, headers: dict[str, str] = SSE) -> Answers:
+    return Answers(lambda _: (200, headers, content))
+
+
+def cost_of(one: Streamed) -> Decimal | None:
+    """What it costs: the stated cost, or its tokens at the published price, none of them cached."""
+    if one.cost is not None:
+        return Decimal(one.cost)
+    if one.tokens is None or PRICE is None:
+        return None
+    used = one.tokens[0] * PRICE.input_usd_per_mtok + one.tokens[1] * PRICE.output_usd_per_mtok
+    return used / 10**6
+
+
+async def read_async(gw: hs.Gateway) -> hs.AsyncStream:
+    answer = await hs.astream(gw, "q")
+    try:
+        await answer.read()
+    except BROKEN as error:
+        answer.error = error  # pyright: ignore[reportAttributeAccessIssue]
+    return answer
+
+
+def read(gw: hs.Gateway) -> hs.Stream:
+    answer = hs.stream(gw, "q")
+    try:
+        answer.read()
+    except BROKEN as error:
+        answer.error = error  # pyright: ignore[reportAttributeAccessIssue]
+    return answer
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+@pytest.mark.parametrize("one", STREAMS, ids=lambda one: one.name)
+def test_a_stream_is_read_for_what_it_is(one: Streamed, asynchronous: bool) -> None:
+    with serving(one.content) as server:
+        gw = server.gateway()
+        answer = asyncio.run(read_async(gw)) if asynchronous else read(gw)
+        assert (answer.text, answer.reasoning) == (one.text, one.reasoning)
+        error = getattr(answer, "error", None)
+        assert (error is None) is one.whole
+        assert answer.complete or not one.whole
+        if error is not None:
+            found = hs.diagnose(error)
+            assert found.may_have_cost
+            assert getattr(error, "partial_text", one.text) == one.text
+        used = answer.usage
+        assert (used and (used.prompt_tokens, used.completion_tokens)) == one.tokens
+        assert answer.cost == cost_of(one)
+        assert gw.spend.usd == (cost_of(one) or 0)
+        assert gw.spend.unpriced == (cost_of(one) is None)
+
+
+@pytest.mark.parametrize("one", STREAMS, ids=lambda one: one.name)
+def test_a_stream_of_a_failover_is_read_for_what_it_is(one: Streamed) -> None:
+    with serving(one.content) as server:
+        gw = server.gateway()
+        came: list[str] = []
+        try:
+            for text in hs.failover(gw, "q", models=[MODEL, OTHER], stream=True):
+                came.append(text)
+            assert one.whole
+        except (*BROKEN, hs.AllFailedError):
+            assert not one.whole
+        assert "".join(came) == one.text
+
+
+@pytest.mark.parametrize("one", STREAMS, ids=lambda one: one.name)
+def test_a_stream_that_is_measured_is_read_for_what_it_is(one: Streamed) -> None:
+    with serving(one.content) as server:
+        gw = server.gateway()
+        run = hs.measure_latency(gw, "q", runs=1, warmup=0, max_tokens=10)
+        assert (run.runs[0].error is None) is one.whole
+        answer = [text for text in run.runs[0].texts if text.kind == "answer"]
+        assert sum(text.characters for text in answer) == len(one.text)
+
+
+@pytest.mark.parametrize("end", ["\r", "\r\n"])
+@pytest.mark.parametrize("bom", [b"", b"\xef\xbb\xbf"])
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("kind", ["text/event-stream", "application/octet-stream", ""])
+def test_however_a_stream_is_written_it_says_the_same(
+    end: str, bom: bytes, packed: bool, kind: str
+) -> None:
+    two = f'data: {{"model": "{MODEL}", "choices": [],{end}data: "usage": {json.dumps(USAGE)}}}'
+    lines = (": a comment", "retry: 3000", "event: ping", "data: null", "data:")
+    content = bom + stream_of(*lines, chunk(said("Hel")), chunk(said("lo")), chunk(END), two,
+                              end=end)  # fmt: skip
+    headers = {"content-type": kind} if kind else {}
+    if packed:
+        content, headers = gzip.compress(content), {**headers, "content-encoding": "gzip"}
+    pieces = [content[place : place + 7] for place in range(0, len(content), 7)]
+    with serving(pieces, headers) as server:
+        gw = server.gateway()
+        answer = read(gw)
+        assert (answer.text, answer.finish_reason) == ("Hello", "stop")
+        assert answer.cost == gw.spend.usd == cost_of(STREAMS[3])
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+@pytest.mark.parametrize("kind", [JSON, SSE, {}, {"content-type": "text/plain"}])
+def test_a_whole_answer_in_the_place_of_a_stream_is_that_answer(
+    kind: dict[str, str], asynchronous: bool
+) -> None:
+    with serving(body_of(whole({"role": "assistant", "content": "Hello"})), kind) as server:
+        gw = server.gateway()
+        answer = asyncio.run(read_async(gw)) if asynchronous else read(gw)
+        assert (answer.text, answer.finish_reason) == ("Hello", "stop")
+        assert answer.cost == gw.spend.usd == cost_of(STREAMS[3])
+        assert hs.ask(gw, "q").text == "Hello"
+
+
+USED = chunk(usage=USAGE)
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+@pytest.mark.parametrize(
+    ("events", "whole", "tokens"),
+    [
+        ((chunk(said("Hello")), chunk(END), USED), True, (10, 4)),
+        ((chunk(said("Hello")), chunk(END)), True, None),
+        ((chunk(said("Hello")),), False, None),
+    ],
+)
+def test_a_line_that_breaks_after_the_finish_reason_takes_nothing_away(
+    events: tuple[Any, ...], whole: bool, tokens: tuple[int, int] | None, asynchronous: bool
+) -> None:
+    content = stream_of(*events, done=False)
+    headers = {**SSE, "content-length": str(len(content) + 10)}
+    with Answers(lambda _: (200, headers, content), close=True) as server:
+        gw = server.gateway()
+        answer = asyncio.run(read_async(gw)) if asynchronous else read(gw)
+        assert answer.text == "Hello"
+        assert (getattr(answer, "error", None) is None) is whole
+        assert (answer.usage and answer.usage.prompt_tokens) == (tokens and tokens[0])
+        assert gw.spend.usd == (answer.cost or 0)
+
+
+@pytest.mark.parametrize("one", PAID, ids=lambda one: one.name)
+def test_a_reply_with_status_200_is_read_for_what_it_is(one: Replied) -> None:
+    with serving(body_of(one.body), JSON) as server:
+        gw = server.gateway()
+        client = gw.client(max_retries=0)
+        cut = hs.CutShortWarning if "model_length" in one.name else None
+        if not one.kind:
+            with warned_of(cut):
+                reply = hs.ask(client, "q")
+            assert reply.text == one.text
+            assert gw.spend.usd == reply.cost == cost_of(STREAMS[3])
+            assert reply.cut_short is bool(cut)
+            return
+        with pytest.raises(hs.HolySheepError) as caught:
+            hs.ask(client, "q")
+        found = hs.diagnose(caught.value)
+        assert (found.kind, found.retryable) == (one.kind, one.again)
+        if one.other_model is not None:
+            assert found.other_model is one.other_model
+        assert getattr(caught.value, "partial_text", "") == one.text
+
+
+@pytest.mark.parametrize("one", [one for one in PAID if not one.kind], ids=lambda one: one.name)
+def test_a_batch_keeps_each_answer_and_its_journal_has_it(one: Replied, tmp_path: Path) -> None:
+    with serving(body_of(one.body), JSON) as server:
+        gw = server.gateway()
+        for _ in range(2):
+            result = hs.batch_sync(gw, ["a", "b"], progress=False, journal=tmp_path / "run.jsonl")
+            assert result.texts == [one.text] * 2
+            assert ("CUT SHORT" in result.summary()) is ("model_length" in one.name)
+            assert ("filtered" in result.summary()) is ("filtered" in one.name)
+            assert gw.spend.usd == result.cost
+        assert len(server.seen) == 2
+
+
+@pytest.mark.parametrize("one", [one for one in PAID if one.again], ids=lambda one: one.name)
+def test_an_error_with_status_200_is_asked_again_and_handed_on(one: Replied) -> None:
+    good = body_of(whole({"role": "assistant", "content": "Hello"}))
+
+    def first_fails() -> Answers:
+        server = Answers(lambda _: (200, JSON, good))
+        bodies = iter([body_of(one.body)])
+        server.answer = lambda _: (200, JSON, next(bodies, good))
+        return server
+
+    with first_fails() as server:
+        assert hs.retrying(hs.ask)(server.gateway(), "q").text == "Hello"
+    with first_fails() as server:
+        result = hs.batch_sync(server.gateway(), ["q"], progress=False)
+        assert result.texts == ["Hello"]
+        assert result.possibly_paid_twice == 1
+    with first_fails() as server:
+        reply = hs.failover(server.gateway(), "q", models=[MODEL, OTHER])
+        assert [body["model"] for body in server.seen] == [MODEL, OTHER]
+        assert (reply.text, reply.possibly_paid_twice) == ("Hello", 1)
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_an_unknown_finish_reason_is_an_answer_with_a_warning(streamed: bool) -> None:
+    ask = (lambda gw: read(gw).text) if streamed else (lambda gw: hs.ask(gw, "q").text)
+    content = stream_of(chunk(said("Hello")), chunk(choice({}, "tired")))
+    if not streamed:
+        content = body_of(whole({"content": "Hello"}, "tired"))
+    with serving(content, SSE if streamed else JSON) as server, warned_of(hs.CutShortWarning):
+        assert ask(server.gateway()) == "Hello"
+
+
+def test_the_words_of_a_refusal_are_kept(tmp_path: Path) -> None:
+    refusal = {"role": "assistant", "content": None, "refusal": "I can't help with that."}
+    with serving(body_of(whole(refusal)), JSON) as server:
+        gw = server.gateway()
+        reply = hs.ask(gw, "q")
+        assert (reply.text, reply.refusal) == ("", "I can't help with that.")
+        assert "Refused: I can't help" in str(reply)
+        for _ in range(2):
+            path = tmp_path / "run.jsonl"
+            result = hs.batch_sync(gw, ["q"], progress=False, journal=path)
+            assert result[0].refusal == reply.refusal
+            assert "1 answers are refused" in result.summary()
+
+
+@pytest.mark.parametrize(
+    ("asked", "stated", "assumed"),
+    [
+        (MODEL, f"mistralai/{MODEL}", False),
+        ("gpt-4.1", "openai/gpt-4.1", False),
+        ("gpt-4.1", "gpt-4.1-2025-04-14", False),
+        ("deepseek-v3.2", "DeepSeek-V3.2", False),
+        ("gemini-2.5-flash", "models/gemini-2.5-flash", False),
+        ("gemini-2.5-flash", "", False),
+        ("gemini-2.5-flash", None, False),
+        ("gemini-2.5-flash", "gemini-2.5-flash-preview-05-20", True),
+        ("gpt-4.1", "an-alias-of-the-gateway", True),
+    ],
+)
+def test_no_name_of_a_model_makes_a_call_free(
+    asked: str, stated: str | None, assumed: bool
+) -> None:
+    price = hs.catalog.published_price(asked)
+    assert price is not None
+    cost = (10 * price.input_usd_per_mtok + 4 * price.output_usd_per_mtok) / 10**6
+    body = body_of({**whole({"content": "Hello"}), "model": stated})
+    with serving(body, JSON) as server:
+        gw = server.gateway(budget_usd=cost)
+        with warned_of(hs.AssumedPriceWarning if assumed else None):
+            reply = hs.ask(gw, "q", model=asked)
+        assert (reply.cost, gw.spend.usd) == (cost, cost)
+        assert reply.model == (stated or None)
+        with pytest.raises(hs.BudgetError):
+            hs.ask(gw, "q", model=asked)
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [
+        {"prompt_tokens": 10, "completion_tokens": 4},
+        {**USAGE, "completion_tokens": None},
+        {**USAGE, "prompt_tokens_details": []},
+        {**USAGE, "prompt_tokens_details": None, "completion_tokens_details": []},
+        {**USAGE, "completion_tokens": 4.0},
+        {**USAGE, "total_tokens": 3},
+        {**USAGE, "prompt_tokens_details": {"cached_tokens": 99}},
+        {"prompt_tokens": 10, "completion_tokens": 0,
+         "completion_tokens_details": {"reasoning_tokens": 4}},
+    ],
+)  # fmt: skip
+def test_an_odd_usage_costs_what_the_right_one_does(usage: dict[str, Any]) -> None:
+    with serving(body_of({**whole({"content": "Hello"}), "usage": usage}), JSON) as server:
+        gw = server.gateway()
+        assert hs.ask(gw, "q").cost == gw.spend.usd == cost_of(STREAMS[3])
+        result = hs.batch_sync(gw, ["q"], progress=False)
+        assert (result.texts, result.cost) == (["Hello"], cost_of(STREAMS[3]))
+
+
+def test_a_usage_packed_although_nobody_asked_is_counted() -> None:
+    body = gzip.compress(body_of(whole({"content": "Hello"})))
+    with serving(body, {**JSON, "content-encoding": "gzip"}) as server:
+        gw = server.gateway()
+        assert hs.ask(gw, "q").cost == gw.spend.usd == cost_of(STREAMS[3])
