@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 pytest.register_assert_rewrite("tests.browser.promises")
 
 from tools import lab  # noqa: E402 (after the line above)
+
+expect.set_options(timeout=lab.ANSWER_S * 1000)  # five seconds are few on a busy computer
 
 
 @pytest.fixture(scope="package")
