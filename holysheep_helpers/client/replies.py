@@ -282,12 +282,12 @@ class EventStream:
             events.append(_as_error(data) if self._name == b"error" else data)
 
     def take_rest(self) -> bytes:
-        """The JSON, or the data of the event that has not ended, as far as it came."""
+        """The JSON, or the data of the event that has not ended; nothing after ``[DONE]``."""
         lines = self._data
         if self.is_json or self._rest.startswith(b"data:"):
             lines = [*lines, self._rest if self.is_json else self._rest[5:]]
         self._data, self._rest = [], b""
-        return b"\n".join(lines)
+        return b"" if self.done else b"\n".join(lines)
 
 
 def _as_error(data: bytes) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
+from time import perf_counter
 from typing import Any
 
 import anyio
@@ -36,9 +37,13 @@ class Reading:
     """What a stream has said until now; its texts are handed on as they come.
 
     A usage that comes later stands in the place of an earlier one, and none is added up.
+    ``first_s`` is the moment of the ``clock`` at which the first text or thought had been read.
     """
 
-    def __init__(self, response: httpx2.Response) -> None:
+    def __init__(
+        self, response: httpx2.Response, clock: Callable[[], float] = perf_counter
+    ) -> None:
+        self.first_s: float | None = None
         self.usage: CompletionUsage | None = None
         self.finish_reason: str | None = None
         self.model: str | None = None
@@ -46,7 +51,7 @@ class Reading:
         self.thoughts: list[str] = []
         self.texts: list[str] = []
         self.chunks = 0
-        self._response = response
+        self._response, self._clock = response, clock
         self._events = EventStream()
         self._is_whole = False  # a whole answer came in the place of a stream
 
@@ -118,6 +123,8 @@ class Reading:
         text = said.text
         if text:
             self.texts.append(text)
+        if self.first_s is None and (text or thought):
+            self.first_s = self._clock()
         if (error := said.error) is not None:
             what = "The server reported an error in the stream"
             raise gateway_error(what, error, "".join(self.texts), streamed=True)

@@ -21,15 +21,9 @@ import openai
 
 from holysheep_helpers._checks import check_number, check_whole, is_loopback
 from holysheep_helpers.client.gateway import Gateway
-from holysheep_helpers.client.replies import (
-    ParsedReply,
-    broken_off,
-    ending,
-    gateway_error,
-    is_event_stream,
-    readable_head,
-)
+from holysheep_helpers.client.replies import readable_head
 from holysheep_helpers.client.spend import BudgetError
+from holysheep_helpers.client.streams import Reading
 from holysheep_helpers.diagnosis.diagnose import add_advice
 from holysheep_helpers.diagnosis.evidence import exception_chain
 from holysheep_helpers.exceptions import (
@@ -59,7 +53,7 @@ LONGEST_STAGGER_S = 1.0
 
 LOOK_EVERY_S = 0.2
 
-_REPLY_ERRORS = (GatewayError, UnexpectedReplyError)
+_REPLY_ERRORS = (GatewayError, IncompleteStreamError, UnexpectedReplyError)
 
 FATAL = (400, 401, 402, 403, 404, 422)
 """Statuses that every further run would meet, too."""
@@ -260,7 +254,16 @@ class Measurement:
         raw = RawRun(index, arguments["model"], due_s, loop.wire_clock())
         probe.set(raw.probe)  # of this task and those that it starts
         try:
-            await _read(client, raw, loop.wire_clock, arguments)
+            with readable_head():
+                stream = await client.chat.completions.create(**arguments)
+            async with stream:
+                reading = Reading(stream.response, loop.wire_clock)
+                try:
+                    async for _ in reading.texts_of_async():
+                        pass
+                finally:
+                    raw.handed_on_s = reading.first_s
+                    raw.cost_usd = cost_or_none(reading.usage, reading.model, raw.model)
         except BudgetError:  # nothing was sent
             raise
         except (openai.OpenAIError, *_REPLY_ERRORS, TypeError, ValueError) as error:
@@ -427,33 +430,6 @@ def error_label(error: Exception | None) -> str | None:
     ):
         return openai.APIConnectionError.__name__
     return None if error is None else type(error).__name__
-
-
-async def _read(
-    client: openai.AsyncOpenAI, raw: RawRun, clock: Clock, arguments: dict[str, Any]
-) -> None:
-    """Ask once through the SDK, and read to the end."""
-    with readable_head():
-        stream = await client.chat.completions.create(**arguments)
-    if not isinstance(stream, openai.AsyncStream):
-        raise UnexpectedReplyError("Status 200, but no stream.")
-    reason = None
-    async with stream:
-        if not is_event_stream(stream.response):
-            raise UnexpectedReplyError("Status 200, but no event stream.")
-        async for chunk in stream:
-            said = ParsedReply(chunk)
-            if raw.handed_on_s is None and (said.text or said.reasoning):
-                raw.handed_on_s = clock()
-            reason = reason or said.finish_reason
-            if (usage := said.usage) is not None:
-                raw.cost_usd = cost_or_none(usage, said.model, arguments["model"])
-            if (error := said.error) is not None:
-                raise gateway_error("The stream reported an error", error, "", streamed=True)
-    if ending(reason) == "broken":
-        raw.error = broken_off(reason, "", streamed=True)
-    elif reason is None:
-        raw.error = IncompleteStreamError("The stream ended without a finish reason.", "")
 
 
 def measuring_client(target: object) -> Callable[[], openai.AsyncOpenAI]:

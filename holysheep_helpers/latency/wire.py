@@ -134,22 +134,26 @@ def read_events(reads: Sequence[tuple[float, bytes]]) -> Iterator[tuple[float, d
     """The events of a reply that came in these pieces: (when its last byte was in, its JSON).
 
     What is no event with a JSON object (comments, an error's body) is passed over; ``[DONE]`` ends
-    it, as it does for the SDK.
+    it, as it does for the SDK. A whole answer in the place of a stream is one event.
     """
     import httptools
 
     bodies: list[bytes] = []  # what httptools calls on_body with: the content, its framing off
     parser = httptools.HttpResponseParser(SimpleNamespace(on_body=bodies.append))
-    events = EventStream()
+    events, last_s = EventStream(), 0.0
     for at_s, piece in reads:
         with suppress(httptools.HttpParserError):  # a reply broken off, or followed by rubbish
             parser.feed_data(piece)
         body = b"".join(bodies)
         bodies.clear()
+        last_s = at_s if body else last_s
         for data in events.feed(body):
             event = parse_json(data)
             if isinstance(event, dict):
                 yield at_s, event
+    rest = parse_json(events.take_rest())
+    if isinstance(rest, dict) and (ParsedReply(rest).is_answer or not events.is_json):
+        yield last_s, rest
 
 
 def facts_of(reads: Sequence[tuple[float, bytes]]) -> dict[str, Any]:

@@ -121,3 +121,10 @@ def test_an_event_whose_end_never_came_is_kept() -> None:
     assert stream.feed(b"data: 1\n\ndata: " + data + b"\n") == [b" 1"]
     assert stream.take_rest().strip() == data
     assert stream.take_rest() == b""
+
+
+@pytest.mark.parametrize("late", [b"data: late\n\n", b"data: late\n", b"data: late"])
+def test_nothing_is_kept_that_comes_after_the_end_mark(late: bytes) -> None:
+    stream = EventStream()
+    assert stream.feed(b"data: 1\n\ndata: [DONE]\n\n" + late) == [b" 1"]
+    assert stream.take_rest() == b""

@@ -148,14 +148,14 @@ FAULTS: list[tuple[dict[str, Any], str | None]] = [
     ({"kind": "reset"}, "APIConnectionError"),
     ({"kind": "error_in_stream", "after": 5}, "APIError"),
     ({"kind": "error_in_stream", "after": 0}, "APIError"),
-    ({"kind": "bad_json", "after": 5}, "JSONDecodeError"),
+    ({"kind": "bad_json", "after": 5}, "UnexpectedReplyError"),
     ({"kind": "status", "status": 429}, "429"),
     ({"kind": "status", "status": 503}, "503"),
     ({"kind": "rate_limit"}, "429"),
     ({"kind": "quota"}, "429"),
     ({"kind": "html", "status": 502}, "502"),
     ({"kind": "html", "status": 200}, "UnexpectedReplyError"),
-    ({"kind": "content_type"}, "UnexpectedReplyError"),
+    ({"kind": "content_type"}, None),
 ]
 
 
