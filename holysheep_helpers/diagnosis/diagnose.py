@@ -19,9 +19,10 @@ from pydantic import ValidationError
 
 from holysheep_helpers import catalog
 from holysheep_helpers._checks import is_loopback
+from holysheep_helpers.diagnosis import environment
 from holysheep_helpers.diagnosis.config import checked_key, has_version
-from holysheep_helpers.diagnosis.environment import CUSTOM_HEADERS, is_custom_key
 from holysheep_helpers.diagnosis.evidence import (
+    CLIENTS,
     TRANSPORT,
     ErrorBody,
     base_of,
@@ -32,6 +33,7 @@ from holysheep_helpers.diagnosis.evidence import (
     package_of,
     raised_by,
     raised_in,
+    raised_in_making_a_client,
     tokens_of,
 )
 from holysheep_helpers.diagnosis.html import fields
@@ -120,7 +122,6 @@ KEY_PREFIXES: dict[str, tuple[str, ...]] = {
 """Hosts of other vendors, and how their keys begin, where that tells them from all others'."""
 
 LONGEST_ID = 60
-_CLIENTS = {"httpx._client", "httpx2._client"}
 _LOOPS = TRANSPORT | {"asyncio", "anyio"}
 _ID = re.compile(r"[\w./:@+-]+", re.ASCII)
 _PARAMETER = re.compile(r"[A-Za-z_][\w.\[\]]{0,40}")
@@ -229,10 +230,12 @@ def diagnose(error: object) -> Diagnosis:
         )
     if isinstance(error, BaseExceptionGroup):
         return _of_group(error)
+    if raised_in_making_a_client(error) and (fault := environment.fault()):
+        return _diagnosis("configuration", str(fault))
     kind = _kind_of_any(error)
     if kind == "client_closed":
-        return _closed(maybe_sent=raised_by(error) not in _CLIENTS)
-    return _diagnosis(kind)
+        return _closed(maybe_sent=raised_by(error) not in CLIENTS)
+    return _diagnosis(kind, advice=_advice(kind, error))
 
 
 def add_advice(error: openai.OpenAIError) -> None:
@@ -418,11 +421,12 @@ def _plain(address: str) -> str:
 def _refused_key(request: httpx2.Request) -> Diagnosis:
     """Missing, placeholder, malformed, sent to the wrong host, or simply wrong."""
     key, host = key_of(request), request.url.host
-    if is_custom_key(request):
+    if environment.is_custom_key(request):
+        variable = environment.CUSTOM_HEADERS
         return _diagnosis(
             "configuration",
-            f"{CUSTOM_HEADERS} put another key in the place of the client's, and it was refused.",
-            f"unset {CUSTOM_HEADERS}, or use hs.connect()'s client, which keeps its key.",
+            f"{variable} put another key in the place of the client's, and it was refused.",
+            f"unset {variable}, or use hs.connect()'s client, which keeps its key.",
         )
     if unsendable := _unsendable_key(key):
         return unsendable
@@ -526,13 +530,21 @@ def _of_connection(error: openai.APIConnectionError) -> Diagnosis:
         waited_s = (error.request.extensions.get("timeout") or {}).get("read")
         silent = f": silence for {waited_s:g} s" if waited_s else ""
         return _diagnosis(kind, f"No answer in time from {base}{silent}.")
-    found = _diagnosis(kind)
+    found = _diagnosis(kind, advice=_advice(kind, error))
     if found.may_have_cost:
         return found
     if kind == "dns":  # a name server may be busy just now; a name that it does not know stays so
         codes = [e.errno for e in exception_chain(error) if isinstance(e, gaierror)]
         found = replace(found, retryable=EAI_AGAIN in codes)
     return replace(found, what=f"No connection to {base}: {found.what[0].lower()}{found.what[1:]}")
+
+
+def _advice(kind: str, error: BaseException) -> str:
+    """The cure for a certificate that is not trusted; ``""`` for all else, as its kind has it."""
+    causes = exception_chain(error)
+    if kind == "tls" and any(isinstance(one, ssl.SSLCertVerificationError) for one in causes):
+        return environment.certificate_advice()
+    return ""
 
 
 def _of_helper(error: HolySheepError) -> Diagnosis:

@@ -122,6 +122,34 @@ def certificates() -> ssl.SSLContext:
         ) from None
 
 
+def fault() -> ConfigurationError | None:
+    """What is wrong with the variables that keep a plain HTTP client from being made."""
+    try:
+        for proxy in named_proxies("http", "https", "all"):
+            usable_proxy(*proxy, asynchronous=False)
+        certificates()
+    except ConfigurationError as error:
+        return error
+    except OSError:  # of the system's own certificates: no variable is to blame
+        pass
+    return None
+
+
+def certificate_advice() -> str:
+    """What to do where a server's certificate is not trusted; names the variable that is set."""
+    for name in (CERTIFICATES, CERTIFICATE_FOLDERS):
+        if path := os.environ.get(name):
+            return (
+                f"{name} is {path!r}, and certificates are checked by what is there alone. Add the "
+                "certificate of the server's signer (of a company's proxy, say) to it, or "
+                f"unset {name}."
+            )
+    return (
+        "Is the clock of this computer right? For a certificate of its own, or a company's proxy, "
+        f"set {CERTIFICATES} to the .pem file with the certificate of who signed it."
+    )
+
+
 # --- headers that the SDK adds
 
 

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from socket import gaierror
+from traceback import walk_tb
 from typing import Any, Self
 
 import httpx2
@@ -23,6 +24,7 @@ from holysheep_helpers.catalog import tokens
 from holysheep_helpers.exceptions import GatewayError, HolySheepError, IncompleteStreamError
 
 TRANSPORT = {"httpx", "httpx2", "httpcore", "httpcore2", "h11", "aiohttp"}
+CLIENTS = {"httpx._client", "httpx2._client"}
 
 STREAM_READERS = ("openai._streaming", "holysheep_helpers.client.streams")
 """The modules that read streams, the SDK's and this package's."""
@@ -157,24 +159,26 @@ def while_streaming(error: BaseException) -> bool:
     )
 
 
+def _steps(error: BaseException) -> list[tuple[str, str]]:
+    """The modules and functions on the traceback, the one that has raised the error last."""
+    frames = (frame for frame, _ in walk_tb(error.__traceback__))
+    return [(frame.f_globals.get("__name__") or "", frame.f_code.co_name) for frame in frames]
+
+
 def raised_by(error: BaseException) -> str:
     """The module whose code has raised this error; empty if it was never raised."""
-    step, name = error.__traceback__, ""
-    while step is not None:
-        name, step = step.tb_frame.f_globals.get("__name__") or "", step.tb_next
-    return name
+    return next((module for module, _ in reversed(_steps(error))), "")
 
 
 def raised_in(error: BaseException, package: str) -> bool:
     """Whether code of this package, or module, is on a traceback of the error or of a cause."""
-    for cause in exception_chain(error):
-        step = cause.__traceback__
-        while step is not None:
-            name = step.tb_frame.f_globals.get("__name__") or ""
-            if name == package or name.startswith(f"{package}."):
-                return True
-            step = step.tb_next
-    return False
+    modules = {module for cause in exception_chain(error) for module, _ in _steps(cause)}
+    return any(f"{module}.".startswith(f"{package}.") for module in modules)
+
+
+def raised_in_making_a_client(error: BaseException) -> bool:
+    """Whether an HTTP client could not be made: nothing was sent."""
+    return any(module in CLIENTS and name == "__init__" for module, name in _steps(error))
 
 
 def key_of(request: httpx2.Request) -> str:

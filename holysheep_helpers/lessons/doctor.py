@@ -156,13 +156,12 @@ def _key() -> Finding:
 
 def _gateway() -> Finding:
     cure = "hs.connect('mock') works offline; for live, check address, key and network"
-    own_certificate = f"; for a certificate of its own, {environment.CERTIFICATES}=its .pem file"
     try:
         gateway = connect()
         count = len(gateway.client(max_retries=0, timeout=10).models.list().data)
     except (HolySheepError, openai.OpenAIError, OSError) as error:
-        if diagnose(error).kind == "tls":
-            cure += own_certificate
+        if (found := diagnose(error)).kind == "tls":
+            cure = f"hs.connect('mock') works offline; for live: {found.advice}"
         return Finding("gateway", False, f"{type(error).__name__}: {error}", cure)
     return Finding("gateway", True, f"{gateway.mode}, {count} models behind the key")
 

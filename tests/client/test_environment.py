@@ -11,6 +11,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
+import httpx2
 import openai
 import pytest
 import trustme
@@ -219,13 +220,85 @@ def test_a_certificate_of_one_s_own_is_taken_on_this_computer(
         gateway = hs.connect("live", address, made_up(30))
         with pytest.raises(openai.APIConnectionError) as caught:
             asked(gateway)
-        assert hs.diagnose(caught.value).kind == "tls"
+        found = hs.diagnose(caught.value)
+        assert found.kind == "tls"
+        assert "set SSL_CERT_FILE to the .pem file" in found.advice
         monkeypatch.setenv("HOLYSHEEP_API_KEY", made_up(30))
         monkeypatch.setenv("HOLYSHEEP_BASE_URL", address)
         (line,) = [one for one in hs.doctor().findings if one.name == "gateway"]
-        assert line.cure.endswith("SSL_CERT_FILE=its .pem file")
+        assert line.cure.endswith(found.advice)
         monkeypatch.setenv("SSL_CERT_FILE", str(own_certificate))
         assert asked(gateway) == ANSWERED
+
+
+@pytest.mark.parametrize("name", ["SSL_CERT_FILE", "SSL_CERT_DIR"])
+def test_certificates_that_do_not_hold_the_server_s_are_named(
+    monkeypatch: pytest.MonkeyPatch, asked: Callable[..., Any], tmp_path: Path, name: str
+) -> None:
+    another = tmp_path / "another.pem"
+    trustme.CA().cert_pem.write_to_path(another)
+    path = str(another if name == "SSL_CERT_FILE" else tmp_path)
+    monkeypatch.setenv(name, path)
+    with (
+        answering(trustme.CA()) as (address, _),
+        pytest.raises(openai.APIConnectionError) as caught,
+    ):
+        asked(hs.connect("live", address, made_up(30)))
+    found = hs.diagnose(caught.value)
+    assert (found.kind, found.may_have_cost) == ("tls", False)
+    assert found.advice.startswith(f"{name} is {path!r}, and")
+    assert found.advice.endswith(f"unset {name}.")
+
+
+def test_no_certificate_is_to_blame_where_the_server_speaks_plain_http(
+    monkeypatch: pytest.MonkeyPatch, asked: Callable[..., Any], tmp_path: Path
+) -> None:
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
+    with answering() as (address, _), pytest.raises(openai.APIConnectionError) as caught:
+        asked(hs.connect("live", address.replace("http:", "https:"), made_up(30)))
+    found = hs.diagnose(caught.value)
+    assert found.kind == "tls"
+    assert "SSL_CERT" not in str(found)
+
+
+# --- a plain client of the SDK
+
+
+@pytest.mark.parametrize("client", [openai.OpenAI, openai.AsyncOpenAI, httpx2.Client])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ALL_PROXY", "socks5h://me:secret@127.0.0.1:9"),
+        ("all_proxy", "socks://me:secret@127.0.0.1:9/"),
+        ("HTTPS_PROXY", "http://me:secret@h:nine"),
+        ("SSL_CERT_FILE", "/moved/away/cacert.pem"),
+    ],
+)
+def test_a_plain_client_that_can_not_be_made_is_told_by_which_variable(
+    monkeypatch: pytest.MonkeyPatch, client: Callable[..., Any], name: str, value: str
+) -> None:
+    """Raw errors of the HTTP library: their type and what is set decide, and not their words."""
+    monkeypatch.setenv(name, value)
+    given: Any = {} if client is httpx2.Client else {"api_key": made_up(30)}
+    with pytest.raises((ImportError, ValueError, OSError, httpx2.InvalidURL)) as caught:
+        client(**given)
+    found = hs.diagnose(caught.value)
+    assert (found.kind, found.whose, found.retryable) == ("configuration", "yours", False)
+    assert not found.may_have_cost
+    assert found.what.startswith(name)
+    assert f"unset {name}" in found.what
+    assert "secret" not in str(found)
+    monkeypatch.delenv(name)
+    assert name not in str(hs.diagnose(caught.value))
+
+
+def test_a_variable_is_not_to_blame_for_what_was_raised_elsewhere(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("ALL_PROXY", "socks://h:1")
+    with pytest.raises(OSError, match="No such file") as caught:
+        (tmp_path / "missing").read_bytes()
+    assert hs.diagnose(caught.value).kind == "unknown"
 
 
 @pytest.mark.parametrize(
@@ -281,6 +354,19 @@ def copied(own: Any) -> Any:
 
 def twice_copied(own: Any) -> Any:
     return own.with_options(default_headers={"X-Ours": "ours"}).copy(max_retries=0)
+
+
+def test_our_key_is_sent_where_a_copy_s_headers_are_set_anew(
+    monkeypatch: pytest.MonkeyPatch, asked: Callable[..., Any]
+) -> None:
+    """The SDK reads the variable again for such a copy: the docs say so."""
+    monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", THEIRS)
+    key = made_up(30)
+    with answering() as (address, seen):
+        own = {"X-Ours": "ours"}
+        asked(hs.connect("live", address, key), lambda one: one.copy(set_default_headers=own))
+    assert seen[0]["authorization"] == f"Bearer {key}"
+    assert (seen[0]["x-ours"], seen[0]["x-their-token"]) == ("ours", "theirs")
 
 
 @pytest.mark.parametrize("copy", [plain, copied, twice_copied])
