@@ -1,5 +1,6 @@
 """Keeps what the user has set away from every test; notebooks' kernels inherit it from here."""
 
+import gc
 import os
 import re
 import sys
@@ -53,6 +54,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return next(places, len(FIRST))
 
     items.sort(key=place)
+
+
+def pytest_collection_finish() -> None:
+    """The collector of garbage need not look at every module and test again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(optionalhook=True)

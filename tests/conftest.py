@@ -1,10 +1,14 @@
 """Gateways for tests: both answer at once, inside this process."""
 
+import os
+import ssl
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date
+from functools import cache
 from typing import Any
 
+import httpcore2
 import pytest
 from hypothesis import settings
 
@@ -16,6 +20,26 @@ pytest_plugins = ["holysheep_helpers.mock.testing"]
 
 settings.register_profile("at any pace", deadline=None)  # a slow computer fails no test
 settings.load_profile("at any pace")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def certificates_are_read_once() -> Iterator[None]:
+    """Each bare client of the SDK would read the system's again, for 20 ms, and use none here."""
+    read = httpcore2.default_ssl_context
+
+    @cache
+    def context(file: str | None, folder: str | None, **options: Any) -> ssl.SSLContext:
+        return read(**options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            httpcore2,
+            "default_ssl_context",
+            lambda **options: context(
+                os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"), **options
+            ),
+        )
+        yield
 
 
 @pytest.fixture(autouse=True)

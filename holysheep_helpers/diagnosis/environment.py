@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import ssl
 from collections.abc import Callable, Iterator
+from functools import cache
 from importlib.util import find_spec
 from typing import Any
 from urllib.parse import urlsplit
@@ -48,8 +49,7 @@ def way_to(base_url: str, *, asynchronous: bool) -> dict[str, Any]:
     parts = urlsplit(base_url)
     if not is_loopback(parts.hostname or "") and (found := proxy_of(base_url)) is not None:
         way["proxy"] = usable_proxy(*found, asynchronous=asynchronous)
-    if parts.scheme == "https":
-        way["verify"] = certificates()
+    way["verify"] = certificates() if parts.scheme == "https" else _of_the_system()
     return way
 
 
@@ -120,6 +120,15 @@ def certificates() -> ssl.SSLContext:
         raise ConfigurationError(
             f"{CERTIFICATES} names {file!r}, which {why}. Correct it, or unset {CERTIFICATES}."
         ) from None
+
+
+@cache
+def _of_the_system() -> ssl.SSLContext:
+    """The system's certificates, read once: an address without TLS needs none, an HTTP client does.
+
+    To read them takes about 20 ms, many times what the rest of a client takes.
+    """
+    return httpx2.create_ssl_context(trust_env=False)
 
 
 def fault() -> ConfigurationError | None:

@@ -211,6 +211,16 @@ def test_doctor_tells_that_plain_clients_ask_a_proxy_for_the_mock(
 # --- certificates
 
 
+def test_clients_without_tls_share_the_certificates_that_they_do_not_use(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """To read them again would take longer than all else that makes a client."""
+    first = environment.way_to("http://127.0.0.1:9/v1", asynchronous=False)["verify"]
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "moved.pem"))
+    assert environment.way_to("http://gateway.invalid/v1", asynchronous=True)["verify"] is first
+    refused(environment.way_to, GATEWAY, asynchronous=False)
+
+
 def test_a_certificate_of_one_s_own_is_taken_on_this_computer(
     monkeypatch: pytest.MonkeyPatch, asked: Callable[..., Any], tmp_path: Path
 ) -> None:
