@@ -1,7 +1,8 @@
 """The exercises: ``check()`` says right or what is off, ``hint()`` helps. Neither ever raises.
 
 Below these, by lesson: the check of each exercise with its praise and its hint. A check yields what
-is off, the first thing first, and nothing for a right answer.
+is off, the first thing first, and nothing for a right answer. What it can't read at all, it simply
+fails at: then the learner is told what the exercise wants.
 """
 
 from __future__ import annotations
@@ -10,9 +11,9 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from io import StringIO
-from itertools import islice, pairwise
+from itertools import pairwise
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,13 +22,15 @@ import openai
 
 from holysheep_helpers import catalog
 from holysheep_helpers._checks import is_loopback, is_number
-from holysheep_helpers.catalog import BASE_URL
 from holysheep_helpers.catalog.splitting import count_tokens
 from holysheep_helpers.costs.months import monthly_cost
 from holysheep_helpers.lessons.tables import customer_messages
 from holysheep_helpers.pricing.money import exactly, to_krw, usd_text
 
 Check = Callable[[Any], Iterator[str]]
+
+Mistakes = list[tuple[Any, str]]
+"""The result of each mistake that is often made, and what to say of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,8 @@ class Exercise:
     problems: Check
     praise: str
     hint: str
+    wants: str
+    """What to hand over, for an answer that is something else."""
 
 
 EXERCISES: dict[str, Exercise] = {}
@@ -86,53 +91,65 @@ def verdict(exercise: str, answer: Any) -> tuple[bool, str]:
     if answer is None or answer is Ellipsis:
         return False, f"Not yet: the answer is still empty. Fill it in.{help_line}"
     try:
-        problem = next(known.problems(answer), None)
+        with redirect_stdout(StringIO()):  # an answer that is a function may print as it likes
+            problem = next(known.problems(answer), None)
     except Exception as error:  # noqa: BLE001 (an answer can be anything at all)
-        problem = f"the check can't read this answer ({type(error).__name__})."
+        problem = known.wants or f"the check can't read this answer ({type(error).__name__})."
     if problem:
         return False, f"Not yet: {problem}{help_line}"
     return True, f"Right: {known.praise}"
 
 
-def _exercise(number: str, *, praise: str, hint: str) -> Callable[[Check], Check]:
-    """Make a function the check of this exercise."""
+def _exercise(*, praise: str, hint: str, wants: str = "") -> Callable[[Check], Check]:
+    """Make a function the check of an exercise; its name ends in the exercise's number."""
 
     def register(problems: Check) -> Check:
-        EXERCISES[number] = Exercise(problems, praise, hint)
+        number = problems.__name__.removeprefix("check_")
+        EXERCISES[number] = Exercise(problems, praise, hint, wants)
         return problems
 
     return register
+
+
+def _compared(
+    answer: Any, right: Any, other: str, known: Mistakes, *, within: float = 0, near: float = 0
+) -> Iterator[str]:
+    """What is off in a number: one of the known mistakes, or something other.
+
+    ``within`` is how far off it may be, and ``near`` how far from a mistake's result, as a share.
+    """
+    if not is_number(answer) and not isinstance(answer, Decimal):
+        raise TypeError(answer)
+    for result, problem in known:
+        if abs(answer - result) <= near * result:
+            yield problem
+    if abs(answer - right) > within * right:
+        yield other
 
 
 # --- 01 Connect
 
 
 @_exercise(
-    "01a",
+    wants="hand over the reply itself, what client.chat.completions.create() gave back.",
     praise="one id changed, another vendor's family answered, with the same key.",
     hint="hs.catalog.models() lists the ids; Gemini's begin with gemini-. Change MODEL alone.",
 )
-def other_family(answer: Any) -> Iterator[str]:
-    model = getattr(answer, "model", None)
-    if model is None:
-        yield "hand over the reply itself, what client.chat.completions.create() gave back."
-    if "gemini" not in str(model).lower():  # a server may add a vendor before it, or a date
-        yield f"this reply came from {model}. Change the model id to a Gemini one."
+def check_01a(answer: Any) -> Iterator[str]:
+    if "gemini" not in str(answer.model).lower():  # a server may add a vendor before it, or a date
+        yield f"this reply came from {answer.model}. Change the model id to a Gemini one."
 
 
 @_exercise(
-    "01b",
+    wants="hand over the client that OpenAI(...) gave you.",
     praise="address and key, and any code written for the OpenAI SDK talks to this gateway.",
     hint="The gateway knows its own address: base_url=gw.base_url.",
 )
-def two_lines(answer: Any) -> Iterator[str]:
-    address = urlsplit(str(getattr(answer, "base_url", "")))
-    if not address.hostname:
-        yield "hand over the client that OpenAI(...) gave you."
-        return
-    real = urlsplit(catalog.BASE_URL).hostname
-    if address.hostname != real and not is_loopback(address.hostname):
-        yield f"this client still talks to {address.hostname}. Change base_url to gw.base_url."
+def check_01b(answer: Any) -> Iterator[str]:
+    address = urlsplit(str(answer.base_url))
+    host = str(address.hostname)
+    if host != urlsplit(catalog.BASE_URL).hostname and not is_loopback(host):
+        yield f"this client still talks to {host}. Change base_url to gw.base_url."
     if not address.path.rstrip("/").endswith("/v1"):
         yield "the address lacks its version, /v1, at the end."
 
@@ -140,62 +157,53 @@ def two_lines(answer: Any) -> Iterator[str]:
 # --- 02 Ask
 
 
+WANTS_REPLY = "hand over the Reply that hs.ask() gave back."
+WANTS_WON = "an amount in won is needed, as a Decimal."
+FLOAT = "a float has crept in: keep money Decimal from the price to the screen."
+IN_USD = "that is right in US dollars. Now in won."
+
+
 @_exercise(
-    "02a",
+    wants=WANTS_REPLY,
     praise="the server finished by itself: finish_reason is 'stop'.",
     hint="The whole list needs a little over 100 tokens. What happens at max_tokens=300?",
 )
-def not_cut(answer: Any) -> Iterator[str]:
-    reason = getattr(answer, "finish_reason", None)
-    if reason is None:
-        yield "hand over the Reply that hs.ask() gave back."
-    if reason == "length":
+def check_02a(answer: Any) -> Iterator[str]:
+    if answer.finish_reason == "length":
         used = answer.usage.completion_tokens
         yield f"the answer was cut after {used} tokens. Give max_tokens more room."
     if "3" not in answer.text:
         yield "that is not the list of three things: keep the prompt as it was."
 
 
-def _no_amount_in_won(answer: Any) -> Iterator[str]:
-    if isinstance(answer, float):
-        yield "a float has crept in: keep money Decimal from the price to the screen."
-    if isinstance(answer, bool) or not isinstance(answer, Decimal | int):
-        yield "an amount in won is needed, as a Decimal."
-
-
 @_exercise(
-    "02b",
+    wants=WANTS_WON,
     praise="exact to the last won, because no float was near it.",
     hint="hs.catalog.published_price('mistral-small-2603') has input_usd_per_mtok and "
     "output_usd_per_mtok, both per million tokens; hs.to_krw(usd, rate) converts.",
 )
-def monthly_won(answer: Any) -> Iterator[str]:
+def check_02b(answer: Any) -> Iterator[str]:
+    if isinstance(answer, float):
+        yield FLOAT
     price = catalog.published_price(catalog.DEFAULT_MODEL)
     assert price is not None
     per_call = 25 * price.input_usd_per_mtok + 100 * price.output_usd_per_mtok
-    right = 100_000 * per_call / 1_000_000 * catalog.published_rate().krw_per_usd
-    yield from _no_amount_in_won(answer)
-    if answer == right / catalog.published_rate().krw_per_usd:
-        yield "that is right in US dollars. Now in won."
-    if answer * 100_000 == right:
-        yield "that is one call. There are 100,000 of them."
-    if answer != right:
-        yield f"{answer:,} won is not it. Price both directions, 25 tokens in and 100 out."
+    usd = 100_000 * per_call / 1_000_000
+    right = to_krw(usd, catalog.published_rate())
+    known = [(usd, IN_USD), (right / 100_000, "that is one call. There are 100,000 of them.")]
+    other = f"{answer:,} won is not it. Price both directions, 25 tokens in and 100 out."
+    yield from _compared(answer, right, other, known)
 
 
 @_exercise(
-    "02c",
+    wants=WANTS_REPLY,
     praise="the system prompt decides language and length, whatever the user writes.",
     hint="A system prompt is plain text: ask there for Korean, and for one sentence.",
 )
-def korean_sentence(answer: Any) -> Iterator[str]:
-    text = getattr(answer, "text", None)
-    if not isinstance(text, str):
-        yield "hand over the Reply that hs.ask() gave back."
-        return
-    if not re.search("[가-힣]", text):
+def check_02c(answer: Any) -> Iterator[str]:
+    if not re.search("[가-힣]", answer.text):
         yield "the answer is not in Korean. Say so in the system prompt."
-    sentences = [part for part in re.split(r"[.!?](?:\s|$)", text) if part.strip()]
+    sentences = [part for part in re.split(r"[.!?](?:\s|$)", answer.text) if part.strip()]
     if len(sentences) != 1:
         yield f"Korean it is, but {len(sentences)} sentences long. Ask for one sentence."
 
@@ -203,14 +211,15 @@ def korean_sentence(answer: Any) -> Iterator[str]:
 # --- 03 Stream
 
 
+WANTS_STREAM = "hand over the stream itself, what hs.stream() gave back."
+
+
 @_exercise(
-    "03a",
+    wants=WANTS_STREAM,
     praise="read to the end, so the finish reason and the usage are there.",
     hint="A for loop over the stream, or answer.read(), reads it to its end.",
 )
-def whole_stream(answer: Any) -> Iterator[str]:
-    if not hasattr(answer, "timeline"):
-        yield "hand over the stream itself, what hs.stream() gave back."
+def check_03a(answer: Any) -> Iterator[str]:
     if not answer.timeline:
         yield "nothing was read from this stream. Iterate over it, to its end."
     if not answer.complete or answer.usage is None:
@@ -218,13 +227,11 @@ def whole_stream(answer: Any) -> Iterator[str]:
 
 
 @_exercise(
-    "03b",
+    wants=WANTS_STREAM,
     praise="ten pieces of text, and the connection is closed: the server could stop.",
     hint="enumerate(stream, start=1) counts the pieces; break leaves the loop.",
 )
-def left_early(answer: Any) -> Iterator[str]:
-    if not hasattr(answer, "timeline"):
-        yield "hand over the stream itself, what hs.stream() gave back."
+def check_03b(answer: Any) -> Iterator[str]:
     if not answer.timeline:
         yield "nothing was read from this stream. Start to read, then leave."
     if answer.complete:
@@ -234,66 +241,58 @@ def left_early(answer: Any) -> Iterator[str]:
 
 
 @_exercise(
-    "03c",
+    wants="hand over both, and the speed as a number: hs.check('03c', (stream, speed)).",
     praise="decode speed counts tokens, and starts its clock at the first one.",
     hint="All it takes: stream.usage.completion_tokens, stream.timeline[-1][0], stream.ttft_s.",
 )
-def decode_speed(answer: Any) -> Iterator[str]:
-    if not isinstance(answer, tuple) or len(answer) != 2:
-        yield "hand over both: hs.check('03c', (stream, speed))."
+def check_03c(answer: Any) -> Iterator[str]:
     stream, speed = answer
-    yield from whole_stream(stream)
-    if not is_number(speed):
-        yield "the speed is a number, in tokens a second."
-    tokens = stream.usage.completion_tokens
+    yield from check_03a(stream)
+    tokens, whole_s = stream.usage.completion_tokens, stream.elapsed_s
     right = (tokens - 1) / (stream.timeline[-1][0] - stream.ttft_s)
-    if abs(speed - tokens / stream.elapsed_s) < 0.005 * right:
-        yield "that divides by the whole time: the wait for the first token is not decoding."
-    if abs(speed - stream.chunks / stream.elapsed_s) < 0.005 * right:
-        yield "those are chunks a second over the whole time. Count tokens, after the first."
-    if abs(speed - right) > 0.03 * right:
-        yield f"{speed:.1f} is not it: (tokens - 1) / (time of the last text - ttft_s)."
+    waits = "that divides by the whole time: the wait for the first token is not decoding."
+    chunks = "those are chunks a second over the whole time. Count tokens, after the first."
+    known = [(tokens / whole_s, waits), (stream.chunks / whole_s, chunks)]
+    other = f"{speed:.1f} is not it: (tokens - 1) / (time of the last text - ttft_s)."
+    yield from _compared(speed, right, other, known, within=0.03, near=0.005)
 
 
 # --- 04 Batch
 
 
+WANTS_BATCH = "hand over the BatchResult that hs.batch() or retry_failed() gave back."
+
+
 @_exercise(
-    "04a",
+    wants="a number is needed: how many requests must be under way at once.",
     praise="20 a second × 1.2 s each: 24 under way at any moment.",
     hint="Little's law: L = λ × W. λ is in requests a second, W in seconds.",
 )
-def concurrency(answer: Any) -> Iterator[str]:
-    if not is_number(answer):
-        yield "a number is needed: how many requests must be under way at once."
-    if abs(answer * 20 * 1.2 - 1) < 0.1 or abs(answer * 1.2 - 20) < 0.1:
-        yield "Little's law multiplies: requests a second times the seconds that each takes."
-    if abs(answer - 24) > 0.001:
-        yield f"{answer:g} is not it. L = rate × time: which rate, and which time?"
+def check_04a(answer: Any) -> Iterator[str]:
+    product = "Little's law multiplies: requests a second times the seconds that each takes."
+    other = f"{answer:g} is not it. L = rate × time: which rate, and which time?"
+    known = [(20 / 1.2, product), (1 / (20 * 1.2), product)]
+    yield from _compared(answer, 24, other, known, within=1e-4, near=0.05)
 
 
 @_exercise(
-    "04b",
+    wants=WANTS_BATCH,
     praise="all 12 answered, in order, and only the failed ones were asked again.",
     hint="A BatchResult has a method for this: await result.retry_failed().",
 )
-def none_failed(answer: Any) -> Iterator[str]:
-    if not hasattr(answer, "failed"):
-        yield "hand over the BatchResult that hs.batch() or retry_failed() gave back."
+def check_04b(answer: Any) -> Iterator[str]:
+    if answer.failed:
+        yield f"{len(answer.failed)} of {len(answer)} still have an error. Ask those again."
     if len(answer) != 12:
         yield f"{len(answer)} results came, of 12 prompts. Keep those that were answered."
-    if answer.failed:
-        yield f"{len(answer.failed)} of 12 still have an error. Ask those again."
 
 
 @_exercise(
-    "04c",
+    wants=WANTS_BATCH,
     praise="the second run found every answer in the journal, and sent nothing.",
     hint="Give both calls the same journal=... : a file's name.",
 )
-def paid_once(answer: Any) -> Iterator[str]:
-    if not hasattr(answer, "restored"):
-        yield "hand over the BatchResult that hs.batch() gave back."
+def check_04c(answer: Any) -> Iterator[str]:
     if answer.failed or not len(answer):
         yield "some prompts have no answer."
     if answer.restored < len(answer):
@@ -304,88 +303,69 @@ def paid_once(answer: Any) -> Iterator[str]:
 
 
 @_exercise(
-    "05a",
+    wants="hand over the LatencyRun that hs.measure_latency() gave back.",
     praise="of 20 runs one is expected beyond the p95. That is the least, not plenty.",
     hint="A p95 needs 1 / (1 - 0.95) runs.",
 )
-def has_p95(answer: Any) -> Iterator[str]:
-    if not hasattr(answer, "warmups"):
-        yield "hand over the LatencyRun that hs.measure_latency() gave back."
-    if answer.failed:
-        count = len(answer.failed)
+def check_05a(answer: Any) -> Iterator[str]:
+    runs, count = len(answer.runs), len(answer.failed)
+    if count:
         yield f"{count} run{'s' * (count != 1)} failed, and has no time: measure again."
-    if len(answer) < 20:
-        yield f"{len(answer)} runs carry no p95: of so few, none is expected beyond it."
+    if runs < 20:
+        yield f"{runs} runs carry no p95: of so few, none is expected beyond it."
 
 
 @_exercise(
-    "05b",
+    wants="a number is needed: seconds until a user has the answer.",
     praise="16 a second are done, 40 are under way: 40 / 16 = 2.5 s, and 2 of them are waiting.",
     hint="Little's law: W = L / λ. L are the users; λ is what 8 slots do in a second.",
 )
-def queued(answer: Any) -> Iterator[str]:
-    if not is_number(answer):
-        yield "a number is needed: seconds until a user has the answer."
-    if answer == 0.5:
-        yield "that is the work alone. Most of the time a request waits for a slot."
-    if abs(answer - 2.5) > 0.001:
-        yield f"{answer:g} is not it. How many are done in a second, and how many wait for that?"
+def check_05b(answer: Any) -> Iterator[str]:
+    known = [(0.5, "that is the work alone. Most of the time a request waits for a slot.")]
+    other = f"{answer:g} is not it. How many are done in a second, and how many wait for that?"
+    yield from _compared(answer, 2.5, other, known, within=4e-4)
 
 
 @_exercise(
-    "05c",
+    wants="hand over both, and the speed as a number: hs.check('05c', (stream, speed)).",
     praise="tokens by usage, those after the first chunk, and only the time in which they came.",
     hint="The first chunk's moment is stream.texts[0].at_s, the last one's stream.texts[-1].at_s. "
     "In between came len(stream.texts) - 1 chunks.",
 )
-def bundled_speed(answer: Any) -> Iterator[str]:
-    if not isinstance(answer, tuple) or len(answer) != 2 or not hasattr(answer[0], "texts"):
-        yield "hand over both: hs.check('05c', (stream, speed))."
+def check_05c(answer: Any) -> Iterator[str]:
     stream, speed = answer
-    if not is_number(speed):
-        yield "the speed is a number, in tokens a second."
     if stream.failed or (stream.tokens_per_chunk or 0) < 2:
         yield "the chunks of this stream bundle nothing: keep the lines above as they were."
     if not stream.decode_tokens_per_s:
         yield "too few moments were seen, as on a busy computer: run the cell again."
     tokens, decoding_s = stream.output_tokens, stream.texts[-1].at_s - stream.texts[0].at_s
-    wrong = {
-        "those are chunks, and over the whole time.": len(stream.texts) / stream.e2e_s,
-        "those are chunks.": len(stream.texts) / decoding_s,
-        "that divides by the whole time: take the wait for the first out.": tokens / stream.e2e_s,
-        "the first chunk's own tokens came before that time began: take them off.": (
-            tokens / decoding_s
-        ),
-        "the first chunk carries more than one token: take all of them off.": (
-            (tokens - 1) / decoding_s
-        ),
-    }
-    for problem, value in wrong.items():
-        if abs(speed - value) < 0.005 * value:
-            yield problem
-    if abs(speed / stream.decode_tokens_per_s - 1) > 0.02:
-        yield (
-            "that is not it: the tokens after the first chunk, over the time from it to the last."
-        )
+    known = [
+        (len(stream.texts) / stream.e2e_s, "those are chunks, and over the whole time."),
+        (len(stream.texts) / decoding_s, "those are chunks."),
+        (tokens / stream.e2e_s, "that divides by the whole time: take the wait for the first out."),
+        (tokens / decoding_s, "the first chunk's own tokens came before that time: take them off."),
+        ((tokens - 1) / decoding_s, "the first chunk has several tokens: take all of them off."),
+    ]
+    other = "that is not it: the tokens after the first chunk, over the time from it to the last."
+    right = stream.decode_tokens_per_s
+    yield from _compared(speed, right, other, known, within=0.02, near=0.005)
 
 
 # --- 06 Errors and retries
 
 
-SIX_KINDS = ("wrong_key", "rate_limit", "quota", "server_error", "unknown_model", "connect_timeout")
+SIX_KINDS = {"wrong_key", "rate_limit", "quota", "server_error", "unknown_model", "connect_timeout"}
 CURABLE = {"rate_limit", "server_error", "connect_timeout"}
 
 
 @_exercise(
-    "06a",
+    wants="a list of kinds is needed, ['rate_limit'] say.",
     praise="a limit, a failing server, nobody there for a moment: they pass; the others need you.",
     hint="hs.errors_table() has a column for it: ask again.",
 )
-def curable(answer: Any) -> Iterator[str]:
-    if not isinstance(answer, list | tuple | set) or not all(isinstance(a, str) for a in answer):
-        yield "a list of kinds is needed, ['rate_limit'] say."
-    given = set(answer)
-    if strange := sorted(given - set(SIX_KINDS)):
+def check_06a(answer: Any) -> Iterator[str]:
+    given = {answer} if isinstance(answer, str) else set(answer)
+    if strange := sorted(given - SIX_KINDS):
         yield f"{strange[0]!r} is none of the six."
     if wrong := sorted(given - CURABLE):
         yield f"{wrong[0]!r} stays as it is, however often you ask."
@@ -394,15 +374,11 @@ def curable(answer: Any) -> Iterator[str]:
 
 
 @_exercise(
-    "06b",
+    wants="hand over what the mock saw: hs.check('06b', drill.mock.entries()).",
     praise="one place retries, and the server sees what you count.",
     hint="gw.client() takes max_retries: how often the SDK asks again by itself.",
 )
-def asked_three_times(answer: Any) -> Iterator[str]:
-    if not isinstance(answer, list) or not all(isinstance(a, dict) for a in answer):
-        yield "hand over what the mock saw: hs.check('06b', drill.mock.entries())."
-    if not all("attempt" in entry for entry in answer):
-        yield "those are no entries of the mock's journal."
+def check_06b(answer: Any) -> Iterator[str]:
     if any(entry["attempt"] for entry in answer):
         yield f"the server saw {len(answer)} requests: the SDK retries inside your loop."
     if len(answer) != 3:
@@ -410,47 +386,38 @@ def asked_three_times(answer: Any) -> Iterator[str]:
 
 
 @_exercise(
-    "06c",
     praise="by kind, and the server's own word on the wait comes first.",
     hint="found = hs.diagnose(error) has found.retryable and found.wait_s (None if nobody said).",
 )
-def waits_rightly(answer: Any) -> Iterator[str]:
+def check_06c(answer: Any) -> Iterator[str]:
     if not callable(answer):
         yield "hand over the function itself: hs.check('06c', again_in_s)."
-    with redirect_stdout(StringIO()):  # it may print as it likes
-        problems = list(islice(_waits_wrongly(answer), 1))
-    yield from problems
-
-
-def _error(status: int, code: str | None = None, **headers: str) -> openai.APIStatusError:
-    kinds = {
-        400: openai.BadRequestError,
-        401: openai.AuthenticationError,
-        429: openai.RateLimitError,
-    }
-    request = httpx2.Request("POST", f"{BASE_URL}/chat/completions")
-    response = httpx2.Response(status, headers=headers, request=request)
-    body = {"code": code, "message": "x", "param": None, "type": "x"}
-    said = "Invalid prompt: 'What is error 429?'" if status == 400 else f"Error code: {status}"
-    kind = kinds.get(status, openai.InternalServerError)
-    return kind(said, response=response, body=body)
-
-
-def _waits_wrongly(answer: Callable[[Exception], Any]) -> Iterator[str]:
-    limited = answer(_error(429, "rate_limit_exceeded", **{"retry-after": "7"}))
-    if answer(_error(400)) is not None:
+    limited = answer(
+        _error(openai.RateLimitError, 429, "rate_limit_exceeded", {"retry-after": "7"})
+    )
+    if answer(_error(openai.BadRequestError, 400)) is not None:
         yield "a 400 that quotes a prompt with 429 in it is asked again. Don't read messages."
-    if answer(_error(429, "insufficient_quota")) is not None:
+    if answer(_error(openai.RateLimitError, 429, "insufficient_quota")) is not None:
         yield "with the credit used up (insufficient_quota) no waiting helps: None."
-    if answer(_error(401, "invalid_api_key")) is not None:
+    if answer(_error(openai.AuthenticationError, 401, "invalid_api_key")) is not None:
         yield "a wrong key stays wrong, however long you wait: None."
     if not is_number(limited):
         yield "for a rate limit a number is needed: seconds to wait."
     if not 7 <= limited <= 10:
         yield f"the server said Retry-After: 7, and your function waits {limited:g} s."
-    later = answer(_error(503))
+    later = answer(_error(openai.InternalServerError, 503))
     if not is_number(later) or not 0 < later <= 60:
         yield "a 503 without Retry-After can be asked again: after a short wait of your own."
+
+
+def _error(
+    kind: type[openai.APIStatusError], status: int, code: str | None = None, headers: Any = None
+) -> openai.APIStatusError:
+    request = httpx2.Request("POST", f"{catalog.BASE_URL}/chat/completions")
+    response = httpx2.Response(status, headers=headers, request=request)
+    body = {"code": code, "message": "x", "param": None, "type": "x"}
+    said = "Invalid prompt: 'What is error 429?'" if status == 400 else f"Error code: {status}"
+    return kind(said, response=response, body=body)
 
 
 # --- 07 Failover
@@ -460,13 +427,11 @@ WORTH_ANOTHER = {404, 408, 429, 500, 503}
 
 
 @_exercise(
-    "07a",
+    wants="a set of statuses is needed, {503} say.",
     praise="a model that is gone, busy, slow or broken has neighbours that are not.",
     hint="Ask of each: is it the model that is the trouble, or the key and the request?",
 )
-def worth_another(answer: Any) -> Iterator[str]:
-    if not isinstance(answer, set | frozenset | list | tuple):
-        yield "a set of statuses is needed, {503} say."
+def check_07a(answer: Any) -> Iterator[str]:
     given = set(answer)
     if 400 in given:
         yield "a 400 says that the request is wrong: it stays wrong for every model."
@@ -481,32 +446,27 @@ def worth_another(answer: Any) -> Iterator[str]:
 
 
 @_exercise(
-    "07b",
+    wants="a number is needed: of requests.",
     praise="three open the circuit, then one trial after each cool-down: 12, 22, 32, 42, 52 s.",
     hint="It opens with the third failure, at 2 s. When is the first trial? And the next one?",
 )
-def spared(answer: Any) -> Iterator[str]:
-    if not is_number(answer):
-        yield "a number is needed: of requests."
-    if answer == 8:
-        return
-    known: dict[float, str] = {
-        60: "that is without a breaker: a request for each call.",
-        3: "those open it. And the trials, one after each cool-down?",
-        5: "those are the trials. And what opened it before?",
-        9: "the last trial would come after the outage. When do the others come?",
-    }
-    yield known.get(answer, f"{answer:g} is not it: three open it, and then one for each trial.")
+def check_07b(answer: Any) -> Iterator[str]:
+    known = [
+        (60, "that is without a breaker: a request for each call."),
+        (3, "those open it. And the trials, one after each cool-down?"),
+        (5, "those are the trials. And what opened it before?"),
+        (9, "the last trial would come after the outage. When do the others come?"),
+    ]
+    other = f"{answer:g} is not it: three open it, and then one for each trial."
+    yield from _compared(answer, 8, other, known)
 
 
 @_exercise(
-    "07c",
+    wants=WANTS_BATCH,
     praise="one list of models, and an outage of the first is nobody's error any more.",
     hint="hs.batch takes models=[...] in the place of model=: the best one first.",
 )
-def answered_by_another(answer: Any) -> Iterator[str]:
-    if not hasattr(answer, "texts"):
-        yield "hand over the BatchResult that hs.batch() gave back."
+def check_07c(answer: Any) -> Iterator[str]:
     if len(answer) != 10:
         yield f"{len(answer)} results came: ask all ten."
     if answer.failed:
@@ -519,28 +479,24 @@ def answered_by_another(answer: Any) -> Iterator[str]:
 
 
 @_exercise(
-    "08a",
+    wants="a number is needed: characters for each token.",
     praise="measured on thirty messages: not the published 1.5, and far from English.",
     hint="hs.count_tokens(text).tokens counts one text; korean is a list of texts.",
 )
-def characters_per_token(answer: Any) -> Iterator[str]:
-    if not is_number(answer):
-        yield "a number is needed: characters for each token."
+def check_08a(answer: Any) -> Iterator[str]:
+    if answer == 1.5:
+        yield "1.5 is what was published. Count it."
     messages = customer_messages()
     korean, english = (
         sum(map(len, texts)) / sum(count_tokens(text).tokens for text in texts)
         for texts in (messages["text"][messages["language"] == name] for name in ("ko", "en"))
     )
-    if answer == 1.5:
-        yield "1.5 is what was published. Count it."
-    for wrong, problem in (
+    known = [
         (1 / korean, "those are tokens for each character: turn the fraction around."),
         (english, "that is English: take the Korean messages."),
-    ):
-        if abs(answer - wrong) < 0.05 * wrong:
-            yield problem
-    if abs(answer - korean) >= 0.05 * korean:
-        yield f"{answer:g} is not it: all their characters, over all their tokens."
+    ]
+    other = f"{answer:g} is not it: all their characters, over all their tokens."
+    yield from _compared(answer, korean, other, known, within=0.05, near=0.05)
 
 
 WHOLE, BORDER = 300, 120
@@ -548,14 +504,12 @@ WHOLE, BORDER = 300, 120
 
 
 @_exercise(
-    "08b",
+    wants="hand over both: hs.check('08b', (scan, parts)).",
     praise="no part is over the limit, and joined they are the text, base64 and all.",
     hint="hs.split_prompt(scan, max_tokens=...) does both.",
 )
-def nothing_over(answer: Any) -> Iterator[str]:
-    if not _is_text_and_parts(answer, str):
-        yield "hand over both: hs.check('08b', (scan, parts))."
-    text, parts = answer
+def check_08b(answer: Any) -> Iterator[str]:
+    text, parts = _text_and_parts(answer, str)
     if "".join(parts) != text:
         yield "joined, the parts are not the text: something was lost, or added."
     sizes = [count_tokens(part).at_most for part in parts]
@@ -566,14 +520,12 @@ def nothing_over(answer: Any) -> Iterator[str]:
 
 
 @_exercise(
-    "08c",
+    wants="hand over both: hs.check('08c', (log, parts)).",
     praise="whatever stands on two lines that follow each other is whole in one of the parts.",
     hint="A part must repeat one whole line, which has a little more than 20 tokens: overlap=...",
 )
-def borders_kept(answer: Any) -> Iterator[str]:
-    if not _is_text_and_parts(answer, list):
-        yield "hand over both: hs.check('08c', (log, parts))."
-    lines, parts = answer
+def check_08c(answer: Any) -> Iterator[str]:
+    lines, parts = _text_and_parts(answer, list)
     if len(lines) < 30:
         yield "keep the lines as they were."
     if max(count_tokens(part).at_most for part in parts) > BORDER:
@@ -583,11 +535,11 @@ def borders_kept(answer: Any) -> Iterator[str]:
         yield f"{len(apart)} pairs of lines are in no part together."
 
 
-def _is_text_and_parts(answer: Any, kind: type) -> bool:
-    if not isinstance(answer, tuple) or len(answer) != 2 or not isinstance(answer[0], kind):
-        return False
-    parts = answer[1]
-    return isinstance(parts, list) and bool(parts) and all(isinstance(p, str) for p in parts)
+def _text_and_parts(answer: Any, kind: type) -> tuple[Any, list[str]]:
+    text, parts = answer
+    if not isinstance(text, kind) or not isinstance(parts, list):
+        raise TypeError(answer)
+    return text, parts
 
 
 # --- 09 Cost and ROI
@@ -598,29 +550,23 @@ CLAIMED_USD, CLAIMED_TOKENS, CLAIMED_MODEL = Decimal(60), 10_000_000, "claude-so
 
 
 @_exercise(
-    "09a",
+    wants="a share from 0 to 1 is needed.",
     praise="three quarters input: 7.5M at 3 USD and 2.5M at 15 USD are 60 USD.",
     hint="hs.audit_claim(...) without an input_share tries every mix: look at .explains[0].",
 )
-def input_share(answer: Any) -> Iterator[str]:
-    given = _number(answer)
-    if given is None:
-        yield "a share from 0 to 1 is needed."
-        return
-    costs = [
-        monthly_cost(CLAIMED_MODEL, CLAIMED_TOKENS, input_share=str(end)).usd for end in (0, 1)
-    ]
-    right = (costs[0] - CLAIMED_USD) / (costs[0] - costs[1])
-    if given == right:
-        return
+def check_09a(answer: Any) -> Iterator[str]:
+    def usd(share: Any) -> Decimal:
+        return monthly_cost(CLAIMED_MODEL, CLAIMED_TOKENS, input_share=share).usd
+
+    given, right = Decimal(str(answer)), (usd(0) - CLAIMED_USD) / (usd(0) - usd(1))
     if given == 1 - right:
         yield "that is the output's share: more of it costs more. Turn it around."
     if given == 100 * right:
         yield "as a share, from 0 to 1."
     if not 0 <= given <= 1:
         yield f"{given:g} is no share: it goes from 0 to 1."
-    usd = monthly_cost(CLAIMED_MODEL, CLAIMED_TOKENS, input_share=given).usd
-    yield f"at {given:.0%} input they cost {usd_text(usd)} USD."
+    if given != right:
+        yield f"at {given:.0%} input they cost {usd_text(usd(given))} USD."
 
 
 TOKENS, INPUT_SHARE, BASELINE = 30_000_000, Decimal("0.8"), "gpt-4.1"
@@ -628,31 +574,35 @@ TOKENS, INPUT_SHARE, BASELINE = 30_000_000, Decimal("0.8"), "gpt-4.1"
 
 
 @_exercise(
-    "09b",
+    wants=WANTS_WON,
     praise="the difference of two exact costs, twelve times, at a rate that has a day.",
     hint="hs.monthly_cost(model, tokens, input_share='0.8').usd for both; hs.to_krw converts.",
 )
-def year_in_won(answer: Any) -> Iterator[str]:
-    yield from _no_amount_in_won(answer)
-    month, half = _saving(INPUT_SHARE), _saving(Decimal("0.5"))
+def check_09b(answer: Any) -> Iterator[str]:
+    if isinstance(answer, float):
+        yield FLOAT
+
+    def saving(share: Decimal) -> Decimal:
+        models = (BASELINE, catalog.DEFAULT_MODEL)
+        there, here = (monthly_cost(model, TOKENS, input_share=share).usd for model in models)
+        with exactly():
+            return there - here
+
+    def year(month_usd: Decimal) -> Decimal:
+        return to_krw(12 * month_usd, catalog.published_rate())
+
     published = next(s.usd for s in catalog.published_savings() if s.model == catalog.DEFAULT_MODEL)
-    rate = catalog.published_rate()
-    right = to_krw(12 * month, rate)
-    known = {
-        12 * month: "that is right in US dollars. Now in won.",
-        to_krw(month, rate): "that is one month. A year has twelve.",
-        to_krw(12 * published, rate): "that is the published saving: of 100M tokens, at 50/50.",
-        to_krw(
-            12 * published / 10, rate
-        ): "that is of 10M tokens, at 50/50. Here it is 30M, at 80/20.",
-        to_krw(12 * half, rate): "that is at 50/50: 80% of these tokens are input.",
-        to_krw(12 * _saving(1 - INPUT_SHARE), rate): "80% are input, not output.",
-    }
-    if answer == right:
-        return
-    yield known.get(
-        Decimal(answer), f"{answer:,} won is not it. What do both models cost, and the difference?"
-    )
+    month = saving(INPUT_SHARE)
+    known = [
+        (12 * month, IN_USD),
+        (year(month) / 12, "that is one month. A year has twelve."),
+        (year(published), "that is the published saving: of 100M tokens, at 50/50."),
+        (year(published / 10), "that is of 10M tokens, at 50/50. Here it is 30M, at 80/20."),
+        (year(saving(Decimal("0.5"))), "that is at 50/50: 80% of these tokens are input."),
+        (year(saving(1 - INPUT_SHARE)), "80% are input, not output."),
+    ]
+    other = f"{answer:,} won is not it. What do both models cost, and the difference?"
+    yield from _compared(answer, year(month), other, known)
 
 
 ONE_OFF_USD, SAVING_USD = 600, 90
@@ -660,43 +610,18 @@ ONE_OFF_USD, SAVING_USD = 600, 90
 
 
 @_exercise(
-    "09c",
+    wants="an amount in US dollars is needed.",
     praise="50 of the 90 USD have to be left over each month, and then just are.",
     hint="600 USD in 12 months: how much has to be left over each month?",
 )
-def most_running(answer: Any) -> Iterator[str]:
-    given = _number(answer)
-    if given is None:
-        yield "an amount in US dollars is needed."
-        return
-    needed = Decimal(ONE_OFF_USD) / 12
-    if given == SAVING_USD - needed:
-        return
+def check_09c(answer: Any) -> Iterator[str]:
+    given, needed = Decimal(str(answer)), Decimal(ONE_OFF_USD) / 12
     if given == needed:
         yield "that much has to be left over each month. What may be spent, then?"
     if given >= SAVING_USD:
         yield "then nothing is left each month, and it never pays back."
     if given < 0:
         yield "a cost is 0 or more."
-    months = ONE_OFF_USD / (SAVING_USD - given)
-    yield f"with {given:g} USD a month it pays back after {months:.1f} months."
-
-
-def _saving(share: Decimal) -> Decimal:
-    there, here = (
-        monthly_cost(model, TOKENS, input_share=share).usd
-        for model in (BASELINE, catalog.DEFAULT_MODEL)
-    )
-    with exactly():
-        return there - here
-
-
-def _number(answer: Any) -> Decimal | None:
-    """An exact number out of whatever is one; ``None`` for anything else."""
-    if isinstance(answer, bool) or not isinstance(answer, Decimal | int | float | str):
-        return None
-    try:
-        value = Decimal(str(answer))
-    except InvalidOperation:
-        return None
-    return value if value.is_finite() else None
+    if given != SAVING_USD - needed:
+        months = ONE_OFF_USD / (SAVING_USD - given)
+        yield f"with {given:g} USD a month it pays back after {months:.1f} months."

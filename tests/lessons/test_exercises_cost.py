@@ -45,7 +45,7 @@ def test_09a_wants_the_mix_that_makes_a_claim_true(answer: Any, right: bool, say
         (Decimal(153) * 12 * 1450, False, "80% of these tokens are input"),
         (Decimal("194.4") * 12 * 1450, False, "80% are input, not output"),
         (5, False, "5 won is not it"),
-        (Decimal("NaN"), False, "won is not it"),
+        (Decimal("NaN"), False, "an amount in won is needed"),
         ("1941840", False, "an amount in won is needed"),
     ],
 )

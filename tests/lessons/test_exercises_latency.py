@@ -56,7 +56,7 @@ def bundled() -> hs.TimedStream:
         (20 / 0.4, False, "the first chunk's own tokens"),
         (19 / 0.4, False, "take all of them off"),
         (1000.0, False, "that is not it"),
-        ("fast", False, "is a number"),
+        ("fast", False, "the speed as a number"),
     ],
 )
 def test_05c_wants_the_tokens_after_the_first_chunk(speed: Any, right: bool, says: str) -> None:
