@@ -19,6 +19,7 @@ from holysheep_helpers.exceptions import ConfigurationError, HolySheepError
 PACKAGE = "holysheep-notebooks"
 ANY_MOCK = "http://127.0.0.1/v1"
 
+READY = "Everything is ready."
 REINSTALL = "In the project's folder run: python start.py"
 
 
@@ -30,6 +31,10 @@ class Finding:
     ok: bool
     detail: str
     cure: str = ""
+
+    def __str__(self) -> str:
+        line = f"{'ok' if self.ok else 'FAIL':<4}  {self.name:<10} {self.detail}"
+        return line if self.ok else f"{line}\n{'cure:':>22} {self.cure}"
 
     def html_row(self) -> str:
         word, colour = ("ok", "#1b6e3c") if self.ok else ("FAIL", "#b3261e")
@@ -52,21 +57,13 @@ class Report:
         return all(finding.ok for finding in self.findings)
 
     def __repr__(self) -> str:
-        lines = []
-        for finding in self.findings:
-            mark = "ok  " if finding.ok else "FAIL"
-            lines.append(f"{mark}  {finding.name:<10} {finding.detail}")
-            if not finding.ok:
-                lines.append(f"      {'':<10} cure: {finding.cure}")
         failed = sum(not finding.ok for finding in self.findings)
-        lines.append("Everything is ready." if self.ok else f"{failed} to mend, see the cures.")
-        return "\n".join(lines)
+        end = f"{failed} to mend, see the cures." if failed else READY
+        return "\n".join([*map(str, self.findings), end])
 
     def _repr_html_(self) -> str:
         rows = "".join(finding.html_row() for finding in self.findings)
-        end = (
-            "Everything is ready." if self.ok else "Mend what says FAIL, then run this cell again."
-        )
+        end = READY if self.ok else "Mend what says FAIL, then run this cell again."
         return f"<table>{rows}</table><p><strong>{end}</strong></p>"
 
 
@@ -91,12 +88,9 @@ def doctor() -> Report:
 
 
 def _python() -> Finding:
-    return Finding(
-        "python",
-        sys.version_info >= (3, 11),
-        f"{platform.python_version()} on {platform.system()}",
-        "Install Python 3.11 or newer, then run: python start.py",
-    )
+    here = f"{platform.python_version()} on {platform.system()}"
+    cure = "Install Python 3.11 or newer, then run: python start.py"
+    return Finding("python", sys.version_info >= (3, 11), here, cure)
 
 
 def _packages() -> Finding:
@@ -106,10 +100,8 @@ def _packages() -> Finding:
         needed = [Requirement(text) for text in metadata.requires(PACKAGE) or ()]
     except metadata.PackageNotFoundError:
         return Finding("packages", False, f"{PACKAGE} is not installed here", REINSTALL)
-    return compare_versions(
-        (need for need in needed if need.marker is None or need.marker.evaluate()),
-        metadata.version,
-    )
+    here = [need for need in needed if need.marker is None or need.marker.evaluate()]
+    return compare_versions(here, metadata.version)
 
 
 def compare_versions(needed: Iterable, installed: Callable[[str], str]) -> Finding:
@@ -129,12 +121,10 @@ def compare_versions(needed: Iterable, installed: Callable[[str], str]) -> Findi
 
 
 def _kernel() -> Finding:
-    return Finding(
-        "kernel",
-        "ipykernel" in sys.modules,
-        "a Jupyter kernel" if "ipykernel" in sys.modules else "no Jupyter kernel (a plain Python)",
-        "Open the lessons with: python start.py, and choose the kernel Python 3",
-    )
+    found = "ipykernel" in sys.modules
+    detail = "a Jupyter kernel" if found else "no Jupyter kernel (a plain Python)"
+    cure = "Open the lessons with: python start.py, and choose the kernel Python 3"
+    return Finding("kernel", found, detail, cure)
 
 
 def _widgets() -> Finding:
@@ -169,26 +159,19 @@ def _gateway() -> Finding:
 def _variables() -> Iterator[Finding]:
     """A line for each variable that HTTP libraries read in silence, if it stands in the way."""
     if added := environment.custom_headers():
-        names = ", ".join(name for name, _ in added)
-        yield Finding(
-            "headers",
-            False,
-            f"{environment.CUSTOM_HEADERS} makes plain SDK clients send {names} to every server; "
-            "gw.client() leaves that out",
-            f"unset {environment.CUSTOM_HEADERS}; what the gateway needs: "
-            "gw.client(default_headers={...})",
-        )
+        names, variable = ", ".join(name for name, _ in added), environment.CUSTOM_HEADERS
+        detail = f"{variable} makes plain SDK clients send {names} to every server; "
+        detail += "gw.client() leaves that out"
+        cure = f"unset {variable}; what the gateway needs: gw.client(default_headers={{...}})"
+        yield Finding("headers", False, detail, cure)
     try:
         for proxy in environment.named_proxies("http", "https", "all"):
             environment.usable_proxy(*proxy, asynchronous=True)
         if found := environment.proxy_of(ANY_MOCK):
-            yield Finding(
-                "proxy",
-                False,
-                f"{found[0]} is set, and NO_PROXY does not name this computer: a plain SDK client "
-                "asks the proxy for the mock; gw.client() does not",
-                "NO_PROXY=127.0.0.1,localhost (python start.py sets it)",
-            )
+            detail = f"{found[0]} is set, and NO_PROXY does not name this computer: a plain SDK "
+            detail += "client asks the proxy for the mock; gw.client() does not"
+            cure = "NO_PROXY=127.0.0.1,localhost (python start.py sets it)"
+            yield Finding("proxy", False, detail, cure)
     except ConfigurationError as error:
         yield Finding("proxy", False, "the proxy can't be used", str(error))
     try:
@@ -200,9 +183,4 @@ def _variables() -> Iterator[Finding]:
 def _fonts() -> Finding:
     from holysheep_helpers.notebook.figures import KOREAN_FONT, korean_font_found
 
-    return Finding(
-        "fonts",
-        korean_font_found(),
-        f"{KOREAN_FONT} for Korean in figures",
-        REINSTALL,
-    )
+    return Finding("fonts", korean_font_found(), f"{KOREAN_FONT} for Korean in figures", REINSTALL)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
+from itertools import accumulate
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -60,31 +61,19 @@ def plot_streams(streams: Stream | AsyncStream | Mapping[str, Stream | AsyncStre
 
 
 def _staircase(axes: Axes, name: str, stream: Stream | AsyncStream, colour: str) -> None:
-    times, counts, total = [0.0], [0], 0
-    for at_s, text in stream.timeline:
-        total += len(text)
-        times.append(at_s)
-        counts.append(total)
-    times.append(stream.elapsed_s or times[-1])
-    counts.append(total)
+    times = [0.0, *(at_s for at_s, _ in stream.timeline), stream.elapsed_s or 0]
+    counts = [*accumulate((len(text) for _, text in stream.timeline), initial=0)]
+    counts.append(counts[-1])
     prefix = f"{name}: " if name else ""
     axes.step(times, counts, where="post", color=colour, linewidth=2, label=f"{prefix}text so far")
-    axes.axvline(
-        stream.ttft_s or 0,
-        color=colour,
-        linestyle="--",
-        linewidth=1.5,
-        label=f"{prefix}first text, {stream.ttft_s or 0:.2f} s",
-    )
+    first_s = stream.ttft_s or 0
+    label = f"{prefix}first text, {first_s:.2f} s"
+    axes.axvline(first_s, color=colour, linestyle="--", linewidth=1.5, label=label)
     if not stream.complete:
-        axes.plot(times[-1], total, marker="x", markersize=11, markeredgewidth=3, color=colour)
-        axes.annotate(
-            "ended here, no finish reason",
-            (times[-1], total),
-            xytext=(-8, -16),
-            textcoords="offset points",
-            ha="right",
-        )
+        end = times[-1], counts[-1]
+        axes.plot(*end, marker="x", markersize=11, markeredgewidth=3, color=colour)
+        note = "ended here, no finish reason"
+        axes.annotate(note, end, xytext=(-8, -16), textcoords="offset points", ha="right")
 
 
 def _soonest(named: Mapping[str, Stream | AsyncStream]) -> str:
