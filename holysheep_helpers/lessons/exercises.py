@@ -392,9 +392,8 @@ def check_06b(answer: Any) -> Iterator[str]:
 def check_06c(answer: Any) -> Iterator[str]:
     if not callable(answer):
         yield "hand over the function itself: hs.check('06c', again_in_s)."
-    limited = answer(
-        _error(openai.RateLimitError, 429, "rate_limit_exceeded", {"retry-after": "7"})
-    )
+    said = {"retry-after": "7"}
+    limited: Any = answer(_error(openai.RateLimitError, 429, "rate_limit_exceeded", said))
     if answer(_error(openai.BadRequestError, 400)) is not None:
         yield "a 400 that quotes a prompt with 429 in it is asked again. Don't read messages."
     if answer(_error(openai.RateLimitError, 429, "insufficient_quota")) is not None:
