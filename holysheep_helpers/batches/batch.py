@@ -5,25 +5,23 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, aclosing, closing, contextmanager, nullcontext
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Sequence
+from contextlib import aclosing, closing
 from dataclasses import dataclass, replace
-from decimal import Decimal
-from os import PathLike
+from itertools import count
 from time import perf_counter
 from typing import Any, ClassVar
 
 import openai
 
 from holysheep_helpers import catalog
-from holysheep_helpers._checks import check_number, check_whole
 from holysheep_helpers.batches.journal import Journal
 from holysheep_helpers.batches.results import BatchItem, BatchResult, restored, run_outside_a_loop
-from holysheep_helpers.batches.worker import Asker, Limits, Record
-from holysheep_helpers.client.gateway import Gateway, async_client, is_live
+from holysheep_helpers.batches.worker import Asker, Money, Path, Record, Setup
+from holysheep_helpers.client.gateway import Gateway, is_live
 from holysheep_helpers.client.progress import Progress
-from holysheep_helpers.client.requests import Item, Reader, check_are_many, checked_models
-from holysheep_helpers.client.spend import Budget, checked_usd, estimate_items
+from holysheep_helpers.client.requests import Item, Reader, check_are_many
+from holysheep_helpers.client.spend import Budget, estimate_items
 from holysheep_helpers.exceptions import InputError, warn
 
 MANY_CALLS = 20
@@ -31,9 +29,6 @@ MANY_CALLS = 20
 
 AHEAD = 4
 """At most this many times ``max_concurrency`` prompts are read ahead and held by ``batch_iter``."""
-
-Path = str | PathLike[str]
-Money = Decimal | str | int
 
 
 class BatchStoppedWarning(UserWarning):
@@ -109,7 +104,7 @@ async def batch(
         tokens_per_minute, journal, budget_usd, deadline_s, progress, sdk_parameters,
     )  # fmt: skip
     items, labels = setup.reader.items(prompts)
-    asked = dict.fromkeys([*(item.model for item in items), *setup.limits.models])
+    asked = dict.fromkeys([*(item.model for item in items), *setup.in_turn])
     Budget(setup.limit_usd).check_models(asked)
     return await Job(setup, items, labels, [None] * len(items)).run()
 
@@ -210,73 +205,13 @@ async def batch_iter(
         gateway_or_client, model, models, system, max_concurrency, requests_per_minute,
         tokens_per_minute, journal, budget_usd, deadline_s, progress, sdk_parameters,
     )  # fmt: skip
-    with setup.asker() as asker, setup.bar(None) as bar:
+    with closing(Asker(setup)) as asker, closing(Progress(None, setup.progress)) as bar:
         async with aclosing(_in_order(asker, setup.reader, prompts)) as results:
             async for item in results:
-                if bar is not None:
-                    bar.one_more(item.cost, not item.ok)
+                bar.one_more(item.cost, not item.ok)
                 yield item
     if asker.stopped_by is not None:
         raise asker.stopped_by
-
-
-@dataclass
-class Setup:
-    """What ``batch`` and ``batch_iter`` have in common: their settings, checked."""
-
-    target: Gateway | openai.AsyncOpenAI
-    model: str
-    models: Sequence[str] | None
-    system: str | None
-    max_concurrency: int
-    requests_per_minute: float | None
-    tokens_per_minute: float | None
-    journal: Path | None
-    budget_usd: Money | None
-    deadline_s: float | None
-    progress: bool
-    sdk_parameters: dict[str, Any]
-
-    def __post_init__(self) -> None:
-        """Raises ``InputError`` or ``ConfigurationError`` for what can't be right."""
-        async_client(self.target)  # raises if it is neither
-        first, in_turn = self.model, ()
-        if self.models is not None:
-            first, *_ = in_turn = checked_models(self.models)
-            if self.model not in (catalog.DEFAULT_MODEL, first):
-                raise InputError(
-                    f"Both model={self.model!r} and models were given: leave one of them out."
-                )
-        hashed = self.journal is not None
-        self.reader = Reader(first, self.system, self.sdk_parameters, hashed=hashed)
-        self.limits = self._limits(in_turn)
-        self.limit_usd = checked_usd(self.budget_usd)
-
-    def _limits(self, in_turn: tuple[str, ...]) -> Limits:
-        """What the caller allows; the pace may come from the plan."""
-        target, rpm, tpm = self.target, self.requests_per_minute, self.tokens_per_minute
-        check_whole("max_concurrency", self.max_concurrency)
-        check_number("requests_per_minute", rpm, above=0, optional=True)
-        check_number("tokens_per_minute", tpm, above=0, optional=True)
-        check_number("deadline_s", self.deadline_s, "seconds", above=0, optional=True)
-        if isinstance(target, Gateway) and target.plan is not None and target.time_scale:
-            # A mock played faster has shorter minutes; tokens are limited by the mock alone.
-            if rpm is None and (limit := target.plan.requests_per_minute):
-                rpm = limit / target.time_scale
-            if tpm is None and target.mock and (limit := target.plan.tokens_per_minute):
-                tpm = limit / target.time_scale
-        return Limits(rpm, tpm, self.max_concurrency, self.deadline_s, in_turn)
-
-    @contextmanager
-    def asker(self) -> Iterator[Asker]:
-        """An asker for one run, whose journal is closed afterwards."""
-        client = async_client(self.target)
-        with closing(Journal(self.journal)) if self.journal else nullcontext() as journal:
-            yield Asker(client, self.limits, Budget(self.limit_usd), journal)
-
-    def bar(self, total: int | None, done: int = 0) -> AbstractContextManager[Progress | None]:
-        """The bar of the progress, or ``None`` if there shall be none."""
-        return closing(Progress(total, True, done)) if self.progress else nullcontext()
 
 
 @dataclass
@@ -295,19 +230,22 @@ class Job:
 
     def __post_init__(self) -> None:
         self.results = [item if item and item.ok else None for item in self.before]
-        self.lost = [item.lost if item else 0 for item in self.before]
+        lost = [item.lost if item else 0 for item in self.before]
+        self.records = list(map(Record, count(), self.items, lost))
 
     async def again(self, result: BatchResult) -> BatchResult:
         return await replace(self, before=result).run()
 
     async def run(self) -> BatchResult:
-        results = self.results
-        with self.setup.asker() as asker:
+        results, setup = self.results, self.setup
+        with closing(Asker(setup)) as asker:
             if asker.journal is not None:
                 self._recall(asker.journal)
-            todo = deque(i for i, result in enumerate(results) if result is None)
-            self._say_estimate([self.items[i] for i in todo])
-            with self.setup.bar(len(results), len(results) - len(todo)) as bar:
+            todo = deque(self._unanswered())
+            costly = is_live(setup.target) or setup.limit_usd is not None
+            if setup.progress and len(todo) > MANY_CALLS and costly:
+                print(estimate_items([record.item for record in todo], setup.in_turn))
+            with closing(Progress(len(results), setup.progress, len(results) - len(todo))) as bar:
                 start_s, busy_s = perf_counter(), time.thread_time()
                 try:
                     await self._ask_all(asker, todo, bar)
@@ -320,9 +258,11 @@ class Job:
                 finally:
                     elapsed_s = perf_counter() - start_s
                     share = (time.thread_time() - busy_s) / max(elapsed_s, 1e-9)
+                    for record in self._unanswered():
+                        results[record.index] = record.not_asked(asker.stopped_by)
                     result = Job.last_result = BatchResult(
-                        self._found(asker), self.labels, self.again, elapsed_s, min(share, 1.0),
-                        asker.stopped_by, asker.budget.spend.usd,
+                        list(filter(None, results)), self.labels, self.again, elapsed_s,
+                        min(share, 1.0), asker.stopped_by, asker.budget.spend.usd,
                     )  # fmt: skip
         if asker.stopped_by is not None:
             warn(
@@ -333,91 +273,70 @@ class Job:
             )
         return result
 
+    def _unanswered(self) -> list[Record]:
+        """The prompts without a result: not asked yet, or interrupted."""
+        return [record for record in self.records if self.results[record.index] is None]
+
     def _recall(self, journal: Journal) -> None:
         """Fill in what the journal has, and what it knows to have been lost."""
-        results = self.results
-        for known, item in zip(results, self.items, strict=True):
-            if known is not None:  # from the run before: its lines are spoken for
-                journal.recall(item.key)
-                journal.unanswered(item.key, known.lost)
-        found = []
-        for i, item in enumerate(self.items):
-            if results[i] is None and (record := journal.recall(item.key)) is not None:
-                results[i] = restored(i, item.prompt, record)
-                found.append(i)
-        for i, item in enumerate(self.items):
-            if results[i] is None:
-                self.lost[i] = journal.unanswered(item.key)
-        for i in found:  # what is left over belongs to prompts that have their answer
-            record = results[i]
-            if record is not None and (extra := journal.unanswered(self.items[i].key)):
-                results[i] = replace(record, lost=extra)
+        for known in filter(None, self.results):  # from the run before: its lines are spoken for
+            journal.recall(self.items[known.index].key)
+            journal.unanswered(self.items[known.index].key, known.lost)
+        found = [(record, journal.recall(record.item.key)) for record in self._unanswered()]
+        # What was lost counts for a prompt without an answer first, if several are equal.
+        for record, answer in sorted(found, key=lambda pair: pair[1] is not None):
+            record.lost = journal.unanswered(record.item.key)
+            if answer is not None:
+                index, prompt = record.index, record.item.prompt
+                self.results[index] = restored(index, prompt, answer, record.lost)
 
-    def _say_estimate(self, todo: list[Item]) -> None:
-        costly = is_live(self.setup.target) or self.setup.limit_usd is not None
-        if self.setup.progress and len(todo) > MANY_CALLS and costly:
-            print(estimate_items(todo, self.setup.limits.models))
-
-    async def _ask_all(self, asker: Asker, todo: deque[int], bar: Progress | None) -> None:
+    async def _ask_all(self, asker: Asker, todo: deque[Record], bar: Progress) -> None:
         async def work() -> None:
             while todo and asker.stopped_by is None:
-                i = todo.popleft()
-                result = self.results[i] = await asker.ask(i, self.items[i], self.lost[i])
-                if bar is not None:
-                    bar.one_more(result.cost, not result.ok)
+                record = todo.popleft()
+                result = self.results[record.index] = await asker.ask(record)
+                bar.one_more(result.cost, not result.ok)
 
-        workers = [
-            asyncio.create_task(work())
-            for _ in range(min(self.setup.limits.max_concurrency, len(todo)))
-        ]
         try:
-            await asyncio.gather(*workers)
-        finally:
-            for worker in workers:
-                worker.cancel()
-            await asyncio.gather(*workers, return_exceptions=True)
-
-    def _found(self, asker: Asker) -> list[BatchItem]:
-        """What became of each prompt; those without a result were not asked, or interrupted."""
-        known = enumerate(zip(self.items, self.lost, self.results, strict=True))
-        return [
-            result or asker.left.get(i) or Record(i, item, lost).not_asked(asker.stopped_by)
-            for i, (item, lost, result) in known
-        ]
+            async with asyncio.TaskGroup() as workers:
+                for _ in range(min(self.setup.max_concurrency, len(todo))):
+                    workers.create_task(work())
+        except ExceptionGroup as group:  # a mistake in the code: it is one error, no group of them
+            raise group.exceptions[0] from None
 
 
 async def _in_order(asker: Asker, reader: Reader, prompts: Any) -> AsyncGenerator[BatchItem, None]:
     """Read prompts, a little ahead; give out their results in order, whoever is ready first."""
     journal = asker.journal
-    ahead = asyncio.Semaphore(AHEAD * asker.limits.max_concurrency)
-    slots = asyncio.Semaphore(asker.limits.max_concurrency)
+    ahead = asyncio.Semaphore(AHEAD * asker.setup.max_concurrency)
+    slots = asyncio.Semaphore(asker.setup.max_concurrency)
     tasks: asyncio.Queue[asyncio.Task[BatchItem] | None] = asyncio.Queue()
     open_tasks: set[asyncio.Task[Any]] = set()
 
     async def one(index: int, prompt: Any) -> BatchItem:
         try:
-            item = reader.item(prompt)
+            record = Record(index, reader.item(prompt))
         except InputError as error:
             return BatchItem(index, prompt, error=error.with_traceback(None))
-        if journal is not None and (record := journal.recall(item.key)) is not None:
-            return restored(index, prompt, record, journal.unanswered(item.key))
+        if journal is not None:
+            answer = journal.recall(record.item.key)
+            record.lost = journal.unanswered(record.item.key)
+            if answer is not None:
+                return restored(index, prompt, answer, record.lost)
         async with slots:
-            if asker.stopped_by is not None:
-                return Record(index, item, 0).not_asked(asker.stopped_by)
-            return await asker.ask(index, item, journal.unanswered(item.key) if journal else 0)
+            return await asker.ask(record)
 
     async def feed() -> None:
-        index = 0
+        numbers = count()
         try:
             async for prompt in _each(prompts):
                 await ahead.acquire()
                 if asker.stopped_by is not None:
                     return
-                task = asyncio.create_task(one(index, prompt))
+                task = asyncio.create_task(one(next(numbers), prompt))
                 open_tasks.add(task)
                 task.add_done_callback(open_tasks.discard)
                 tasks.put_nowait(task)
-                index += 1
         finally:
             tasks.put_nowait(None)
 

@@ -1,18 +1,19 @@
 """One prompt of a batch, asked until it is answered, has failed for good, or is out of time.
 
-``Asker.ask`` is the way of one prompt, from the top down: ``_ask_until_done`` asks again as
-``resilience.decision`` says, ``_ask_once`` is one request with its budget and its turn, and
-``_send`` is what goes over the line, with what the journal has to know of it.
+``Setup`` has the settings of the whole batch. ``Asker.ask`` is the way of one prompt, from the top
+down: ``_ask_until_done`` asks again as ``resilience.decision`` says, ``_ask_once`` is one request
+with its budget and its turn, and ``_send`` is what goes over the line.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 from math import inf
+from os import PathLike
 from random import Random
 from time import perf_counter
 from typing import Any
@@ -20,18 +21,23 @@ from typing import Any
 import httpx2
 import openai
 
+from holysheep_helpers import catalog
+from holysheep_helpers._checks import check_number, check_whole
 from holysheep_helpers.batches.journal import Journal
 from holysheep_helpers.batches.pacing import Gate, Limit
 from holysheep_helpers.batches.results import Attempt, BatchItem, recorded
+from holysheep_helpers.client.gateway import Gateway, async_client
 from holysheep_helpers.client.replies import read_whole, readable_head
-from holysheep_helpers.client.requests import Item
-from holysheep_helpers.client.spend import Budget, BudgetError
+from holysheep_helpers.client.requests import Item, Reader, checked_models
+from holysheep_helpers.client.spend import Budget, BudgetError, checked_usd
 from holysheep_helpers.diagnosis.diagnose import Diagnosis, add_advice
 from holysheep_helpers.diagnosis.waiting import back_off_s
 from holysheep_helpers.exceptions import (
     ClientClosedError,
     DeadlineError,
     GatewayError,
+    HolySheepError,
+    InputError,
     JournalError,
     NotAskedError,
     UnexpectedReplyError,
@@ -48,32 +54,70 @@ PATIENCE_S = 600.0
 
 FATAL = {
     *("missing_key", "placeholder_key", "malformed_key", "wrong_key", "wrong_host", "forbidden"),
-    *("unknown_model", "wrong_path", "redirect", "quota", "configuration"),
-    "client_closed",
+    *("unknown_model", "wrong_path", "redirect", "quota", "configuration", "client_closed"),
 }
 """Kinds of error that every other request of the batch would meet, too."""
 
-_OF_A_REQUEST = (
-    *(openai.OpenAIError, UnexpectedReplyError, GatewayError, TypeError, ValueError),
-    RuntimeError,  # a closed client, or one of an event loop that has ended
-)
-"""Errors of one request: they never end a batch without its result."""
+_OF_A_REQUEST = (openai.OpenAIError, HolySheepError, TypeError, ValueError, RuntimeError)
+"""Errors of one request: they never end a batch without its result.
+
+A ``RuntimeError`` is one if the client is closed, or its event loop has ended.
+"""
 
 _OPTIONS = {"extra_headers": "headers", "extra_query": "params", "timeout": "timeout"}
 
 
-@dataclass(frozen=True)
-class Limits:
-    """What the caller allows; ``None`` a minute where the plan or the headers shall tell.
+Path = str | PathLike[str]
+Money = Decimal | str | int
+Deadline = asyncio.Timeout | None
 
-    ``models`` are the ones to ask in turn; none where each prompt has the one that it names.
+
+@dataclass
+class Setup:
+    """The settings of ``batch`` and ``batch_iter``, checked.
+
+    ``reader`` makes requests of prompts. ``in_turn`` has the models to ask one after the other; it
+    is empty where each prompt has the one that it names. The pace may come from the plan.
     """
 
+    target: Gateway | openai.AsyncOpenAI
+    model: str
+    models: Sequence[str] | None
+    system: str | None
+    max_concurrency: int
     requests_per_minute: float | None
     tokens_per_minute: float | None
-    max_concurrency: int
+    journal: Path | None
+    budget_usd: Money | None
     deadline_s: float | None
-    models: tuple[str, ...] = ()
+    progress: bool
+    sdk_parameters: dict[str, Any]
+
+    def __post_init__(self) -> None:
+        """Raises ``InputError`` or ``ConfigurationError`` for what can't be right."""
+        async_client(self.target)  # raises if it is neither
+        first, self.in_turn = self.model, ()
+        if self.models is not None:
+            first, *_ = self.in_turn = checked_models(self.models)
+            if self.model not in (catalog.DEFAULT_MODEL, first):
+                raise InputError(
+                    f"Both model={self.model!r} and models were given: leave one of them out."
+                )
+        hashed = self.journal is not None
+        self.reader = Reader(first, self.system, self.sdk_parameters, hashed=hashed)
+        check_whole("max_concurrency", self.max_concurrency)
+        check_number("requests_per_minute", self.requests_per_minute, above=0, optional=True)
+        check_number("tokens_per_minute", self.tokens_per_minute, above=0, optional=True)
+        check_number("deadline_s", self.deadline_s, "seconds", above=0, optional=True)
+        self.limit_usd = checked_usd(self.budget_usd)
+        gateway = self.target
+        if isinstance(gateway, Gateway) and gateway.plan is not None and gateway.time_scale:
+            # A mock played faster has shorter minutes; tokens are limited by the mock alone.
+            rpm, tpm = gateway.plan.requests_per_minute, gateway.plan.tokens_per_minute
+            if self.requests_per_minute is None and rpm:
+                self.requests_per_minute = rpm / gateway.time_scale
+            if self.tokens_per_minute is None and tpm and gateway.mock:
+                self.tokens_per_minute = tpm / gateway.time_scale
 
 
 @dataclass(slots=True)
@@ -86,7 +130,7 @@ class Record:
 
     index: int
     item: Item
-    lost: int
+    lost: int = 0
     timeline: list[Attempt] = field(default_factory=list)
     failure: Failure | None = None
 
@@ -116,48 +160,48 @@ class Record:
 class Asker:
     """Asks prompt after prompt; what holds one of them back may hold back all (``gate``).
 
-    ``stopped_by`` is the fatal error after which nothing more is sent; ``left`` has what was under
-    way when the batch was interrupted, by index.
+    ``stopped_by`` is the fatal error after which nothing more is sent. Its times are seconds since
+    the batch began. ``close()`` closes the journal.
     """
 
-    client: openai.AsyncOpenAI
-    limits: Limits
-    budget: Budget = field(default_factory=lambda: Budget(None))
-    journal: Journal | None = None
+    setup: Setup
     clock: Callable[[], float] = perf_counter
     random: Random = field(default_factory=Random)
-    stopped_by: Exception | None = None
-    left: dict[int, BatchItem] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        limits = self.limits
-        self.began_s = self.clock()
-        self._url, self._base_url = chat_url(self.client), self.client.base_url
+        setup = self.setup
+        self.client, self.budget = async_client(setup.target), Budget(setup.limit_usd)
+        self.journal = None if setup.journal is None else Journal(setup.journal)
+        self.stopped_by: Exception | None = None
         self._stop = asyncio.Event()
-        self._limited_since_s: float | None = None  # only 429s have come since then
-        self._breaker = CircuitBreaker(clock=self.clock) if limits.models else None
-        requests, tokens = Limit(limits.requests_per_minute), Limit(limits.tokens_per_minute)
-        herd, sleep = limits.max_concurrency, self._pause
-        self.gate = Gate(requests, tokens, herd, self.clock, sleep, self.random)
+        self._began_s = self.clock()
+        self._limited_since_s = inf  # only 429s have come since then
+        self._url, self._base_url = chat_url(self.client), self.client.base_url
+        self._breaker = CircuitBreaker(clock=self.now_s) if setup.in_turn else None
+        pace = Limit(setup.requests_per_minute), Limit(setup.tokens_per_minute)
+        self.gate = Gate(*pace, setup.max_concurrency, self.now_s, self._pause, self.random)
+
+    def close(self) -> None:
+        if self.journal is not None:
+            self.journal.close()
+
+    def now_s(self) -> float:
+        return self.clock() - self._began_s
 
     def stop(self, why: Exception) -> None:
         """Send nothing more; what is under way may end."""
         self.stopped_by = self.stopped_by or why
         self._stop.set()
 
-    def _is_stopped(self) -> bool:
-        return self.stopped_by is not None
-
     async def _pause(self, wait_s: float) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(wait_s):
                 await self._stop.wait()
 
-    async def ask(self, index: int, item: Item, lost: int = 0) -> BatchItem:
+    async def ask(self, record: Record) -> BatchItem:
         """Never raises for what the server did; the error is then in the result."""
-        record = Record(index, item, lost)
         try:
-            if self.limits.deadline_s is None:
+            if self.setup.deadline_s is None:
                 return await self._ask_until_done(record, None)
             async with asyncio.timeout(None) as deadline:  # it begins with the first request
                 return await self._ask_until_done(record, deadline)
@@ -166,23 +210,21 @@ class Asker:
         except (BudgetError, JournalError) as error:  # without a line of intent nothing is sent
             self.stop(error)
             return record.not_asked(self.stopped_by)
-        except asyncio.CancelledError:
-            self.left[index] = record.not_asked(self.stopped_by)
-            raise
 
-    async def _ask_until_done(self, record: Record, deadline: asyncio.Timeout | None) -> BatchItem:
+    async def _ask_until_done(self, record: Record, deadline: Deadline) -> BatchItem:
         """Ask, and after each failure do what ``decide`` says of it."""
-        turns, tries = Turns(record.item.in_turn(self.limits.models), self._breaker), 0
+        turns, tries = Turns(record.item.in_turn(self.setup.in_turn), self._breaker), 0
         try:
             while True:
-                record.item = await self._next_item(turns) or record.item
+                while (item := turns.next_item()) is None and self.stopped_by is None:
+                    await self._pause(turns.cooling_s(turns.items))
+                record.item = item or record.item
                 result = await self._ask_once(record, deadline)
+                turns.judge(result)
                 if isinstance(result, BatchItem):
-                    if result.ok:
-                        turns.answered()
                     return result
                 tries += not is_limited(result.why)
-                another = turns.failed(result) and tries < max(MAX_ATTEMPTS, len(turns.items))
+                another = turns.another() and tries < max(MAX_ATTEMPTS, len(turns.items))
                 failure = result if another else turns.end_round(result)
                 decision = self._decide(record, failure, tries, another)
                 if decision.next == "give up":
@@ -190,59 +232,57 @@ class Asker:
                 if decision.next == "ask again" and not is_limited(failure.why):
                     await self._pause(decision.wait_s)  # after a 429 all wait at the gate
         finally:
-            turns.no_verdict()
+            turns.judge(None)
 
-    async def _next_item(self, turns: Turns) -> Item | None:
-        """Wait until a model may be asked; ``None`` if the batch was stopped meanwhile."""
-        while (item := turns.next_item()) is None and not self._is_stopped():
-            await self._pause(turns.cooling_s(turns.items))
-        return item
-
-    async def _ask_once(
-        self, record: Record, deadline: asyncio.Timeout | None
-    ) -> BatchItem | Failure:
+    async def _ask_once(self, record: Record, deadline: Deadline) -> BatchItem | Failure:
         """One request when its turn has come, within the budget. A result, or why it failed."""
-        item = record.item
+        item, journal = record.item, self.journal
         tokens = item.input_tokens + item.output_tokens if self.gate.counts_tokens else 0
         # Before its turn: who waits for the budget after it would break the pace.
-        reserved = await self.budget.reserve(item)
-        cost = Decimal(0)
+        reserved, cost = await self.budget.reserve(item), Decimal(0)
         try:
-            note = await self.gate.turn(tokens, self._is_stopped)
-            if self._is_stopped():
+            note = await self.gate.turn(tokens, self._stop.is_set)
+            if self.stopped_by is not None:
                 return record.not_asked(self.stopped_by)
             if deadline is not None and not record.timeline:
                 now_s = asyncio.get_running_loop().time()
-                deadline.reschedule(now_s + (self.limits.deadline_s or 0))
-            if self.journal is not None:
-                self.journal.ask(item.key)
+                deadline.reschedule(now_s + (self.setup.deadline_s or 0))
+            if journal is not None:
+                journal.ask(item.key)
             cost = reserved  # it may be billed, unless more is known
             found = await self._send(record, deadline)
             if isinstance(found, Failure):
-                cost = reserved if found.why.may_have_cost else Decimal(0)
-                self._note_failure(item, found)
+                if not found.why.may_have_cost:
+                    cost = Decimal(0)
+                    if journal is not None:
+                        journal.fail(item.key, outcome_of(found))
                 return found
             cost = reserved if found.cost is None else found.cost
             if note is not None and found.usage is not None and found.usage.total_tokens:
                 self.gate.tokens.correct(note, found.usage.total_tokens)
-            if self.journal is not None:
-                self._keep(self.journal, item, found)
+            if journal is not None:
+                self._keep(journal, item, found)
             return found
         except BudgetError:  # the gateway's own budget refused it, before it was sent
             cost = Decimal(0)
-            if self.journal is not None:
-                self.journal.fail(item.key, "budget")
+            if journal is not None:
+                journal.fail(item.key, "budget")
             raise
         finally:
             self.budget.settle(reserved, cost)
 
-    async def _send(self, record: Record, deadline: asyncio.Timeout | None) -> BatchItem | Failure:
+    def _keep(self, journal: Journal, item: Item, result: BatchItem) -> None:
+        try:
+            journal.answer(item.key, recorded(result))
+        except JournalError as error:  # the answer is kept here; nothing more is asked
+            self.stop(error)
+
+    async def _send(self, record: Record, deadline: Deadline) -> BatchItem | Failure:
         """Send the request and read the reply; the timeline tells what became of it."""
-        start_s = self.clock() - self.began_s
+        start_s = self.now_s()
 
         def ended(outcome: str, *, maybe_paid: bool = False) -> None:
-            end_s = self.clock() - self.began_s
-            record.timeline.append(Attempt(start_s, end_s, outcome, record.item.model))
+            record.timeline.append(Attempt(start_s, self.now_s(), outcome, record.item.model))
             record.lost += maybe_paid
 
         try:
@@ -259,12 +299,14 @@ class Asker:
             if type(failure.error) is RuntimeError:  # a mistake in the code, no word of a server
                 raise
             ended(outcome_of(failure), maybe_paid=failure.why.may_have_cost)
+            if is_limited(failure.why) and isinstance(failure.error, openai.APIStatusError):
+                self.gate.learn(failure.error.response.headers, done=False)
             return failure
         ended("ok")
         if self.gate.learning:
             self.gate.learn(response.headers, done=True)
         self.gate.went_well()
-        self._limited_since_s = None
+        self._limited_since_s = inf
         usage, asked = reply.usage, record.item.model
         warn_if_assumed(usage, reply.model, asked)
         return record.result(
@@ -277,44 +319,23 @@ class Asker:
             request_id=response.headers.get("x-request-id"),
         )
 
-    def _note_failure(self, item: Item, failure: Failure) -> None:
-        if is_limited(failure.why) and isinstance(failure.error, openai.APIStatusError):
-            self.gate.learn(failure.error.response.headers, done=False)
-        if self.journal is not None and not failure.why.may_have_cost:
-            self.journal.fail(item.key, outcome_of(failure))
-
-    def _keep(self, journal: Journal, item: Item, result: BatchItem) -> None:
-        try:
-            journal.answer(item.key, recorded(result))
-        except JournalError as error:  # the answer is kept here; nothing more is asked
-            self.stop(error)
-
     def _decide(self, record: Record, failure: Failure, tries: int, another: bool) -> Decision:
-        why, left_s, limited_s = failure.why, None, 0.0
-        if self.limits.deadline_s is not None:
-            since_s = self.clock() - self.began_s - record.timeline[0].start_s
-            left_s = self.limits.deadline_s - since_s
+        why, now_s, left_s, limited_s = failure.why, self.now_s(), None, 0.0
+        if self.setup.deadline_s is not None:
+            left_s = record.timeline[0].start_s + self.setup.deadline_s - now_s
         if is_limited(why) and not another:
-            now_s = self.clock()
-            if self._limited_since_s is None:
-                self._limited_since_s = now_s
+            self._limited_since_s = min(self._limited_since_s, now_s)
             limited_s = now_s - self._limited_since_s
 
         def wait_s() -> float:
             if is_limited(why):
-                return self.gate.hold(asked_wait_s(why), self.began_s + record.timeline[-1].start_s)
+                return self.gate.hold(asked_wait_s(why), record.timeline[-1].start_s)
             return max(asked_wait_s(why) or 0.0, back_off_s(tries, self.random))
 
         return decide(
-            why,
-            another_model=another,
-            tries=tries,
-            attempts=MAX_ATTEMPTS,
-            waited_s=limited_s,
-            longest_wait_s=PATIENCE_S,
-            left_s=left_s,
-            wait_s=wait_s,
-        )
+            why, another_model=another, tries=tries, attempts=MAX_ATTEMPTS, waited_s=limited_s,
+            longest_wait_s=PATIENCE_S, left_s=left_s, wait_s=wait_s,
+        )  # fmt: skip
 
     def _given_up(
         self, record: Record, failure: Failure, tries: int, decision: Decision
@@ -332,7 +353,7 @@ class Asker:
 
     def _too_late(self, record: Record) -> BatchItem:
         error = DeadlineError(
-            f"No answer within deadline_s={self.limits.deadline_s} after {len(record.timeline)} "
+            f"No answer within deadline_s={self.setup.deadline_s} after {len(record.timeline)} "
             f"requests (the last: {record.timeline[-1].outcome}). Allow more time, or ask for less."
         )
         if record.failure is not None:
@@ -373,35 +394,31 @@ class Turns:
         assert self._breaker is not None
         return min(map(self._breaker.cooling_s, models), default=inf)
 
-    def answered(self) -> None:
-        if (permit := self._release()) is not None:
+    def judge(self, found: BatchItem | Failure | None) -> None:
+        """Tell the circuit breaker, once, what became of the request; ``None``: nobody knows."""
+        permit, self._permit = self._permit, None
+        if permit is None:
+            return
+        if isinstance(found, Failure):
+            permit.judged_by(found.why)
+            if found.why.other_model:
+                self.failures[permit.model] = found
+            else:
+                self.failures.clear()
+        elif found is not None and found.ok:
             permit.answered()
+        else:
+            permit.no_verdict()
 
-    def failed(self, failure: Failure) -> bool:
-        """Note it; whether another model can be asked at once."""
-        if (permit := self._release()) is None:
-            return False
-        permit.judged_by(failure.why)
-        if not failure.why.other_model:
-            self.failures.clear()
-            return False
-        self.failures[permit.model] = failure
-        return self.cooling_s(self._left()) == 0
+    def another(self) -> bool:
+        """Whether another model can be asked at once, after the failures of this round."""
+        return bool(self.failures) and self.cooling_s(self._left()) == 0
 
     def end_round(self, last: Failure) -> Failure:
         """Of this round's failures the one with the least to wait, ``last`` if none may pass."""
         failures, self.failures = self.failures, {}
         hopes = [failure for failure in failures.values() if failure.why.retryable]
         return min(hopes, key=lambda failure: asked_wait_s(failure.why) or 0.0, default=last)
-
-    def no_verdict(self) -> None:
-        """No word on the model will come of what was under way."""
-        if (permit := self._release()) is not None:
-            permit.no_verdict()
-
-    def _release(self) -> Permit | None:
-        permit, self._permit = self._permit, None
-        return permit
 
     def _left(self) -> list[str]:
         return [model for model in self.items if model not in self.failures]
@@ -420,9 +437,8 @@ def is_fatal(why: Diagnosis) -> bool:
 def _failure_of(error: Exception) -> Failure:
     """What is known of an error, for good: only its traceback, which no item keeps, tells some."""
     failure = Failure.of(error)
-    if failure.why.kind != "client_closed":
+    if (why := failure.why).kind != "client_closed":
         return failure
-    why = failure.why
     closed = ClientClosedError(f"{why.what} {why.advice}", maybe_sent=why.may_have_cost)
     return Failure(closed, why)
 
@@ -453,8 +469,7 @@ def chat_url(client: openai.AsyncOpenAI) -> str:
 
 async def send(client: openai.AsyncOpenAI, url: str, item: Item) -> httpx2.Response:
     """Send it once, the SDK's own retries off, and hand back the reply with its headers."""
-    options: Any = {"max_retries": 0}
-    for name, value in item.options.items():
-        options[_OPTIONS[name]] = value
+    options: Any = {_OPTIONS[name]: value for name, value in item.options.items()}
+    options["max_retries"] = 0
     with readable_head():
         return await client.post(url, body=item.body, cast_to=httpx2.Response, options=options)

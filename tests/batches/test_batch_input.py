@@ -48,6 +48,7 @@ BAD: list[tuple[Any, dict[str, Any], str]] = [
     (["a"], {"deadline_s": -1}, "deadline_s is -1"),
     (["a"], {"deadline_s": float("nan")}, "deadline_s is nan"),
     (["a"], {"journal": 3}, "journal is 3"),
+    (["a"], {"journal": ""}, "journal is '': a file name"),
 ]
 
 

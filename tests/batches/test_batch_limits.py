@@ -13,8 +13,7 @@ import pytest
 
 import holysheep_helpers as hs
 from holysheep_helpers.batches import batch
-from holysheep_helpers.batches.batch import Setup
-from holysheep_helpers.batches.worker import Limits
+from holysheep_helpers.batches.worker import Setup
 from holysheep_helpers.mock.handle import MockHandle
 from tests.support import virtual
 from tests.support.virtual import Server, ask, error, names
@@ -130,13 +129,13 @@ def test_the_callers_limit_wins_over_the_headers() -> None:
     assert max(server.times()) < 5
 
 
-def limits_of(gateway: hs.Gateway, requests_per_minute: float | None = None) -> Limits:
-    """The limits of a batch through this gateway, of which nothing else is said."""
+def limits_of(gateway: hs.Gateway, requests_per_minute: float | None = None) -> Setup:
+    """The setup of a batch through this gateway, of which nothing else is said."""
     pace = {"requests_per_minute": requests_per_minute, "tokens_per_minute": None}
     others = dict.fromkeys(("models", "system", "journal", "budget_usd", "deadline_s"))
     return Setup(
         gateway, "gpt-4.1", max_concurrency=5, progress=False, sdk_parameters={}, **pace, **others
-    ).limits
+    )
 
 
 def test_the_plan_of_a_gateway_is_its_pace(mock: MockHandle) -> None:
