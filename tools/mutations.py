@@ -74,7 +74,7 @@ Comparison._difference: two.bias_s - one.bias_s => one.bias_s - two.bias_s
 _in_usd: price.cached_usd_per_mtok => price.input_usd_per_mtok
 warn_if_stale: age_days > STALE_AFTER_DAYS => age_days >= STALE_AFTER_DAYS
 grown: months - 1 => months
-_return_after: EXACT.fma(count, back.running_usd, => EXACT.fma(1, back.running_usd,
+roi: EXACT.fma(count, back.running_usd, => EXACT.fma(1, back.running_usd,
 audit_claim: lowest - slack <= claimed <= highest + slack => lowest <= claimed <= highest
 # diagnosis
 wait_asked: "retry-after-ms", ""), 0.001) => "retry-after-ms", ""), 1.0)

@@ -24,6 +24,7 @@ PACKAGE = "holysheep_helpers"
 DATA = {
     "__init__.pyi",
     "catalog/catalog.toml",
+    "costs/cost_report.md",
     "diagnosis/kinds.toml",
     "lessons/customer_messages.csv",
     "mock/replies.toml",

@@ -6,32 +6,28 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
-from itertools import combinations
-from typing import TYPE_CHECKING
+from itertools import combinations, product
+from typing import TYPE_CHECKING, Any
 
 from holysheep_helpers import catalog
 from holysheep_helpers.catalog import Price, PublishedMonth
-from holysheep_helpers.costs.months import less_or_more, monthly_cost, usd_per_mtok
-from holysheep_helpers.exceptions import InputError
-from holysheep_helpers.pricing.money import (
-    EXACT,
-    Exact,
-    Prices,
-    dollars,
-    exactly,
-    find_price,
-    money,
-    ratio,
-    rounded,
-    share,
-    tidy,
-    volume,
+from holysheep_helpers.costs.months import (
+    ALL_INPUT,
+    HALF,
+    NO_INPUT,
+    less_or_more,
+    monthly_cost,
+    usd_per_mtok,
 )
+from holysheep_helpers.exceptions import InputError
+from holysheep_helpers.pricing import money
+from holysheep_helpers.pricing.money import Exact, Prices
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-NO_INPUT, HALF, ALL_INPUT = Decimal(0), Decimal("0.5"), Decimal(1)
+Claims = Sequence[tuple[Decimal, Price]]
+"""What was said to be the cost of one volume and mix, at several prices."""
 
 SLIPS = (*(Decimal(10) ** power for power in (1, -1, 2, -2, 3, -3)), Decimal(12))
 """A volume may be off by these: a digit, two, thousands for millions, a year for a month."""
@@ -100,15 +96,14 @@ class Audit:
     price: Price
 
     def __str__(self) -> str:
-        every_mix = self.input_share is None
         claim = f"{_usd(self.usd)} for {_tokens(self.tokens)} tokens of {self.model}"
-        claim += "" if self.input_share is None else f" at {_mix(self.input_share)}"
+        how, whatever = f": {self.explains[0]}" if self.explains else "", "the mix"
+        if self.input_share is not None:
+            claim, how, whatever = f"{claim} at {_mix(self.input_share)}", "", "is cached"
         if self.possible:
-            how = f": {self.explains[0]}" if every_mix and self.explains else ""
             return f"{claim} is possible{how}."
         between = _usd(self.lowest_usd)
         if self.lowest_usd != self.highest_usd:
-            whatever = "the mix" if every_mix else "is cached"
             between += f" to {_usd(self.highest_usd)}, whatever {whatever}"
         would = f"; it is what {self.explains[0]} cost" if self.explains else ""
         return f"{claim} can't be: that costs {between}{would}."
@@ -148,17 +143,19 @@ def audit_claim(
         550.00 USD for 10M tokens of gpt-4.1 can't be: that costs 30.00 USD to 80.00 USD, whatever
         the mix; it is what 100M tokens (10 times the stated volume) at 50/50 cost.
     """
-    price = find_price(model, prices)
-    claimed, stated = money("usd", usd), volume("tokens", tokens)
-    mix = None if input_share is None else share("input_share", input_share)
+    price = money.find_price(model, prices)
+    claimed, stated = money.money("usd", usd), money.volume("tokens", tokens)
+    mix = None if input_share is None else money.share("input_share", input_share)
     mixes = (NO_INPUT, ALL_INPUT) if mix is None else (mix,)
     ends = [usd_per_mtok(price, end, Decimal(cached)) for end in mixes for cached in (0, 1)]
-    with exactly():
-        lowest, highest = (dollars(stated * end.scaleb(-6)) for end in (min(ends), max(ends)))
+    with money.exactly():
+        lowest, highest = (money.dollars(stated * f(ends).scaleb(-6)) for f in (min, max))
         slack = _half_a_digit(claimed)
         possible = lowest - slack <= claimed <= highest + slack
     explains = _explained(claimed, price, stated, mix)
-    return Audit(claimed, model, tidy(stated), mix, lowest, highest, possible, explains, price)
+    return Audit(
+        claimed, model, money.tidy(stated), mix, lowest, highest, possible, explains, price
+    )
 
 
 def audit_table(rows: Iterable[PublishedMonth] | None = None) -> DataFrame:
@@ -182,14 +179,14 @@ def audit_table(rows: Iterable[PublishedMonth] | None = None) -> DataFrame:
         >>> hs.audit_table()["possible"].tolist()
         [False, False, False, False, False]
     """
-    from pandas import DataFrame, Index
+    from pandas import DataFrame
 
-    table = _rows(rows)
     found = []
-    for row in table:
+    for row in _rows(rows):
         audit = audit_claim(row.usd, row.model, row.tokens)
         first = audit.explains[0] if audit.explains else None
         found.append({
+            "model": row.model,
             "tokens": row.tokens,
             "usd": row.usd,
             "at_half_usd": monthly_cost(row.model, row.tokens, input_share=HALF).usd,
@@ -200,7 +197,7 @@ def audit_table(rows: Iterable[PublishedMonth] | None = None) -> DataFrame:
             "times": first and first.times,
             "input_share": first and first.input_share,
         })  # fmt: skip
-    return DataFrame(found, index=Index([row.model for row in table], name="model"), dtype=object)
+    return DataFrame(found, dtype=object).set_index("model")
 
 
 def common_volume(rows: Iterable[PublishedMonth] | None = None) -> Explanation | None:
@@ -228,19 +225,14 @@ def common_volume(rows: Iterable[PublishedMonth] | None = None) -> Explanation |
         100M tokens (10 times the stated volume) at 50/50
     """
     table = _rows(rows)
-    claims = [(row.usd, find_price(row.model)) for row in table]
+    claims = [(row.usd, money.find_price(row.model)) for row in table]
     corners = _corners(claims)
     into, out = (sum((corner[i] for corner in corners), Fraction(0)) for i in (0, 1))
     if not into + out:
         return None
     middle = (into + out) / len(corners), into / (into + out)
-    tokens, mix = (ratio(value.numerator, value.denominator) for value in middle)
-    options = [(_to_digits(tokens, digits + 1), rounded(mix, digits)) for digits in (1, 2)]
-    found = _first_true(claims, [*options, (tokens, mix)])
-    if found is None:
-        return None
-    stated = table[0].tokens
-    return Explanation(*found, ratio(found[0], stated) if stated else None, "table")
+    tokens, mix = (money.ratio(value.numerator, value.denominator) for value in middle)
+    return _explanation(claims, _volumes(tokens), _mixes(mix), table[0].tokens, "table")
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,16 +269,15 @@ class Comparison:
     @property
     def holds(self) -> bool:
         """Whether this mix saves what was claimed, to half a percentage point."""
-        return self._lies_between(self.saving_share, self.saving_share)
+        off = money.EXACT.subtract(self.saving_share, self.claimed)
+        return off.copy_abs() <= HALF_A_POINT
 
     @property
     def possible(self) -> bool:
         """Whether any mix saves what was claimed, to half a percentage point."""
-        return self._lies_between(self.lowest_share, self.highest_share)
-
-    def _lies_between(self, low: Decimal, high: Decimal) -> bool:
-        with exactly():
-            return low - HALF_A_POINT <= self.claimed <= high + HALF_A_POINT
+        with money.exactly():
+            low, high = self.lowest_share - HALF_A_POINT, self.highest_share + HALF_A_POINT
+        return low <= self.claimed <= high
 
     def __str__(self) -> str:
         shares = (self.saving_share, self.claimed, self.lowest_share, self.highest_share)
@@ -297,11 +288,9 @@ class Comparison:
         )
         if self.holds:
             return f"True: {found}."
-        ends = f"over all mixes it is from {lowest} to {highest}"
-        if self.possible:
-            return f"Not at this mix: {found}; {ends}."
         wrong = "Too modest" if self.claimed < self.lowest_share else "Wrong"
-        return f"{wrong} at every mix: {found}; {ends}."
+        where = "Not at this mix" if self.possible else f"{wrong} at every mix"
+        return f"{where}: {found}; over all mixes it is from {lowest} to {highest}."
 
 
 def audit_comparison(
@@ -338,10 +327,11 @@ def audit_comparison(
         against 0.245 USD for a million tokens; 40% less was claimed; over all mixes it is from
         186% more to 43% more.
     """
-    mine, theirs = find_price(model, prices), find_price(other, prices)
-    claimed, mix = share("cheaper_by", cheaper_by), share("input_share", input_share)
+    mine, theirs = money.find_price(model, prices), money.find_price(other, prices)
+    claimed = money.share("cheaper_by", cheaper_by)
+    mix = money.share("input_share", input_share)
     usd = [(usd_per_mtok(mine, at), usd_per_mtok(theirs, at)) for at in (mix, NO_INPUT, ALL_INPUT)]
-    saved, *ends = (ratio(EXACT.subtract(two, one), two) for one, two in usd)
+    saved, *ends = (money.ratio(money.EXACT.subtract(two, one), two) for one, two in usd)
     return Comparison(model, other, claimed, mix, *usd[0], saved, *sorted(ends))
 
 
@@ -354,16 +344,13 @@ def _rows(rows: Iterable[PublishedMonth] | None) -> list[PublishedMonth]:
     return table
 
 
-def _corners(claims: Sequence[tuple[Decimal, Price]]) -> set[tuple[Fraction, Fraction]]:
+def _corners(claims: Claims) -> set[tuple[Fraction, Fraction]]:
     """The corners of what all rows allow, in tokens in and out."""
-    strips = [
-        (
-            Fraction(price.input_usd_per_mtok),
-            Fraction(price.output_usd_per_mtok),
-            *(Fraction(usd + sign * _half_a_digit(usd)) * 10**6 for sign in (-1, 1)),
-        )
-        for usd, price in claims
-    ]
+    strips = []
+    for usd, price in claims:
+        per_million = Fraction(price.input_usd_per_mtok), Fraction(price.output_usd_per_mtok)
+        middle, half = Fraction(usd) * 10**6, Fraction(_half_a_digit(usd)) * 10**6
+        strips.append((*per_million, middle - half, middle + half))
     if all(a * d == b * c for (a, b, *_), (c, d, *_) in combinations(strips, 2)):
         raise InputError(
             "Rows of one price leave volume and mix open: give two models at least, or use "
@@ -384,20 +371,24 @@ def _explained(
     usd: Decimal, price: Price, tokens: Decimal, mix: Decimal | None
 ) -> tuple[Explanation, ...]:
     """Volumes and mixes that cost so much, those first that need the least to be wrong."""
+    into, out = price.input_usd_per_mtok, price.output_usd_per_mtok
+    options: list[tuple[list[Decimal], list[Decimal], str]] = []
+    with money.exactly():
+        if tokens and into != out:
+            for times in (1, *SLIPS) if mix is None else (1,):
+                then = tokens * times
+                at = money.ratio(out * then - usd * 1_000_000, (out - into) * then)
+                options.append(([then], _mixes(at), "volume"))
+        for at in (HALF, NO_INPUT, ALL_INPUT) if mix is None else (mix,):
+            if usd and (each := usd_per_mtok(price, at)):
+                options.append((_volumes(money.ratio(usd.scaleb(6), each)), [at], "mix"))
     found: dict[tuple[Decimal, Decimal], Explanation] = {}
-    for times in (Decimal(1), *(SLIPS if mix is None else ())):
-        then = tidy(EXACT.multiply(tokens, times))
-        at = _mix_for(usd, price, then)
-        if at is not None:
-            found.setdefault((then, at), Explanation(then, at, times, "volume"))
-    for at in (HALF, NO_INPUT, ALL_INPUT) if mix is None else (mix,):
-        needed = _volume_for(usd, price, at)
-        if needed is not None:
-            times = ratio(needed, tokens) if tokens else None
-            found.setdefault((needed, at), Explanation(needed, tidy(at), times, "mix"))
+    for volumes, mixes, given in options:
+        if one := _explanation([(usd, price)], volumes, mixes, tokens, given):
+            found.setdefault((one.tokens, one.input_share), one)
 
     def rank(one: Explanation) -> tuple[int, bool]:
-        is_round = one.input_share == rounded(one.input_share, 2)
+        is_round = one.input_share == money.rounded(one.input_share, 2)
         unlikely = 1 if one.times in SLIPS and is_round else 4
         if one.times == 1:
             unlikely = 0 if mix in (None, one.input_share) else 2 if is_round else 3
@@ -406,59 +397,40 @@ def _explained(
     return tuple(sorted(found.values(), key=rank))
 
 
-def _mix_for(usd: Decimal, price: Price, tokens: Decimal) -> Decimal | None:
-    """The input share at which so many tokens cost so much, rounded where that costs it, too."""
-    into, out = price.input_usd_per_mtok, price.output_usd_per_mtok
-    if not tokens or into == out:
-        return None
-    with exactly():
-        exact = ratio(out * tokens - usd * 1_000_000, (out - into) * tokens)
-    found = _first_true([(usd, price)], [(tokens, rounded(exact, digits)) for digits in (1, 2)])
-    if found is not None:
-        return found[1]
-    return exact if 0 <= exact <= 1 else None
+def _volumes(tokens: Decimal) -> list[Decimal]:
+    """This volume, before it the same in one to four significant digits."""
+    places = (digits - 1 - tokens.adjusted() for digits in (1, 2, 3, 4))
+    return [*(money.rounded(tokens, place) for place in places), tokens]
 
 
-def _volume_for(usd: Decimal, price: Price, mix: Decimal) -> Decimal | None:
-    """How many tokens of this mix cost so much, in round numbers where those cost it, too."""
-    each = usd_per_mtok(price, mix)
-    if not each or not usd:
-        return None
-    exact = ratio(usd.scaleb(6, EXACT), each)
-    options = [(_to_digits(exact, digits), mix) for digits in (1, 2, 3, 4)]
-    found = _first_true([(usd, price)], options)
-    return exact if found is None else found[0]
+def _mixes(share: Decimal) -> list[Decimal]:
+    """This share of input, before it the same in tens of percent, and in whole percent."""
+    return [money.rounded(share, 1), money.rounded(share, 2), share]
 
 
-def _first_true(
-    claims: Sequence[tuple[Decimal, Price]], options: Iterable[tuple[Decimal, Decimal]]
-) -> tuple[Decimal, Decimal] | None:
-    """The first volume and mix that cost all that was claimed, to the last digit stated."""
-    for tokens, mix in options:
-        with exactly():
-            fits = 0 <= mix <= 1 and all(
+def _explanation(
+    claims: Claims, volumes: list[Decimal], mixes: list[Decimal], stated: Decimal | int, given: str
+) -> Explanation | None:
+    """The first of these mixes and volumes that costs all that was claimed, to the last digit."""
+    for mix, tokens in product(mixes, volumes):
+        with money.exactly():
+            if 0 <= mix <= 1 and all(
                 abs(usd_per_mtok(price, mix) * tokens.scaleb(-6) - usd) <= _half_a_digit(usd)
                 for usd, price in claims
-            )
-        if fits:
-            return tidy(tokens), tidy(mix)
+            ):
+                times = money.ratio(tokens, stated) if stated else None
+                return Explanation(money.tidy(tokens), money.tidy(mix), times, given)
     return None
 
 
 def _half_a_digit(amount: Decimal) -> Decimal:
     """Half of the amount's last digit, half a dollar at most: how exact it was stated."""
-    exponent = amount.as_tuple().exponent
-    assert isinstance(exponent, int)
-    return Decimal(5).scaleb(min(exponent, 0) - 1, EXACT)
-
-
-def _to_digits(value: Decimal, digits: int) -> Decimal:
-    """Rounded to so many significant digits."""
-    return rounded(value, digits - 1 - value.adjusted())
+    exponent: Any = amount.as_tuple().exponent
+    return Decimal(5).scaleb(min(exponent, 0) - 1, money.EXACT)
 
 
 def _usd(amount: Decimal) -> str:
-    return f"{dollars(amount):,f} USD"
+    return f"{money.dollars(amount):,f} USD"
 
 
 def _tokens(tokens: Decimal) -> str:

@@ -11,33 +11,13 @@ from typing import TYPE_CHECKING
 from holysheep_helpers import catalog
 from holysheep_helpers.catalog import ExchangeRate, Price
 from holysheep_helpers.exceptions import InputError
-from holysheep_helpers.pricing.money import (
-    EXACT,
-    Exact,
-    Prices,
-    direct_price,
-    dollars,
-    exactly,
-    find_price,
-    grown,
-    growth_rate,
-    list_source,
-    offers,
-    priced_models,
-    ratio,
-    share,
-    tidy,
-    to_krw,
-    usd_text,
-    volume,
-    warn_if_stale,
-    whole_months,
-)
+from holysheep_helpers.pricing import money
+from holysheep_helpers.pricing.money import Exact, Prices
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-MIXES = ("0", "0.5", "1")
+MIXES = NO_INPUT, HALF, ALL_INPUT = Decimal(0), Decimal("0.5"), Decimal(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +52,13 @@ class MonthlyCost:
     @property
     def usd(self) -> Decimal:
         """The sum of the three parts, in USD."""
-        with exactly():
-            return dollars(self.input_usd + self.cached_usd + self.output_usd)
+        with money.exactly():
+            return money.dollars(self.input_usd + self.cached_usd + self.output_usd)
 
     def __str__(self) -> str:
         cached = f", {self.cached_share:.0%} of it cached" if self.cached_share else ""
         return (
-            f"{usd_text(self.usd)} USD for {self.tokens:,f} tokens of {self.model}, "
+            f"{money.usd_text(self.usd)} USD for {self.tokens:,f} tokens of {self.model}, "
             f"{self.input_share:.0%} input{cached} ({self.price.source})"
         )
 
@@ -123,16 +103,20 @@ def monthly_cost(
         2.80 USD for 10,000,000 tokens of mistral-small-2603, 80% input (the gateway's published
         tutorial, 2026-01-31)
     """
-    price = find_price(model, prices)
-    warn_if_stale(model, price, today)
-    mix = share("input_share", input_share), share("cached_share", cached_share)
-    return _cost(model, price, volume("tokens", tokens), *mix)
+    price = money.find_price(model, prices)
+    money.warn_if_stale(model, price, today)
+    return _cost(model, price, money.volume("tokens", tokens), *_mix(input_share, cached_share))
+
+
+def _mix(input_share: Exact, cached_share: Exact) -> tuple[Decimal, Decimal]:
+    """The two shares, checked."""
+    return money.share("input_share", input_share), money.share("cached_share", cached_share)
 
 
 def _cost(
     model: str, price: Price, tokens: Decimal, input_share: Decimal, cached_share: Decimal
 ) -> MonthlyCost:
-    with exactly():
+    with money.exactly():
         into = tokens * input_share
         cached = into * cached_share
         parts = (
@@ -140,8 +124,8 @@ def _cost(
             cached * price.cached_usd_per_mtok,
             (tokens - into) * price.output_usd_per_mtok,
         )
-        input_usd, cached_usd, output_usd = (dollars(part.scaleb(-6)) for part in parts)
-    volumes = tidy(tokens), tidy(input_share), tidy(cached_share)
+        input_usd, cached_usd, output_usd = (money.dollars(part.scaleb(-6)) for part in parts)
+    volumes = money.tidy(tokens), money.tidy(input_share), money.tidy(cached_share)
     return MonthlyCost(model, *volumes, input_usd, cached_usd, output_usd, price)
 
 
@@ -197,30 +181,28 @@ def compare_models(
         >>> table["usd"].to_dict()
         {'gpt-4.1': Decimal('55.00'), 'deepseek-v3.2': Decimal('2.45')}
     """
-    from pandas import DataFrame, Index
+    from pandas import DataFrame
 
     names = model_ids(models)
-    first = volume("tokens", tokens)
-    mix = share("input_share", input_share), share("cached_share", cached_share)
-    with exactly():
-        total = first * sum(grown(growth_rate("growth", growth), whole_months(months)))
+    with money.exactly():
+        growths = money.grown(money.growth_rate("growth", growth), money.whole_months(months))
+        total = money.volume("tokens", tokens) * sum(growths)
+    mix = _mix(input_share, cached_share)
     asked = names if baseline is None else [*names, baseline]
-    price = {name: find_price(name, prices) for name in asked}
-    cost = {name: _cost(name, price[name], total, *mix).usd for name in asked}
-    usd = [cost[name] for name in names]
-    columns: dict[str, list[object]] = {"usd": [*usd]}
-    if rate is not None:
-        columns["krw"] = [tidy(to_krw(amount, rate)) for amount in usd]
-    if baseline is not None:
-        base = cost[baseline]
-        saved = [dollars(EXACT.subtract(base, amount)) for amount in usd]
-        columns["saving_usd"] = [*saved]
-        columns["saving_share"] = [ratio(amount, base) if base else None for amount in saved]
+    found = {name: _cost(name, money.find_price(name, prices), total, *mix) for name in asked}
+    rows = []
     for name in names:
-        warn_if_stale(name, price[name], today)
-    columns["source"] = [price[name].source.name for name in names]
-    columns["as_of"] = [price[name].source.as_of for name in names]
-    return DataFrame(columns, index=Index(names, name="model"), dtype=object)
+        usd, price = found[name].usd, found[name].price
+        row: dict[str, object] = {"model": name, "usd": usd}
+        if rate is not None:
+            row["krw"] = money.tidy(money.to_krw(usd, rate))
+        if baseline is not None:
+            base = found[baseline].usd
+            saved = row["saving_usd"] = money.dollars(money.EXACT.subtract(base, usd))
+            row["saving_share"] = money.ratio(saved, base) if base else None
+        rows.append(row | {"source": price.source.name, "as_of": price.source.as_of})
+        money.warn_if_stale(name, price, today)
+    return DataFrame(rows, dtype=object).set_index("model")
 
 
 def less_or_more(saving: Decimal, digits: int = 1) -> str:
@@ -232,7 +214,7 @@ def model_ids(models: Iterable[str] | None) -> list[str]:
     """The ids that were named, each once; all with a published price if none were."""
     if isinstance(models, str):
         raise InputError(f"models is {models!r}: a list is needed, [{models!r}] for one.")
-    names = priced_models() if models is None else list(dict.fromkeys(models))
+    names = money.priced_models() if models is None else list(dict.fromkeys(models))
     if not names:
         raise InputError("models is empty: name one, or leave it out for all with a price.")
     return names
@@ -267,34 +249,38 @@ def premium(models: Iterable[str] | None = None, *, input_share: Exact | None = 
     """
     from pandas import DataFrame
 
-    mixes = [share("input_share", mix) for mix in (MIXES if input_share is None else [input_share])]
+    mixes = MIXES if input_share is None else [money.share("input_share", input_share)]
     rows = [_premium(name, mix) for name in model_ids(models) for mix in mixes]
     return DataFrame(rows, dtype=object)
 
 
 def _premium(model: str, mix: Decimal) -> dict[str, object]:
     known = catalog.find(model)
-    gateway, direct = catalog.published_price(model), direct_price(model)
+    gateway, direct = catalog.published_price(model), money.direct_price(model)
     ours, theirs = (usd_per_mtok(price, mix) if price else None for price in (gateway, direct))
-    found = offers(known.id if known else model)
-    asked = sorted(usd_per_mtok(offer.price, mix) for offer in found)
+    asked = sorted(
+        usd_per_mtok(offer.price, mix) for offer in money.offers(known.id if known else model)
+    )
+    lowest, highest = (asked[0], asked[-1]) if asked else (None, None)
     notes = {
         "the gateway published no price": gateway is None,
         "no direct price is known": direct is None,
     }
-    if asked and asked[0] != asked[-1]:
-        notes[f"{len(found)} hosts disagree: {asked[0]:.3f} to {asked[-1]:.3f} USD"] = True
-    beyond = ratio(EXACT.subtract(ours, theirs), theirs) if ours is not None and theirs else None
+    if lowest != highest:
+        notes[f"{len(asked)} hosts disagree: {lowest:.3f} to {highest:.3f} USD"] = True
+    beyond = None
+    if ours is not None and theirs:
+        beyond = money.ratio(money.EXACT.subtract(ours, theirs), theirs)
     return {
         "model": model,
         "input_share": mix,
         "gateway_usd": ours,
         "direct_usd": theirs,
         "premium": beyond,
-        "hosts": len(found),
-        "lowest_usd": asked[0] if asked else None,
-        "highest_usd": asked[-1] if asked else None,
+        "hosts": len(asked),
+        "lowest_usd": lowest,
+        "highest_usd": highest,
         "gateway_as_of": gateway.source.as_of if gateway else None,
-        "direct_as_of": list_source().as_of if found else None,
+        "direct_as_of": money.list_source().as_of if asked else None,
         "note": "; ".join(note for note, holds in notes.items() if holds),
     }

@@ -8,33 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from itertools import accumulate
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from holysheep_helpers.catalog import ExchangeRate
-from holysheep_helpers.costs.months import monthly_cost, usd_per_mtok
+from holysheep_helpers.costs.months import ALL_INPUT, NO_INPUT, monthly_cost, usd_per_mtok
 from holysheep_helpers.exceptions import InputError
-from holysheep_helpers.pricing.money import (
-    EXACT,
-    MOST_MONTHS,
-    Exact,
-    Prices,
-    check_rate,
-    dollars,
-    exactly,
-    find_price,
-    grown,
-    growth_rate,
-    money,
-    ratio,
-    share,
-    tidy,
-    to_krw,
-    to_usd,
-    usd_text,
-    volume,
-    whole_months,
-)
+from holysheep_helpers.pricing import money
+from holysheep_helpers.pricing.money import EXACT, Exact, Prices
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -79,32 +61,30 @@ class BreakEven:
     @property
     def net_usd(self) -> Decimal:
         """What is gained in the first month, running costs taken off; below 0: lost."""
-        return dollars(EXACT.subtract(self.saving_usd, self.running_usd))
+        return money.dollars(EXACT.subtract(self.saving_usd, self.running_usd))
 
     def cumulated_usd(self, months: int = YEAR) -> list[Decimal]:
         """What the move has brought, net of all it cost, after 0, 1, 2 ... ``months`` months."""
-        with exactly():
-            so_far = [Decimal(0) - self.one_off_usd]
-            for factor in grown(self.growth, whole_months(months)):
-                so_far.append(dollars(so_far[-1] + self.saving_usd * factor - self.running_usd))
-        return so_far
+        with money.exactly():
+            factors = money.grown(self.growth, money.whole_months(months))
+            gains = (self.saving_usd * factor - self.running_usd for factor in factors)
+            return list(map(money.dollars, accumulate(gains, initial=-self.one_off_usd)))
 
     def __str__(self) -> str:
-        spent = f"{usd_text(self.one_off_usd)} USD spent once"
-        first = "the first month" if self.growth else "each month"
-        net = self.net_usd
+        spent = f"{money.usd_text(self.one_off_usd)} USD spent once"
+        first, net = "the first month" if self.growth else "each month", self.net_usd
         if self.months is None:
-            each = f"{usd_text(net.copy_abs())} USD are {'gained' if net > 0 else 'lost'}"
+            each = f"{money.usd_text(net.copy_abs())} USD are {'gained' if net > 0 else 'lost'}"
             stays = f", and {spent} {'are not all recovered' if net > 0 else 'stay spent'}"
             each, stays = each if net else "nothing is gained", stays if self.one_off_usd else ""
             return f"never pays back: {each} {first}{stays}"
-        fades = self.growth < 0 < self.running_usd
-        later = "; later the saving shrinks below the running cost, and it loses again"
-        later = later if fades else ""
-        if not self.months:
-            return f"pays back at once: nothing is spent once{later}"
-        each = f"{usd_text(net)} USD {first}"
-        return f"pays back after {self.months:.1f} months: {spent}, {each}{later}"
+        said = "pays back at once: nothing is spent once"
+        if self.months:
+            each = f"{money.usd_text(net)} USD {first}"
+            said = f"pays back after {self.months:.1f} months: {spent}, {each}"
+        if self.growth < 0 < self.running_usd:
+            said += "; later the saving shrinks below the running cost, and it loses again"
+        return said
 
 
 def break_even(
@@ -139,16 +119,12 @@ def break_even(
         >>> print(hs.break_even(one_off_usd=2000, monthly_saving_usd=510, monthly_running_usd=20))
         pays back after 4.1 months: 2,000.00 USD spent once, 490.00 USD each month
     """
-    return _break_even(one_off_usd, monthly_saving_usd, monthly_running_usd, growth)
-
-
-def _break_even(once: Exact, each_month: Exact, run: Exact, rise: Exact) -> BreakEven:
-    one_off = money("one_off_usd", once)
-    saving = money("monthly_saving_usd", each_month, least=None)
-    running = money("monthly_running_usd", run)
-    growth = growth_rate("growth", rise)
-    months, whole = _months_until(one_off, saving, running, growth)
-    return BreakEven(one_off, saving, running, growth, months, whole)
+    one_off = money.money("one_off_usd", one_off_usd)
+    saving = money.money("monthly_saving_usd", monthly_saving_usd, least=None)
+    running = money.money("monthly_running_usd", monthly_running_usd)
+    rise = money.growth_rate("growth", growth)
+    amounts = one_off, saving, running, rise
+    return BreakEven(*amounts, *_months_until(*amounts))
 
 
 def _months_until(
@@ -158,11 +134,11 @@ def _months_until(
     if not total and first >= running:
         return Decimal(0), 0
     left = total
-    with exactly():
-        for month, factor in enumerate(grown(growth, MOST_MONTHS)):
+    with money.exactly():
+        for month, factor in enumerate(money.grown(growth, money.MOST_MONTHS)):
             net = first * factor - running
             if net > 0 and left <= net:
-                return ratio(month * net + left, net), month + 1
+                return money.ratio(month * net + left, net), month + 1
             left -= net
     return None, None
 
@@ -192,10 +168,11 @@ class Roi:
     break_even: BreakEven
 
     def __str__(self) -> str:
-        gain = f"{usd_text(self.gain_usd)} USD net in {self.months} months"
+        gain = f"{money.usd_text(self.gain_usd)} USD net in {self.months} months"
         if self.ratio is None:
             return f"no ratio, for nothing was spent: {gain}"
-        return f"{self.ratio:.1%} ({gain}, {usd_text(self.cost_usd)} USD spent); {self.break_even}"
+        spent = f"{money.usd_text(self.cost_usd)} USD spent"
+        return f"{self.ratio:.1%} ({gain}, {spent}); {self.break_even}"
 
 
 def roi(
@@ -232,24 +209,25 @@ def roi(
         20.0% (200.00 USD net in 12 months, 1,000.00 USD spent); pays back after 10.0 months:
         1,000.00 USD spent once, 100.00 USD each month
     """
-    back = _break_even(one_off_usd, monthly_saving_usd, monthly_running_usd, growth)
-    return _return_after(months, back)
-
-
-def _return_after(months: int, back: BreakEven) -> Roi:
-    count = whole_months(months)
-    cost = dollars(EXACT.fma(count, back.running_usd, back.one_off_usd))
+    back = break_even(
+        one_off_usd=one_off_usd,
+        monthly_saving_usd=monthly_saving_usd,
+        monthly_running_usd=monthly_running_usd,
+        growth=growth,
+    )
+    count = money.whole_months(months)
+    cost = money.dollars(EXACT.fma(count, back.running_usd, back.one_off_usd))
     gain = back.cumulated_usd(count)[-1]
-    return Roi(count, gain, cost, ratio(gain, cost) if cost else None, back)
+    return Roi(count, gain, cost, money.ratio(gain, cost) if cost else None, back)
 
 
 _CHECKS: dict[str, Callable[[str, object], Decimal]] = {
-    "tokens": volume,
-    "input_share": share,
-    "cached_share": share,
-    "growth": growth_rate,
-    "one_off_usd": money,
-    "monthly_running_usd": money,
+    "tokens": money.volume,
+    "input_share": money.share,
+    "cached_share": money.share,
+    "growth": money.growth_rate,
+    "one_off_usd": money.money,
+    "monthly_running_usd": money.money,
 }
 """The amounts of ``Assumptions``, in the order in which ``sensitivity`` changes them."""
 
@@ -297,19 +275,18 @@ class Assumptions:
         for name, check in _CHECKS.items():
             object.__setattr__(self, name, check(name, getattr(self, name)))
         if self.rate is not None:
-            check_rate(self.rate)
+            money.check_rate(self.rate)
         for model in (self.model, self.baseline):
-            find_price(model, self.prices)
+            money.find_price(model, self.prices)
 
     @property
     def monthly_saving_usd(self) -> Decimal:
         """What is saved in the first month, running costs not yet taken off; below 0: lost."""
-        mix: Any = {"input_share": self.input_share, "cached_share": self.cached_share}
+        of: Any = {name: getattr(self, name) for name in ("input_share", "cached_share", "prices")}
         there, here = (
-            monthly_cost(model, self.tokens, **mix, prices=self.prices).usd
-            for model in (self.baseline, self.model)
+            monthly_cost(name, self.tokens, **of).usd for name in (self.baseline, self.model)
         )
-        return dollars(EXACT.subtract(there, here))
+        return money.dollars(EXACT.subtract(there, here))
 
     @property
     def net_gain_usd(self) -> Decimal:
@@ -321,16 +298,21 @@ class Assumptions:
         """The same in won. Raises ``InputError`` if there is no ``rate``."""
         if self.rate is None:
             raise InputError("No rate was given: Assumptions(rate=...) names one, with its day.")
-        return tidy(to_krw(self.net_gain_usd, self.rate))
+        return money.tidy(money.to_krw(self.net_gain_usd, self.rate))
 
     def break_even(self) -> BreakEven:
         """``hs.break_even`` of this move, with growth."""
-        saving = self.monthly_saving_usd
-        return _break_even(self.one_off_usd, saving, self.monthly_running_usd, self.growth)
+        return self.roi().break_even
 
     def roi(self, months: int = YEAR) -> Roi:
         """``hs.roi`` of this move after ``months`` months (default: a year), with growth."""
-        return _return_after(months, self.break_even())
+        return roi(
+            one_off_usd=self.one_off_usd,
+            monthly_saving_usd=self.monthly_saving_usd,
+            monthly_running_usd=self.monthly_running_usd,
+            growth=self.growth,
+            months=months,
+        )
 
 
 def sensitivity(
@@ -365,34 +347,42 @@ def sensitivity(
         >>> hs.sensitivity(move)["moves"].head(2).to_dict()
         {'tokens': Decimal('244.80'), 'one_off_usd': Decimal('200.00')}
     """
-    from pandas import DataFrame, Index
+    from pandas import DataFrame
 
-    turn = share("swing", swing)
+    turn = money.share("swing", swing)
     if turn == 1:
         raise InputError(f"swing is {swing!r}: below 1 is needed, or all would be turned to 0.")
-    less, more = EXACT.subtract(1, turn), EXACT.add(1, turn)
+    factors = EXACT.subtract(1, turn), EXACT.add(1, turn)
     base = _result(result, assumptions, "them as they are")
-    rows = {}
+    rows = []
     for name in (*_CHECKS, "rate"):
-        value = getattr(assumptions, name)
-        if value is None:
+        given = getattr(assumptions, name)
+        if given is None:
             continue
-        value = tidy(value.krw_per_usd if isinstance(value, ExchangeRate) else value)
-        (low, note_low), (high, note_high) = (_changed(name, value, by) for by in (less, more))
-        results = [_result(result, _with(assumptions, name, new), name) for new in (low, high)]
-        rows[name] = {
+        value = money.tidy(given.krw_per_usd if name == "rate" else given)
+        low, high = (money.tidy(EXACT.multiply(value, factor)) for factor in factors)
+        note = "" if value else "is 0, and stays 0"
+        if name.endswith("_share") and high > 1:
+            high, note = Decimal(1), "a share ends at 1"
+        if name == "growth" and high < -1:
+            high, note = Decimal(-1), "nothing is left to shrink"
+        results = []
+        for new in (low, high):
+            changed = replace(given, krw_per_usd=new) if name == "rate" else new
+            results.append(_result(result, replace(assumptions, **{name: changed}), name))
+        rows.append({
+            "input": name,
             "low": low,
             "base": value,
             "high": high,
             "result_low": results[0],
             "result_base": base,
             "result_high": results[1],
-            "moves": dollars(EXACT.subtract(max(*results, base), min(*results, base))),
-            "note": note_low or note_high,
-        }
-    names = sorted(rows, key=lambda name: rows[name]["moves"], reverse=True)
-    in_order = [rows[name] for name in names]
-    return DataFrame(in_order, index=Index(names, name="input"), dtype=object)
+            "moves": money.dollars(EXACT.subtract(max(*results, base), min(*results, base))),
+            "note": note,
+        })  # fmt: skip
+    in_order = DataFrame(rows, dtype=object).sort_values("moves", ascending=False, kind="stable")
+    return in_order.set_index("input")
 
 
 def _result(
@@ -405,22 +395,6 @@ def _result(
             "there is no number of months; net_gain_usd always is one."
         )
     return found
-
-
-def _changed(name: str, value: Decimal, factor: Decimal) -> tuple[Decimal, str]:
-    """The value of an input times this, as far as it goes, and why it goes no further."""
-    new = tidy(EXACT.multiply(value, factor))
-    if name.endswith("_share") and new > 1:
-        return Decimal(1), "a share ends at 1"
-    if name == "growth" and new < -1:
-        return Decimal(-1), "nothing is left to shrink"
-    return new, "" if value else "is 0, and stays 0"
-
-
-def _with(assumptions: Assumptions, name: str, value: Decimal) -> Assumptions:
-    if name == "rate" and assumptions.rate is not None:
-        return replace(assumptions, rate=replace(assumptions.rate, krw_per_usd=value))
-    return replace(assumptions, **{name: value})
 
 
 @dataclass(frozen=True, slots=True)
@@ -483,17 +457,17 @@ def crossover(model: str, other: str, *, prices: Prices = "published") -> Crosso
         >>> round(found.input_share, 3), found.cheaper_below
         (Decimal('0.765'), 'deepseek-v3.2')
     """
-    one, two = find_price(model, prices), find_price(other, prices)
+    one, two = money.find_price(model, prices), money.find_price(other, prices)
     all_output, all_input = (
         EXACT.subtract(usd_per_mtok(one, mix), usd_per_mtok(two, mix))
-        for mix in (Decimal(0), Decimal(1))
+        for mix in (NO_INPUT, ALL_INPUT)
     )
     below, above = (
         model if more < 0 else other if more else None for more in (all_output, all_input)
     )
     if below == above:
         return Crossover(model, other, None, below, None, None)
-    mix = ratio(all_output, EXACT.subtract(all_output, all_input))
+    mix = money.ratio(all_output, EXACT.subtract(all_output, all_input))
     return Crossover(model, other, mix, None, below, above)
 
 
@@ -524,7 +498,7 @@ class Runway:
         return self.months is None
 
     def __str__(self) -> str:
-        buys = f"{usd_text(self.credit_usd)} USD pay for {self.tokens:,.0f} tokens"
+        buys = f"{money.usd_text(self.credit_usd)} USD pay for {self.tokens:,.0f} tokens"
         if self.months is None or self.days is None:
             return f"{buys}, which last for more than a hundred years"
         return f"{buys}: {self.months:.1f} months, {self.days:,.0f} days"
@@ -566,10 +540,13 @@ def runway(
         >>> print(hs.runway(50_000, model="gpt-4.1", tokens_per_month=1_000_000, rate=rate))
         34.48 USD pay for 6,269,592 tokens: 6.3 months, 191 days
     """
-    credit_usd = to_usd(money("credit_krw", credit_krw), rate)
-    price = usd_per_mtok(find_price(model, prices), share("input_share", input_share))
-    tokens = ratio(EXACT.scaleb(credit_usd, 6), price)
-    used, rise = volume("tokens_per_month", tokens_per_month), growth_rate("growth", growth)
+    credit_usd = money.to_usd(money.money("credit_krw", credit_krw), rate)
+    price = usd_per_mtok(money.find_price(model, prices), money.share("input_share", input_share))
+    tokens = money.ratio(EXACT.scaleb(credit_usd, 6), price)
+    used, rise = (
+        money.volume("tokens_per_month", tokens_per_month),
+        money.growth_rate("growth", growth),
+    )
     months, _ = _months_until(tokens, used, Decimal(0), rise)
-    days = None if months is None else tidy(EXACT.multiply(months, DAYS_A_MONTH))
+    days = None if months is None else money.tidy(EXACT.multiply(months, DAYS_A_MONTH))
     return Runway(credit_usd, tokens, months, days)

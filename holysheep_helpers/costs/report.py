@@ -2,35 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Sequence
 from decimal import Decimal
+from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from holysheep_helpers.costs.months import compare_models, less_or_more
 from holysheep_helpers.costs.moves import Assumptions, sensitivity
 from holysheep_helpers.exceptions import InputError
-from holysheep_helpers.pricing.money import (
-    Exact,
-    find_price,
-    krw_text,
-    priced_models,
-    to_krw,
-    usd_text,
-)
+from holysheep_helpers.pricing.money import find_price, krw_text, priced_models, to_krw, usd_text
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
 PAGE = "cost_report.md"
-
-
-NOT_IN_IT = """\
-- No quality was compared. Whether both models answer equally well, your own prompts have to show.
-- No volume discount, no tax, no transfer fee: none was published.
-- No interest: a dollar in a year counts like one today.
-- Not the gateway's own table of monthly costs: what it gives for 10M tokens is what 100M cost.
-"""
 
 
 def write_report(folder: str | Path, assumptions: Assumptions, *, overwrite: bool = False) -> Path:
@@ -59,24 +46,27 @@ def write_report(folder: str | Path, assumptions: Assumptions, *, overwrite: boo
         >>> hs.write_report("reports/move", move).name
         'cost_report.md'
     """
+    from pandas import DataFrame
+
     if not isinstance(assumptions, Assumptions):
         raise InputError(f"assumptions is a {type(assumptions).__name__}: hs.Assumptions(...).")
     if not isinstance(folder, str | Path) or not str(folder).strip():
         raise InputError(f"folder is {folder!r}: a path is needed, 'reports/move' say.")
     place = Path(folder).expanduser()
+    so_far = {"net_gain_so_far_usd": assumptions.break_even().cumulated_usd()}
     tables = {
         "by_model.csv": by_model(assumptions),
-        "by_month.csv": _by_month(assumptions),
+        "by_month.csv": DataFrame(so_far, dtype=object).rename_axis("month"),
         "sensitivity.csv": sensitivity(assumptions),
     }
-    files = [place / name for name in (PAGE, *tables)]
+    paths = [place / name for name in (PAGE, *tables)]
     for part in (place, *place.parents):
         if part.exists() and not part.is_dir():
             raise InputError(f"{part} is a file: give the folder that the report is to go to.")
-    for file in files:
+    for file in paths:
         if file.is_dir():
             raise InputError(f"{file} is a folder: give another one. Nothing was written.")
-    there = [file.name for file in files if file.exists()]
+    there = [file.name for file in paths if file.exists()]
     if there and not overwrite:
         raise InputError(
             f"{place} has {', '.join(there)} already, and nothing was written: give another "
@@ -108,7 +98,7 @@ def in_words(move: Assumptions, table: DataFrame) -> str:
     here, there = (table.loc[name, "usd"] for name in (move.model, move.baseline))
     saved, share = (table.loc[move.model, f"saving_{name}"] for name in ("usd", "share"))
     first = (
-        f"{_tokens(move.tokens)} tokens a month cost {usd_text(here)} USD with {move.model} and "
+        f"{Decimal(move.tokens):,f} tokens a month cost {usd_text(here)} USD with {move.model} and "
         f"{usd_text(there)} USD with {move.baseline}: {usd_text(abs(saved))} USD "
         f"{'saved' if saved >= 0 else 'more'} a month"
     )
@@ -153,79 +143,41 @@ def input_label(name: str) -> str:
     }.get(name, name.replace("_", " "))
 
 
-def _by_month(move: Assumptions) -> DataFrame:
-    from pandas import DataFrame
-
-    so_far = move.break_even().cumulated_usd(12)
-    return DataFrame({"net_gain_so_far_usd": so_far}, dtype=object).rename_axis("month")
-
-
 def _page(move: Assumptions, table: DataFrame, hangs_on: DataFrame) -> str:
-    parts = [
-        f"# Moving from {move.baseline} to {move.model}: cost and return",
-        in_words(move, table),
-        "## What was assumed",
-        _markdown(_assumed(move)),
-        cached_note(move),
-        "## The first month, model by model",
-        _markdown(table_rows(table, move.baseline)),
-        "## What the result hangs on",
-        "Each assumption turned down and up by 20%, by itself; net gain of the first year in USD.",
-        _markdown(_hangs_on(hangs_on)),
-        "## Where the figures come from",
-        _sources(move),
-        "## What is not in it",
-        NOT_IN_IT.rstrip(),
-    ]
-    return "\n\n".join(part for part in parts if part) + "\n"
-
-
-def _assumed(move: Assumptions) -> list[list[str]]:
-    running = f"{usd_text(Decimal(move.monthly_running_usd))} USD"
-    values = {
-        "assumption": "value",
-        "tokens in the first month": _tokens(move.tokens),
-        "of these prompts (input)": f"{Decimal(move.input_share):.1%}",
-        "of the prompts from a cache": f"{Decimal(move.cached_share):.1%}",
-        "growth a month": f"{Decimal(move.growth):.1%}",
-        "cost of the move, once": f"{usd_text(Decimal(move.one_off_usd))} USD",
-        "running cost a month, beside the tokens": running,
-    }
-    if move.rate is not None:
-        values["exchange rate"] = f"{move.rate.krw_per_usd:,f} KRW for 1 USD"
-    return [[name, value] for name, value in values.items()]
-
-
-def _hangs_on(found: DataFrame) -> list[list[str]]:
-    rows = [["assumption", "turned down", "as assumed", "turned up"]]
-    for row in found.reset_index().to_dict("records"):
-        results = (row["result_low"], row["result_base"], row["result_high"])
-        rows.append([input_label(row["input"]), *map(usd_text, results)])
-    return rows
-
-
-def _sources(move: Assumptions) -> str:
-    found = {name: find_price(name, move.prices) for name in (move.baseline, move.model)}
-    lines = [
+    """The page: the template beside this file, filled in."""
+    results = [["assumption", "turned down", "as assumed", "turned up"]]
+    for name, *found in hangs_on[["result_low", "result_base", "result_high"]].itertuples():
+        results.append([input_label(name), *map(usd_text, found)])
+    prices = {name: find_price(name, move.prices) for name in (move.baseline, move.model)}
+    sources = [
         f"- {name}: {price.input_usd_per_mtok} USD in, {price.output_usd_per_mtok} USD out, for a "
         f"million tokens ({price.source}; {price.source.note})."
-        for name, price in found.items()
+        for name, price in prices.items()
     ]
+    rate = ""
     if move.rate is not None:
-        lines.append(f"- Exchange rate: {move.rate.source}.")
-    lines.append(
-        "- Break-even: cost of the move / (saving - running cost), month by month where the volume "
-        "grows. Return: (saving - all costs) / all costs, over twelve months."
+        rate = f"| exchange rate | {move.rate.krw_per_usd:,f} KRW for 1 USD |"
+        sources.append(f"- Exchange rate: {move.rate.source}.")
+    page = (
+        files("holysheep_helpers.costs")
+        .joinpath(PAGE)
+        .read_text(encoding="utf-8")
+        .format(
+            move=move,
+            in_words=in_words(move, table),
+            one_off=usd_text(Decimal(move.one_off_usd)),
+            running=usd_text(Decimal(move.monthly_running_usd)),
+            rate=rate,
+            cached_note=cached_note(move),
+            by_model=_markdown(table_rows(table, move.baseline)),
+            hangs_on=_markdown(results),
+            sources="\n".join(sources),
+        )
     )
-    return "\n".join(lines)
+    return re.sub("\n{3,}", "\n\n", page)  # an empty part leaves no gap
 
 
 def _markdown(rows: Sequence[Sequence[str]]) -> str:
-    def line(cells: Iterable[str]) -> str:
-        return f"| {' | '.join(cells)} |"
-
-    return "\n".join([line(rows[0]), line("---" for _ in rows[0]), *map(line, rows[1:])])
-
-
-def _tokens(tokens: Exact) -> str:
-    return f"{Decimal(tokens):,f}"
+    """A table in Markdown; its head is the first row."""
+    head, *body = (f"| {' | '.join(row)} |" for row in rows)
+    return "\n".join([head, f"|{' --- |' * len(rows[0])}", *body])

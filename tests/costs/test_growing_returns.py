@@ -40,6 +40,7 @@ def test_a_loss_at_first_can_be_made_up_by_growth() -> None:
     back = hs.break_even(one_off_usd=0, monthly_saving_usd=10, monthly_running_usd=15, growth="1")
     assert back.cumulated_usd(3) == [0, -5, 0, 25]
     assert (back.months, back.whole_months) == (2, 2)
+    assert str(back).endswith("0.00 USD spent once, -5.00 USD the first month")
     with_cost = hs.roi(
         one_off_usd=5, monthly_saving_usd=10, monthly_running_usd=15, growth="1", months=3
     )
