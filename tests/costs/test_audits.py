@@ -182,6 +182,9 @@ def test_one_volume_explains_the_whole_table_and_nothing_was_assumed() -> None:
     assert found is not None
     assert (found.tokens, found.input_share, found.times) == (100_000_000, Decimal("0.5"), 10)
     assert str(found) == "100M tokens (10 times the stated volume) at 50/50"
+    with localcontext() as context:
+        context.prec = 2
+        assert hs.common_volume() == found
 
 
 @given(
