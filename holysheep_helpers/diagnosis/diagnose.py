@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 import json
 import os
 import re
@@ -17,99 +16,15 @@ import httpx2
 import openai
 from pydantic import ValidationError
 
-from holysheep_helpers import catalog
+from holysheep_helpers import catalog, exceptions
 from holysheep_helpers._checks import is_loopback
-from holysheep_helpers.diagnosis import environment
+from holysheep_helpers.diagnosis import environment, evidence
 from holysheep_helpers.diagnosis.config import checked_key, has_version
-from holysheep_helpers.diagnosis.evidence import (
-    CLIENTS,
-    TRANSPORT,
-    ErrorBody,
-    base_of,
-    connection_kind,
-    exception_chain,
-    key_of,
-    model_of,
-    package_of,
-    raised_by,
-    raised_in,
-    raised_in_making_a_client,
-    tokens_of,
-)
+from holysheep_helpers.diagnosis.evidence import ErrorBody, base_of, model_of
 from holysheep_helpers.diagnosis.html import fields
-from holysheep_helpers.diagnosis.kinds import KINDS
+from holysheep_helpers.diagnosis.kinds import KIND_OF_CODE, KIND_OF_STATUS, KIND_OF_TYPE, KINDS
 from holysheep_helpers.diagnosis.waiting import BREAKER, MANDATORY, wait_asked
-from holysheep_helpers.exceptions import (
-    AllFailedError,
-    ClientClosedError,
-    ConfigurationError,
-    GatewayError,
-    HolySheepError,
-    InputError,
-    UnexpectedReplyError,
-)
 
-KIND_OF_CODE = {
-    "insufficient_quota": "quota",
-    "billing_not_active": "quota",
-    "billing_hard_limit_reached": "quota",
-    "billing_error": "quota",  # Anthropic
-    "exceeded_current_quota_error": "quota",  # Moonshot
-    "usage_limit_reached": "quota",
-    "payment_required": "quota",  # OpenRouter, as the next
-    "openrouter_free_tier_daily": "quota",
-    "1113": "quota",  # Z.ai: no balance; of the day, of the plan
-    "1304": "quota",
-    "1308": "quota",
-    "1310": "quota",
-    "openrouter_in_flight_budget": "rate_limit",
-    "content_filter": "refused_content",
-    "content_policy_violation": "refused_content",
-    "moderation_blocked": "refused_content",
-    "responsibleaipolicyviolation": "refused_content",  # Azure
-    "refusal": "refused_content",  # OpenRouter
-    "1301": "refused_content",  # Z.ai
-    "context_length_exceeded": "too_long",
-    "max_tokens_exceeded": "too_long",  # OpenRouter, as the next
-    "token_limit_exceeded": "too_long",
-    "exceed_context_size_error": "too_long",  # llama.cpp
-    "model_context_window_exceeded": "too_long",  # Z.ai, as the next
-    "1261": "too_long",
-    "model_not_found": "unknown_model",
-    "deploymentnotfound": "unknown_model",  # Azure
-    "1211": "unknown_model",  # Z.ai
-    "invalid_api_key": "wrong_key",
-    "api_key_invalid": "wrong_key",  # Gemini
-}
-"""What a code or type in a body says, whatever the status; in lower case."""
-
-KIND_OF_TYPE = {
-    "rate_limit_exceeded": "rate_limit",
-    "rate_limit_error": "rate_limit",
-    "rate_limited": "rate_limit",
-    "throttling_error": "rate_limit",
-    "resource_exhausted": "rate_limit",
-    "invalid_request_error": "bad_request",
-    "badrequesterror": "bad_request",
-    "invalid_argument": "bad_request",
-    "authentication_error": "wrong_key",
-    "permission_error": "forbidden",
-}
-"""What a type says where there is no status: in a stream, or in a reply with status 200."""
-
-KIND_OF_STATUS = {
-    402: "quota",
-    403: "forbidden",
-    408: "timeout_408",
-    409: "conflict",
-    413: "too_long",
-    424: "server_error",
-    425: "server_error",
-    429: "rate_limit",
-    498: "server_error",
-    504: "gateway_timeout",
-    524: "gateway_timeout",
-}
 KEY_PREFIXES: dict[str, tuple[str, ...]] = {
     "api.openai.com": ("sk-proj-", "sk-svcacct-", "sk-admin-"),
     "api.anthropic.com": ("sk-ant-",),
@@ -122,7 +37,7 @@ KEY_PREFIXES: dict[str, tuple[str, ...]] = {
 """Hosts of other vendors, and how their keys begin, where that tells them from all others'."""
 
 LONGEST_ID = 60
-_LOOPS = TRANSPORT | {"asyncio", "anyio"}
+_LOOPS = evidence.TRANSPORT | {"asyncio", "anyio"}
 _ID = re.compile(r"[\w./:@+-]+", re.ASCII)
 _PARAMETER = re.compile(r"[A-Za-z_][\w.\[\]]{0,40}")
 
@@ -163,7 +78,7 @@ class Diagnosis:
 
     def _rows(self) -> dict[str, str]:
         again = "yes" if self.retryable else "no: the same request fails the same way"
-        if self.retryable and self.wait_s is not None:
+        if self.wait_s is not None:
             again = f"yes, in {self.wait_s:g} s ({self.wait_said_by})"
         return {
             "whose": self.whose,
@@ -214,28 +129,23 @@ def diagnose(error: object) -> Diagnosis:
         return _of_status(error)
     if isinstance(error, openai.APIConnectionError):
         return _of_connection(error)
-    if isinstance(error, HolySheepError):
+    if isinstance(error, exceptions.HolySheepError):
         return _of_helper(error)
     if isinstance(error, openai.APIResponseValidationError):
         return _diagnosis("unexpected_reply")
     if isinstance(error, openai.APIError):
         body = ErrorBody.read(error.body)
-        return _with_words(_of_body(body, "error_in_stream"), body, str(error), error.request)
-    if isinstance(error, str):
-        return _diagnosis("html_page")
-    if not isinstance(error, BaseException):
-        raise InputError(
-            f"A {type(error).__name__} was given: an exception is needed, or the text that came in "
-            "the place of a completion."
-        )
+        return _with_words(_of_body(body, "error_in_stream"), body, error)
     if isinstance(error, BaseExceptionGroup):
         return _of_group(error)
-    if raised_in_making_a_client(error) and (fault := environment.fault()):
-        return _diagnosis("configuration", str(fault))
-    kind = _kind_of_any(error)
-    if kind == "client_closed":
-        return _closed(maybe_sent=raised_by(error) not in CLIENTS)
-    return _diagnosis(kind, advice=_advice(kind, error))
+    if isinstance(error, BaseException):
+        return _of_any(error)
+    if isinstance(error, str):
+        return _diagnosis("html_page")
+    raise exceptions.InputError(
+        f"A {type(error).__name__} was given: an exception is needed, or the text that came in "
+        "the place of a completion."
+    )
 
 
 def add_advice(error: openai.OpenAIError) -> None:
@@ -248,21 +158,26 @@ def add_advice(error: openai.OpenAIError) -> None:
         error.add_note(f"{found.what} {found.advice}")
 
 
-def _diagnosis(kind: str, what: str = "", advice: str = "", **known: Any) -> Diagnosis:
+def _diagnosis(
+    kind: str,
+    what: str = "",
+    advice: str = "",
+    wait: tuple[float | None, str | None] = (None, None),
+    **known: Any,
+) -> Diagnosis:
     """A diagnosis as its kind has it, except for what is known better of this error."""
     usual = KINDS[kind]
-    found = Diagnosis(
+    verdict = {name: getattr(usual, name) for name in ("whose", "retryable", "other_model")}
+    verdict |= {"may_have_cost": usual.may_have_cost, **known}
+    wait_s, said_by = wait if verdict["retryable"] else (None, None)
+    return Diagnosis(
         kind=kind,
         what=what or usual.what,
-        whose=usual.whose,
-        retryable=usual.retryable,
-        other_model=usual.other_model,
-        wait_s=None,
-        wait_said_by=None,
-        may_have_cost=usual.may_have_cost,
         advice=advice or usual.advice,
+        wait_s=wait_s,
+        wait_said_by=said_by,
+        **verdict,
     )
-    return replace(found, **known)
 
 
 # --- a status
@@ -272,29 +187,28 @@ def _of_status(error: openai.APIStatusError) -> Diagnosis:
     status, response = error.status_code, error.response
     if response.is_redirect or (response.history and status in (401, 404, 405)):
         return _redirected(response)
-    body = ErrorBody.read(error.body)
-    kind = _kind_of_body(body, status)
-    page = "html" in response.headers.get("content-type", "")
-    refused = None
-    if kind == "wrong_key" or (kind is None and status == 401):
-        refused = _refused_key(error.request)
-    if page and (status in (403, 407) or (refused and refused.kind == "wrong_key")):
-        return _diagnosis(
-            "proxy_page",
-            advice="A firewall, or a proxy that wants its own log-in, stands in between: ask who "
-            "runs it.",
-            whose="the line's",
-            retryable=False,
-            other_model=False,
-            may_have_cost=False,
-        )
-    if refused:
-        found = refused
-    elif kind == "unknown_model" or (kind is None and status in (404, 405)):
-        found = _not_found(error.request, is_model=kind is not None, body=body)
+    body, page = ErrorBody.read(error.body), "html" in response.headers.get("content-type", "")
+    stated = _kind_of_body(body, status)
+    kind = stated or _kind_of_status(status, page)
+    if kind == "wrong_key":
+        found = _refused_key(error.request)
+    elif kind in ("unknown_model", "wrong_path"):
+        found = _not_found(error.request, is_model=stated is not None, body=body)
     else:
-        found = _refused(error, body, kind or _kind_of_status(status, page))
-    return found if page else _with_words(found, body, str(error), error.request)
+        found = _refused(error, body, kind)
+    if not page:
+        return _with_words(found, body, error)
+    if status not in (403, 407) and found.kind != "wrong_key":
+        return found
+    return _diagnosis(
+        "proxy_page",
+        advice="A firewall, or a proxy that wants its own log-in, stands in between: ask who "
+        "runs it.",
+        whose="the line's",
+        retryable=False,
+        other_model=False,
+        may_have_cost=False,
+    )
 
 
 def _refused(error: openai.APIStatusError, body: ErrorBody, kind: str) -> Diagnosis:
@@ -302,24 +216,22 @@ def _refused(error: openai.APIStatusError, body: ErrorBody, kind: str) -> Diagno
     status, headers = error.status_code, error.response.headers
     if too_long := _too_long(error, body, kind):
         return too_long
-    wait_s, said_by = wait_asked(headers, body=body)
-    if status == 402 and kind == "quota" and said_by in MANDATORY:
-        kind = "rate_limit"  # credit that is set aside for requests that are under way
-    found = _diagnosis(kind)
+    known: dict[str, Any] = {"wait": wait_asked(headers, body=body)}
     if status == 402:
-        found = replace(found, other_model=False)
+        known["other_model"] = False
+        if kind == "quota" and known["wait"][1] in MANDATORY:
+            kind = "rate_limit"  # credit that is set aside for requests that are under way
     if kind == "refused_content":
-        return replace(found, may_have_cost=False)
-    if kind == "bad_request" and _PARAMETER.fullmatch(body.param):
-        return replace(found, what=f"The server can't accept {body.param!r} (status {status}).")
+        known["may_have_cost"] = False
     if kind in ("bad_request", "server_error"):
-        found = replace(found, what=f"{found.what[:-1]} (status {status}).")
-    if not found.retryable:
-        return found
-    if headers.get("x-should-retry") == "false" or body.field("retryable") is False:
-        advice = "The server itself says that asking again won't help."
-        return replace(found, retryable=False, advice=advice)
-    return replace(found, wait_s=wait_s, wait_said_by=said_by)
+        known["what"] = f"{KINDS[kind].what[:-1]} (status {status})."
+    if kind == "bad_request" and _PARAMETER.fullmatch(body.param):
+        known["what"] = f"The server can't accept {body.param!r} (status {status})."
+    never = headers.get("x-should-retry") == "false" or body.field("retryable") is False
+    if never and KINDS[kind].retryable:
+        known["retryable"] = False
+        known["advice"] = "The server itself says that asking again won't help."
+    return _diagnosis(kind, **known)
 
 
 def _kind_of_body(body: ErrorBody, status: int | None = None) -> str | None:
@@ -347,21 +259,14 @@ def _of_body(body: ErrorBody, otherwise: str) -> Diagnosis:
     """An error that came without a status: in a stream, or in a reply with status 200."""
     kind = _kind_of_body(body)
     if kind is None and body.status is not None:
-        in_body = {401: "wrong_key", 404: "unknown_model"}
-        kind = in_body.get(body.status) or _kind_of_status(body.status, page=False)
+        kind = _kind_of_status(body.status, page=False)
     kind = kind or next((KIND_OF_TYPE[code] for code in body.codes if code in KIND_OF_TYPE), None)
-    found = _diagnosis(kind or otherwise, may_have_cost=True)
-    if not found.retryable:
-        return found
-    wait_s, said_by = wait_asked({}, body=body)
-    return replace(found, wait_s=wait_s, wait_said_by=said_by)
+    return _diagnosis(kind or otherwise, wait=wait_asked({}, body=body), may_have_cost=True)
 
 
-def _with_words(
-    found: Diagnosis, body: ErrorBody, shown: str, request: httpx2.Request
-) -> Diagnosis:
+def _with_words(found: Diagnosis, body: ErrorBody, error: openai.APIError) -> Diagnosis:
     """With the server's own words, unless the message of the error shows them."""
-    words = body.shown(shown, request)
+    words = body.shown(str(error), error.request)
     return replace(found, what=f"{found.what} The server says: {words!r}.") if words else found
 
 
@@ -372,7 +277,7 @@ def _too_long(error: openai.APIStatusError, body: ErrorBody, kind: str) -> Diagn
     by_tokens = "tokens" in body.codes
     if status in (413, 429) and (by_tokens or "requests" not in body.codes):
         limit = int(stated) if stated.isdecimal() else 0
-        if (status == 413 and by_tokens) or (limit and tokens_of(request) > limit):
+        if (status == 413 and by_tokens) or (limit and evidence.tokens_of(request) > limit):
             of = f" ({limit:,})" if limit else ""
             return _diagnosis(
                 "too_long",
@@ -382,13 +287,13 @@ def _too_long(error: openai.APIStatusError, body: ErrorBody, kind: str) -> Diagn
             )
     if status in (400, 403, 422, 500) and kind in ("bad_request", "forbidden", "server_error"):
         model = catalog.find(model_of(request) or "")
-        if model and model.context_window and tokens_of(request) > model.context_window:
+        if model and model.context_window and evidence.tokens_of(request) > model.context_window:
             return _diagnosis("too_long")
     return None
 
 
 def _kind_of_status(status: int, page: bool) -> str:
-    """What a status means, but for 401, 404, 405 and redirects; ``page``: it came with HTML."""
+    """What a status means, but for redirects; ``page``: it came with HTML."""
     if found := KIND_OF_STATUS.get(status):
         return found
     if status < 500:
@@ -399,7 +304,10 @@ def _kind_of_status(status: int, page: bool) -> str:
 def _redirected(response: httpx2.Response) -> Diagnosis:
     """Where a redirect leads, without what may be secret in it; followed or not."""
     if not response.history:
-        where = _plain(response.headers["location"]) if "location" in response.headers else ""
+        try:
+            where = evidence.plain(httpx2.URL(response.headers["location"]))
+        except (KeyError, httpx2.InvalidURL):
+            where = ""
         there = f" to {where!r}" if where else ", and does not say where to"
         return _diagnosis("redirect", f"{base_of(response.request)} sends its callers on{there}.")
     asked, last = base_of(response.history[0].request), base_of(response.request)
@@ -410,17 +318,9 @@ def _redirected(response: httpx2.Response) -> Diagnosis:
     )
 
 
-def _plain(address: str) -> str:
-    try:
-        url = httpx2.URL(address)
-    except httpx2.InvalidURL:
-        return ""
-    return f"{url.scheme}://{url.netloc.decode()}{url.path}" if url.host else url.path
-
-
 def _refused_key(request: httpx2.Request) -> Diagnosis:
     """Missing, placeholder, malformed, sent to the wrong host, or simply wrong."""
-    key, host = key_of(request), request.url.host
+    key, host = evidence.key_of(request), request.url.host
     if environment.is_custom_key(request):
         variable = environment.CUSTOM_HEADERS
         return _diagnosis(
@@ -430,25 +330,28 @@ def _refused_key(request: httpx2.Request) -> Diagnosis:
         )
     if unsendable := _unsendable_key(key):
         return unsendable
-    own_host = urlsplit(catalog.BASE_URL).hostname or ""
+    own_hosts = [_host_of(url) for url in (catalog.BASE_URL, os.environ.get("HOLYSHEEP_BASE_URL"))]
     makers = [name for name, starts in KEY_PREFIXES.items() if starts and key.startswith(starts)]
+    advice = ""
     if makers and host not in makers:
-        return _diagnosis("wrong_host", f"A key that {makers[0]} issued was sent to {host}.")
-    if host in KEY_PREFIXES and not makers:
-        return _diagnosis(
-            "wrong_host",
-            f"{host}, another vendor's host, refused the key.",
+        what = f"A key that {makers[0]} issued was sent to {host}."
+    elif host in KEY_PREFIXES and not makers:
+        what = f"{host}, another vendor's host, refused the key."
+        advice = (
             f"If the key is this gateway's, give its address, too: base_url={catalog.BASE_URL!r} "
-            "(without one, the SDK asks api.openai.com). If it is that vendor's, it is not valid.",
+            "(without one, the SDK asks api.openai.com). If it is that vendor's, it is not valid."
         )
-    if checked_key(key, "the request").from_mock and host == own_host:
-        return _diagnosis("wrong_host", "A key that a mock issued was sent to the real gateway.")
-    if _is_own(key) and host not in (own_host, _own_host()) and not is_loopback(host):
-        return _diagnosis("wrong_host", f"The key in {catalog.KEY_VARIABLE} was sent to {host}.")
-    if is_loopback(host):
-        advice = "A mock takes the keys that it issued alone: hs.connect('mock')."
-        return _diagnosis("wrong_key", advice=advice)
-    return _diagnosis("wrong_key")
+    elif checked_key(key, "the request").from_mock and host == own_hosts[0]:
+        what = "A key that a mock issued was sent to the real gateway."
+    elif is_loopback(host):
+        return _diagnosis(
+            "wrong_key", advice="A mock takes the keys that it issued alone: hs.connect('mock')."
+        )
+    elif key == os.environ.get(catalog.KEY_VARIABLE) and host not in own_hosts:
+        what = f"The key in {catalog.KEY_VARIABLE} was sent to {host}."
+    else:
+        return _diagnosis("wrong_key")
+    return _diagnosis("wrong_host", what, advice)
 
 
 def _unsendable_key(key: str) -> Diagnosis | None:
@@ -459,19 +362,14 @@ def _unsendable_key(key: str) -> Diagnosis | None:
         return _diagnosis("placeholder_key")
     try:
         checked_key(key, "the request")
-    except ConfigurationError as error:
+    except exceptions.ConfigurationError as error:
         return _diagnosis("malformed_key", str(error))
     return None
 
 
-def _is_own(key: str) -> bool:
-    own = os.environ.get(catalog.KEY_VARIABLE, "")
-    return bool(own) and hmac.compare_digest(os.fsencode(own), os.fsencode(key))
-
-
-def _own_host() -> str | None:
+def _host_of(url: str | None) -> str | None:
     try:
-        return urlsplit(os.environ.get("HOLYSHEEP_BASE_URL", "")).hostname
+        return urlsplit(url or "").hostname
     except ValueError:
         return None
 
@@ -482,8 +380,7 @@ def _not_found(request: httpx2.Request, is_model: bool, body: ErrorBody) -> Diag
     known = catalog.find(model) if model else None
     if not is_model and body.field("availability") is None:
         versioned = has_version(request.url.path)
-        unknown_url = "unknown_url" in body.codes
-        if unknown_url or model is None or known is not None or not versioned:
+        if "unknown_url" in body.codes or model is None or known is not None or not versioned:
             base = base_of(request)
             cure = "" if versioned else f"/v1 is missing from base_url: use {base + '/v1'!r}."
             return _diagnosis("wrong_path", f"{base} has no such path.", cure)
@@ -494,7 +391,7 @@ def _not_found(request: httpx2.Request, is_model: bool, body: ErrorBody) -> Diag
         advice = f"It is an alias: try the id itself, {known.id!r}. " + advice
     if known is not None and known.warning():
         advice = f"{known.warning()} " + advice
-    shown = _is_showable(model) and model != key_of(request)
+    shown = _is_showable(model) and model != evidence.key_of(request)
     what = f"The server has no model {model!r} for this key." if shown else ""
     return _diagnosis("unknown_model", what, advice)
 
@@ -511,9 +408,9 @@ def _is_showable(model: str | None) -> bool:
 
 
 def _of_connection(error: openai.APIConnectionError) -> Diagnosis:
-    kind, base = connection_kind(error), base_of(error.request)
+    kind, base = evidence.connection_kind(error), base_of(error.request)
     if kind == "input":
-        return _unsendable_key(key_of(error.request)) or _diagnosis(
+        return _unsendable_key(evidence.key_of(error.request)) or _diagnosis(
             "input",
             "A header that was to be sent has a character that no header can have.",
             "Look for a line break in extra_headers, default_headers and the key.",
@@ -534,39 +431,40 @@ def _of_connection(error: openai.APIConnectionError) -> Diagnosis:
     if found.may_have_cost:
         return found
     if kind == "dns":  # a name server may be busy just now; a name that it does not know stays so
-        codes = [e.errno for e in exception_chain(error) if isinstance(e, gaierror)]
+        causes = evidence.exception_chain(error)
+        codes = [cause.errno for cause in causes if isinstance(cause, gaierror)]
         found = replace(found, retryable=EAI_AGAIN in codes)
     return replace(found, what=f"No connection to {base}: {found.what[0].lower()}{found.what[1:]}")
 
 
 def _advice(kind: str, error: BaseException) -> str:
     """The cure for a certificate that is not trusted; ``""`` for all else, as its kind has it."""
-    causes = exception_chain(error)
+    causes = evidence.exception_chain(error)
     if kind == "tls" and any(isinstance(one, ssl.SSLCertVerificationError) for one in causes):
         return environment.certificate_advice()
     return ""
 
 
-def _of_helper(error: HolySheepError) -> Diagnosis:
-    if isinstance(error, UnexpectedReplyError):
-        if not error.page and isinstance(error.__cause__, json.JSONDecodeError):
+def _of_helper(error: exceptions.HolySheepError) -> Diagnosis:
+    cause = error.__cause__
+    if isinstance(error, exceptions.UnexpectedReplyError):
+        if not error.page and isinstance(cause, json.JSONDecodeError):
             return _diagnosis("bad_json")
         return _diagnosis("html_page" if error.page else "unexpected_reply")
-    if isinstance(error, AllFailedError):
+    if isinstance(error, exceptions.AllFailedError):
         return _of_all(error)
-    if isinstance(error, ClientClosedError):
+    if isinstance(error, exceptions.ClientClosedError):
         return _closed(error.maybe_sent)
-    if isinstance(error, GatewayError):
+    if isinstance(error, exceptions.GatewayError):
         return _of_body(ErrorBody.read(error.body), error.kind)  # its message has the words
     found = _diagnosis(error.kind if error.kind in KINDS else "helper")
-    cause = error.__cause__
     if found.kind in ("deadline", "not_asked") and isinstance(cause, Exception):
         why = diagnose(cause)
         return replace(found, what=f"{found.what} Before that, {why.kind}: {why.what}")
     return found
 
 
-def _of_all(error: AllFailedError) -> Diagnosis:
+def _of_all(error: exceptions.AllFailedError) -> Diagnosis:
     """As soon as the first of the models may be asked again, so may all."""
     waits: list[tuple[float, str | None]] = []
     for one in error.tried:
@@ -575,13 +473,8 @@ def _of_all(error: AllFailedError) -> Diagnosis:
         elif one.cooling_s is not None:
             waits.append((one.cooling_s, BREAKER))
     wait_s, said_by = min(waits, key=lambda wait: wait[0], default=(0.0, None))
-    return _diagnosis(
-        "all_failed",
-        retryable=bool(waits),
-        wait_s=wait_s or None,
-        wait_said_by=said_by if wait_s else None,
-        may_have_cost=error.lost > 0,
-    )
+    wait = (wait_s, said_by) if wait_s else (None, None)
+    return _diagnosis("all_failed", wait=wait, retryable=bool(waits), may_have_cost=error.lost > 0)
 
 
 def _of_group(group: BaseExceptionGroup[BaseException]) -> Diagnosis:
@@ -598,10 +491,18 @@ def _of_group(group: BaseExceptionGroup[BaseException]) -> Diagnosis:
 
 
 def _closed(maybe_sent: bool) -> Diagnosis:
-    if maybe_sent:
-        return _diagnosis("client_closed")
-    what = "The client is closed. Nothing was sent."
-    return _diagnosis("client_closed", what, may_have_cost=False)
+    what = "" if maybe_sent else "The client is closed. Nothing was sent."
+    return _diagnosis("client_closed", what, may_have_cost=maybe_sent)
+
+
+def _of_any(error: BaseException) -> Diagnosis:
+    """An error that is none of the SDK's, nor of these helpers'."""
+    if evidence.raised_in_making_a_client(error) and (fault := environment.fault()):
+        return _diagnosis("configuration", str(fault))
+    kind = _kind_of_any(error)
+    if kind == "client_closed":
+        return _closed(maybe_sent=evidence.raised_by(error) not in evidence.CLIENTS)
+    return _diagnosis(kind, advice=_advice(kind, error))
 
 
 def _kind_of_any(error: BaseException) -> str:
@@ -615,16 +516,19 @@ def _kind_of_any(error: BaseException) -> str:
         return "bad_json"
     if isinstance(error, TimeoutError) and error.errno is None:
         return "deadline"
-    if package_of(error) in TRANSPORT or isinstance(
+    if evidence.package_of(error) in evidence.TRANSPORT or isinstance(
         error, ConnectionError | gaierror | ssl.SSLError | TimeoutError
     ):
-        return connection_kind(error)
-    if type(error) is RuntimeError and raised_in(error, "openai"):
-        return "client_closed" if raised_by(error).partition(".")[0] in _LOOPS else "unknown"
+        return evidence.connection_kind(error)
+    in_the_sdk = evidence.raised_in(error, "openai")
+    if type(error) is RuntimeError and in_the_sdk:
+        return (
+            "client_closed" if evidence.raised_by(error).partition(".")[0] in _LOOPS else "unknown"
+        )
     if isinstance(error, UnicodeEncodeError) and str(error.object).startswith("Bearer "):
         return "malformed_key"  # the SDK writes it into a header
     if not isinstance(error, TypeError | ValueError):
         return "unknown"
-    if error.__traceback__ is not None and not raised_in(error, "openai"):
+    if error.__traceback__ is not None and not in_the_sdk:
         return "unknown"  # of the code around the call: who knows what was sent before
     return "wrong_form" if isinstance(error, ValidationError) else "input"

@@ -31,14 +31,10 @@ STREAM_READERS = ("openai._streaming", "holysheep_helpers.client.streams")
 
 # Names of types, of httpx and of aiohttp
 _BAD_ADDRESS = {"UnsupportedProtocol", "InvalidURL"}
-_BAD_HEADER = "LocalProtocolError"
-_NOT_SENT_BY_HTTPX = {
-    *("ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError", _BAD_HEADER, *_BAD_ADDRESS)
+_NOT_SENT = _BAD_ADDRESS | {
+    *("ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError", "LocalProtocolError"),
+    *("ClientConnectorError", "ConnectionTimeoutError", "ClientHttpProxyError"),
 }
-_NOT_SENT_BY_AIOHTTP = {
-    *("ClientConnectorError", "ConnectionTimeoutError", "InvalidURL", "ClientHttpProxyError")
-}
-_TLS = {"ClientConnectorSSLError", "ClientConnectorCertificateError"}
 _CONNECT_TIMEOUTS = {"ConnectTimeout", "ConnectionTimeoutError"}
 _READ_TIMEOUTS = {"ReadTimeout", "WriteTimeout", "SocketTimeoutError", "ServerTimeoutError"}
 
@@ -88,14 +84,13 @@ def connection_kind(error: BaseException) -> str:
         return "redirect" if "TooManyRedirects" in outer else _answer_lost(error, outer | inner)
     if outer & _BAD_ADDRESS:
         return "configuration"
-    if _BAD_HEADER in outer:
+    if "LocalProtocolError" in outer:  # a header that can't be sent
         return "input"
     if "PoolTimeout" in outer:
         return "pool_timeout"
-    names = inner or outer
-    if names & _CONNECT_TIMEOUTS:
+    if (inner or outer) & _CONNECT_TIMEOUTS:
         return "connect_timeout"
-    return _by_the_system(chain) or ("tls" if names & _TLS else "connect")
+    return _by_the_system(chain)
 
 
 def _was_sent(chain: Iterable[BaseException], outer: set[str], inner: set[str]) -> bool:
@@ -104,10 +99,8 @@ def _was_sent(chain: Iterable[BaseException], outer: set[str], inner: set[str]) 
     The SDK's aiohttp transport reports refused and broken connections alike, as a time-out while
     connecting, so what lies beneath decides: only aiohttp's own error tells the two apart.
     """
-    if inner:
-        return not (inner & _NOT_SENT_BY_AIOHTTP or outer & _BAD_ADDRESS)
-    if outer:
-        return not outer & _NOT_SENT_BY_HTTPX
+    if names := inner or outer:
+        return not (names & _NOT_SENT or outer & _BAD_ADDRESS)
     unsent = (gaierror, ConnectionRefusedError, ssl.SSLCertVerificationError)
     return not any(isinstance(cause, unsent) for cause in chain)
 
@@ -121,9 +114,9 @@ def _answer_lost(error: BaseException, names: set[str]) -> str:
     return "cut_stream" if streaming else "cut_connection"
 
 
-def _by_the_system(chain: Iterable[BaseException]) -> str | None:
-    """What the operating system says of it; ``None`` if that is nothing in particular."""
-    timed_out = None
+def _by_the_system(chain: Iterable[BaseException]) -> str:
+    """What the operating system says of a connection that could not be made."""
+    otherwise = "connect"
     for cause in chain:
         if isinstance(cause, gaierror):
             return "dns"
@@ -135,8 +128,8 @@ def _by_the_system(chain: Iterable[BaseException]) -> str | None:
         if isinstance(cause, ssl.SSLError) and not waiting:
             return "tls"
         if isinstance(cause, TimeoutError) and cause.errno is not None:
-            timed_out = "connect_timeout"
-    return timed_out
+            otherwise = "connect_timeout"
+    return otherwise
 
 
 def _nearest(chain: Iterable[BaseException], *packages: str) -> set[str]:
@@ -222,10 +215,12 @@ def _texts_of(body: Mapping[str, Any]) -> list[str]:
 
 def base_of(request: httpx2.Request) -> str:
     """The address that was asked, as base_url has it."""
-    url = request.url
-    host = f"[{url.host}]" if ":" in url.host else url.host
-    port = f":{url.port}" if url.port else ""
-    return f"{url.scheme}://{host}{port}{url.path.removesuffix('/chat/completions')}".rstrip("/")
+    return plain(request.url).removesuffix("/chat/completions").rstrip("/")
+
+
+def plain(url: httpx2.URL) -> str:
+    """An address without a user's name, a query and whatever else may be secret in it."""
+    return f"{url.scheme}://{url.netloc.decode()}{url.path}" if url.host else url.path
 
 
 @dataclass(frozen=True)
@@ -309,20 +304,6 @@ class ErrorBody:
         return line if len(line) <= LONGEST_WORDS else f"{line[: LONGEST_WORDS - 1]}…"
 
 
-def gateway_error(
-    body: object, request: httpx2.Request, *, partial_text: str = "", streamed: bool = False
-) -> GatewayError:
-    """The error to raise for the body of one that came with status 200, with its own words."""
-    words = ErrorBody.read(body).shown(request=request)
-    where = "in the middle of its stream" if streamed else "with status 200"
-    return GatewayError(
-        f"The server reported an error {where}: {words or 'without a word'}",
-        body,
-        partial_text=partial_text,
-        streamed=streamed,
-    )
-
-
 def _objects(value: object, depth: int = 0) -> Iterator[Mapping[str, Any]]:
     """The objects of an error, the outermost first; some servers send JSON inside a string."""
     if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
@@ -357,11 +338,10 @@ def _without_echo(line: str, texts: Iterable[str]) -> str:
         if 3 < len(text) <= _ECHO:
             line = line.replace(text, "…")
         start = 0
-        while start <= len(line) - _ECHO:
-            end = start + _ECHO
-            if line[start:end] in text:
-                while end < len(line) and line[start : end + 1] in text:
-                    end += 1
-                line = f"{line[:start]}…{line[end:]}"
+        while (end := start + _ECHO) <= len(line):
+            while end <= len(line) and line[start:end] in text:
+                end += 1
+            if end > start + _ECHO:
+                line = f"{line[:start]}…{line[end - 1 :]}"
             start += 1
     return line

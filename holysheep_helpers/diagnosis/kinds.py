@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from types import MappingProxyType
@@ -24,6 +24,9 @@ class Kind:
     retryable: bool = False
     other_model: bool = False
     may_have_cost: bool = False
+    codes: Iterable[str] = ()
+    types: Iterable[str] = ()
+    statuses: Iterable[int] = ()
 
     @property
     def row(self) -> dict[str, str]:
@@ -43,6 +46,9 @@ _TEXT = files("holysheep_helpers.diagnosis").joinpath("kinds.toml").read_text(en
 KINDS: Mapping[str, Kind] = MappingProxyType(
     {name: Kind(**fields) for name, fields in tomllib.loads(_TEXT).items()}
 )
+KIND_OF_CODE = {code: name for name, kind in KINDS.items() for code in kind.codes}
+KIND_OF_TYPE = {code: name for name, kind in KINDS.items() for code in kind.types}
+KIND_OF_STATUS = {status: name for name, kind in KINDS.items() for status in kind.statuses}
 
 
 def errors_table() -> DataFrame:

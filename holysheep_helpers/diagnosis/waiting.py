@@ -65,22 +65,19 @@ def wait_asked(
     waits += [(name, _wait_s(found.get(name.lower(), ""), sent)) for name in _RETRY_AFTER]
     if body is not None:
         waits += [(name, _wait_s(str(body.field(name)), sent)) for name in _FIELDS]
-    for bucket in ("requests", "tokens"):
-        if found.get(f"x-ratelimit-remaining-{bucket}") == "0":
-            name = f"x-ratelimit-reset-{bucket}"
+    for bucket, unstated in (("-requests", ""), ("-tokens", ""), ("", "0")):
+        if found.get(f"x-ratelimit-remaining{bucket}", unstated) == "0":
+            name = f"x-ratelimit-reset{bucket}"
             waits.append((name, _wait_s(found.get(name, ""), sent)))
-    if found.get("x-ratelimit-remaining", "0") == "0":
-        name = "x-ratelimit-reset"
-        waits.append((name, _wait_s(found.get(name, ""), sent)))
     return next(((wait_s, name) for name, wait_s in waits if wait_s is not None), (None, None))
 
 
 def _wait_s(text: str, sent: datetime) -> float | None:
     """Seconds from ``sent`` on; ``None`` if the text says neither a duration nor a moment."""
-    number = _seconds(text)
-    if number is None:
-        duration_s = _duration_s(text.strip())
-        return _until_s(_moment(text), sent) if duration_s is None else duration_s
+    if (number := _seconds(text)) is None:
+        if moment := _moment(text):
+            return max((moment - sent).total_seconds(), 0.0)
+        return _duration_s(text.strip())
     if number < _FIRST_EPOCH_S:
         return number
     if number >= _LAST_EPOCH_MS:
@@ -104,10 +101,6 @@ def _moment(date: str) -> datetime | None:
     except (ValueError, TypeError, OverflowError):
         return None
     return moment if moment.tzinfo else None
-
-
-def _until_s(moment: datetime | None, sent: datetime) -> float | None:
-    return None if moment is None else max((moment - sent).total_seconds(), 0.0)
 
 
 def _duration_s(text: str) -> float | None:

@@ -17,9 +17,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import holysheep_helpers as hs
-from holysheep_helpers.diagnosis import diagnose
-from holysheep_helpers.diagnosis.evidence import LONGEST_WORDS, ErrorBody, gateway_error
-from holysheep_helpers.diagnosis.kinds import KINDS
+from holysheep_helpers.client.replies import gateway_error
+from holysheep_helpers.diagnosis.evidence import LONGEST_WORDS, ErrorBody
+from holysheep_helpers.diagnosis.kinds import KIND_OF_CODE, KINDS
 from holysheep_helpers.mock.handle import MockHandle
 from tests.support.answers import body_of
 from tests.support.dialects import REPLIES, Replied, error, flat, google
@@ -289,14 +289,14 @@ def test_a_prompt_over_the_models_window_is_too_long_by_our_own_count(status: in
 @pytest.mark.parametrize("reply", IN_REPLIES, ids=lambda reply: reply.name)
 def test_an_error_in_a_reply_with_status_200_is_the_error_that_it_is(reply: Replied) -> None:
     body = reply.body.get("error") or reply.body["choices"][0]["error"]
-    raised = gateway_error(body, REQUEST, partial_text=reply.text)
+    raised = gateway_error("Status 200", body, reply.text)
     assert (raised.body, raised.partial_text, raised.streamed) == (body, reply.text, False)
     found = hs.diagnose(raised)
     assert (found.kind, found.retryable) == (reply.kind, reply.again)
     assert found.may_have_cost
     if reply.other_model is not None:
         assert found.other_model == reply.other_model
-    assert str(raised) == f"The server reported an error with status 200: {body['message']}"
+    assert str(raised) == f"Status 200: {body['message']}"
 
 
 IN_STREAMS = [
@@ -326,7 +326,7 @@ IN_STREAMS = [
 @pytest.mark.parametrize(("inner", "kind"), IN_STREAMS)
 def test_an_error_without_a_status_says_as_much(inner: dict[str, Any], kind: str) -> None:
     inner = {"message": "its own words", **inner}
-    raised = gateway_error({"error": inner}, REQUEST, streamed=True)
+    raised = gateway_error("x", {"error": inner}, "", streamed=True)
     ours, theirs = hs.diagnose(raised), hs.diagnose(openai.APIError("x", REQUEST, body=inner))
     assert (ours.kind, theirs.kind) == (kind or "server_error", kind or "error_in_stream")
     assert "its own words" in str(raised)
@@ -348,12 +348,12 @@ def test_only_a_finish_reason_tells_of_it() -> None:
     assert "The server says" not in found.what
 
 
-def test_neither_key_nor_prompt_is_in_the_message_of_an_error_with_status_200() -> None:
+def test_neither_key_nor_prompt_is_in_what_is_shown_of_a_body() -> None:
     prompt = ASKED["messages"][0]["content"]
     request = refusal(400, {}, key="plain-key-1234").request
-    said = str(gateway_error({"error": f"no: {prompt} (plain-key-1234)"}, request))
-    assert said.endswith(": no: … (key …)")
-    assert str(gateway_error({}, request)).endswith("status 200: without a word")
+    body = ErrorBody.read({"error": f"no: {prompt} (plain-key-1234)"})
+    assert body.shown(request=request) == "no: … (key …)"
+    assert ErrorBody.read({}).shown(request=request) == ""
 
 
 def test_an_odd_text_in_a_stream() -> None:
@@ -392,7 +392,7 @@ NAMES = [
 ]
 ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text()
-    | st.sampled_from([*diagnose.KIND_OF_CODE, "8s", "429", "[{", '{"code": 5}']),
+    | st.sampled_from([*KIND_OF_CODE, "8s", "429", "[{", '{"code": 5}']),
     lambda inner: st.lists(inner, max_size=3)
     | st.dictionaries(st.sampled_from(NAMES), inner, max_size=5)
     | inner.map(lambda value: json.dumps(value)),
@@ -406,7 +406,7 @@ def test_whatever_a_body_is_it_is_diagnosed_and_shown_in_short(status: int, body
     response = httpx2.Response(status, request=request)
     with_status = openai.APIStatusError("x", response=response, body=body)
     for raised in (
-        with_status, gateway_error(body, request), openai.APIError("x", request, body=body),
+        with_status, gateway_error("x", body, ""), openai.APIError("x", request, body=body),
     ):  # fmt: skip
         found = hs.diagnose(raised)
         assert found.kind in KINDS

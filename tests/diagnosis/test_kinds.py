@@ -6,7 +6,7 @@ import ast
 from collections.abc import Sequence
 
 import holysheep_helpers as hs
-from holysheep_helpers.diagnosis import diagnose, kinds
+from holysheep_helpers.diagnosis import kinds
 from tests.support.project import ROOT
 from tools import errors_page
 
@@ -27,9 +27,11 @@ def test_whose_fault_is_one_of_four() -> None:
 
 
 def test_the_list_is_closed_no_kind_is_idle_and_none_is_unlisted() -> None:
-    """Every kind is named where errors are told apart, and what is returned there is a kind."""
+    """Every kind is named where errors are told apart, or has a code, a type or a status there;
+    and what is returned there is a kind."""
     package = ROOT / "holysheep_helpers"
-    named: set[str] = set()
+    tables = (kinds.KIND_OF_CODE, kinds.KIND_OF_TYPE, kinds.KIND_OF_STATUS)
+    named = {name for table in tables for name in table.values()}
     returned: set[str] = set()
     for name in ("diagnosis/evidence", "diagnosis/diagnose", "exceptions", "client/spend"):
         for node in ast.walk(ast.parse((package / f"{name}.py").read_text("utf-8"))):
@@ -47,5 +49,16 @@ def test_the_list_is_closed_no_kind_is_idle_and_none_is_unlisted() -> None:
     assert set(kinds.KINDS) <= named
     assert len(returned) > 30
     assert returned - {"", "none"} <= set(kinds.KINDS)
-    assert set(diagnose.KIND_OF_CODE.values()) <= set(kinds.KINDS)
-    assert set(diagnose.KIND_OF_STATUS.values()) <= set(kinds.KINDS)
+
+
+def test_a_code_a_type_and_a_status_stand_for_one_kind_each() -> None:
+    """Codes are compared in lower case; one that is listed twice would count for the last alone."""
+    for name, table in (
+        ("codes", kinds.KIND_OF_CODE),
+        ("types", kinds.KIND_OF_TYPE),
+        ("statuses", kinds.KIND_OF_STATUS),
+    ):
+        listed = [one for kind in kinds.KINDS.values() for one in getattr(kind, name)]
+        assert len(listed) == len(table) > 5
+        assert all(str(one) == str(one).lower() for one in listed)
+    assert not set(kinds.KIND_OF_CODE) & set(kinds.KIND_OF_TYPE)

@@ -322,6 +322,8 @@ REPLIES = [
             google(429, "RESOURCE_EXHAUSTED", "exhausted", RETRY_INFO), "rate_limit", True, 8.0),
     Replied("gemini: wrong key", 400, google(400, "INVALID_ARGUMENT", "API key", API_KEY),
             "wrong_key"),
+    Replied("gemini: wrong key, without a reason", 400,
+            google(400, "INVALID_ARGUMENT", "API key"), "bad_request", by_words="wrong_key"),
     Replied("gemini: context", 400, google(400, "INVALID_ARGUMENT", "token count exceeds"),
             "bad_request", by_words="too_long"),
     Replied("anthropic: no credit", 400, native("invalid_request_error", "credit balance"),
