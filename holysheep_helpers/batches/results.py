@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from openai.types import CompletionUsage
 
-from holysheep_helpers.client.replies import ending, ending_note
+from holysheep_helpers.client.replies import ending, ending_note, read_usage
 from holysheep_helpers.exceptions import InputError
-from holysheep_helpers.pricing.usage import read_usage
 
 if TYPE_CHECKING:
     import pandas as pd

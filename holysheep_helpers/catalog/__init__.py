@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from functools import lru_cache
 from importlib.resources import files
 from types import MappingProxyType
 from typing import Any
@@ -346,21 +347,22 @@ def find(model_id: str) -> Model | None:
     return _BY_ID.get(model_id)
 
 
-def published_price(model_id: str) -> Price | None:
-    """The published price of this id or alias, or ``None`` where none was published.
+@lru_cache(maxsize=1024)
+def find_stated(model_id: str) -> Model | None:
+    """The model behind an id as a server may state it, ``None`` if the catalogue does not know it.
 
     A server may state another spelling of what was asked for: ``openai/gpt-4.1``,
-    ``models/gemini-2.5-flash``, ``DeepSeek-V3.2``, or a dated snapshot (``gpt-4.1-2025-04-14``). It
-    has the price of the id without those. A preview has the price of its base only if it is listed
-    as an alias.
+    ``models/gemini-2.5-flash``, ``DeepSeek-V3.2``, or a dated snapshot (``gpt-4.1-2025-04-14``).
+    The model is that of the id without those. A preview is its base only if it is listed as an
+    alias.
     """
-    model = find(model_id) or find(_plain_id(model_id))
+    return find(model_id) or find(_SNAPSHOT.sub("", model_id.lower().rpartition("/")[2]))
+
+
+def published_price(model_id: str) -> Price | None:
+    """The published price of this id, as ``find_stated`` knows it; ``None`` if there is none."""
+    model = find_stated(model_id)
     return model.price if model else None
-
-
-def _plain_id(model_id: str) -> str:
-    """The id without a vendor before it or a date after it, in lower case."""
-    return _SNAPSHOT.sub("", model_id.lower().rpartition("/")[2])
 
 
 def nearest(model_id: str, count: int = 3) -> tuple[str, ...]:
@@ -382,8 +384,8 @@ def presets() -> Mapping[str, Mapping[str, float | int]]:
 
 
 def refuses_temperature_with_top_p(model_id: str) -> bool:
-    """Whether this id or alias, or the one that it is a dated snapshot of, refuses both at once."""
-    model = find(model_id) or find(_SNAPSHOT.sub("", model_id))
+    """Whether this model, as ``find_stated`` knows it, refuses both at once."""
+    model = find_stated(model_id)
     return model is not None and model.refuses_temperature_with_top_p
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from asyncio import AbstractEventLoop, get_running_loop
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import InitVar, dataclass
 from decimal import Decimal
+from functools import partial
 from html import escape
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from weakref import WeakKeyDictionary, finalize
@@ -67,7 +69,7 @@ class Gateway:
     def __post_init__(self, key: Secret, budget: Budget) -> None:
         self._key = key
         self._budget = budget
-        self._meter = Meter(budget.spend, budget.check_request)
+        self._meter = Meter(budget.spend, partial(_prepare, self.base_url, key, budget))
         self._client: openai.OpenAI | None = None
         self._async_clients: WeakKeyDictionary[AbstractEventLoop, tuple[openai.AsyncOpenAI, Any]]
         self._async_clients = WeakKeyDictionary()
@@ -107,10 +109,9 @@ class Gateway:
         return client
 
     def _new_client(self, options: dict[str, Any]) -> openai.OpenAI:
-        keep_key = environment.keeping_key(self.base_url, self._key.reveal)
         http = openai.DefaultHttpxClient(
             event_hooks={
-                "request": [keep_key, self._meter.on_request],
+                "request": [self._meter.on_request],
                 "response": [self._meter.on_response],
             },
             **self._http_options(asynchronous=False),
@@ -119,14 +120,9 @@ class Gateway:
         return openai.OpenAI(**options, http_client=_closes_by_itself(http))
 
     def _new_async_client(self, options: dict[str, Any]) -> openai.AsyncOpenAI:
-        keep_key = environment.keeping_key(self.base_url, self._key.reveal)
-
-        async def keep_key_async(request: httpx2.Request) -> None:
-            keep_key(request)
-
         http = openai.DefaultAioHttpClient(
             event_hooks={
-                "request": [keep_key_async, self._meter.on_request_async],
+                "request": [self._meter.on_request_async],
                 "response": [self._meter.on_response_async],
             },
             **self._http_options(asynchronous=True),
@@ -203,6 +199,13 @@ class Gateway:
             f"{self.mode.upper()}</strong> {escape(self._headline().partition(': ')[2])}"
             f"{fields(rows)}</div>"
         )
+
+
+def _prepare(base_url: str, key: Secret, budget: Budget, request: httpx2.Request) -> None:
+    """What is done before each request: it holds no gateway, which would keep its client open."""
+    if environment.CUSTOM_HEADERS in os.environ:
+        environment.keep_key(request, base_url, key.reveal())
+    budget.check_request(request)
 
 
 def _closes_by_itself(http: httpx2.Client) -> httpx2.Client:

@@ -9,17 +9,18 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Literal
 
 import aiohttp
 import httpx2
 from openai.types import CompletionUsage
-from pydantic import BaseModel
+from openai.types.completion_usage import CompletionTokensDetails, PromptTokensDetails
+from pydantic import BaseModel, ValidationError
 
 from holysheep_helpers.diagnosis.evidence import ErrorBody
 from holysheep_helpers.exceptions import GatewayError, UnexpectedReplyError
-from holysheep_helpers.pricing.usage import fields_of, read_usage
+from holysheep_helpers.pricing.money import MOST_TOKENS, cache_parts, count, fields_of
 
 Ending = Literal["", "whole", "cut", "filtered", "broken", "unknown"]
 
@@ -35,6 +36,9 @@ _ENDINGS: dict[str, Ending] = {
 }
 """Finish reasons of OpenAI, OpenRouter, Mistral, DeepSeek, Gemini, Anthropic, vLLM, SGLang, Z.ai,
 Together and Ollama, in lower case. ``"load"`` is Ollama's for a model that was only loaded."""
+
+READ_ALREADY = "holysheep_reply"
+"""Where the meter leaves what it has read of a whole reply, in the response's ``extensions``."""
 
 _BY_MAX_TOKENS = ("length", "max_tokens", "max_output_tokens")
 _LINE_END = re.compile(rb"\r\n|\r|\n")
@@ -176,6 +180,71 @@ class ParsedReply:
         }
 
 
+def read_usage(sent: object) -> CompletionUsage | None:
+    """The usage that a server sent, as JSON or as the SDK's object; ``None`` if it counts nothing.
+
+    A count that the SDK can't read as one is ``None``. Where the total is more than prompt and
+    answer together, the difference is reasoning, which some servers count beside the answer: it
+    belongs to the answer, and is billed with it. Where it is less, their sum is the total, and
+    ``stated_total_tokens`` has what was stated. Cached tokens stand in ``prompt_tokens_details``
+    whatever the server calls them.
+    """
+    said = fields_of(sent)
+    if not said:
+        return None
+    prompt, answer = said.get("prompt_tokens"), said.get("completion_tokens")
+    total = said.get("total_tokens")
+    if type(prompt) is int and type(answer) is int and type(total) is int:
+        details = said.get("prompt_tokens_details")
+        known = fields_of(details).get("cached_tokens") or 0
+        is_plain = prompt >= 0 and answer >= 0 and prompt + answer == total < MOST_TOKENS
+        if is_plain and cache_parts(said, prompt)[0] == known:
+            if isinstance(sent, CompletionUsage) and isinstance(details, BaseModel | None):
+                return sent
+            with suppress(ValidationError):
+                return CompletionUsage.model_validate(said)
+    return _mended(fields_of(_as_the_sdk_does(said)))
+
+
+def _as_the_sdk_does(said: Mapping[str, Any]) -> CompletionUsage:
+    try:
+        return CompletionUsage.model_validate(said)
+    except ValidationError:
+        return CompletionUsage.construct(**said)
+
+
+def _mended(said: Mapping[str, Any]) -> CompletionUsage | None:
+    """``said`` is what the SDK makes of it: a count that came as text is one for all callers."""
+    prompt, answer = count(said.get("prompt_tokens")), count(said.get("completion_tokens"))
+    total = stated_total = count(said.get("total_tokens"))
+    thoughts = fields_of(said.get("completion_tokens_details"))
+    thought = count(thoughts.get("reasoning_tokens"))
+    if total is not None:
+        if prompt is None and answer is not None:
+            prompt = max(total - answer, 0)
+        if prompt is not None:
+            answer = max(answer or 0, total - prompt)
+    elif answer is not None:  # nothing says whether the thoughts are in it
+        answer = max(answer, thought or 0)
+    if prompt is not None and answer is not None:
+        total = prompt + answer
+    if prompt is answer is total is None and said.get("cost") is None:
+        return None
+    fields: dict[str, Any] = {**said, "prompt_tokens_details": None}
+    if stated_total is not None and stated_total != total:
+        fields["stated_total_tokens"] = stated_total
+    cached, written = cache_parts(said, prompt)
+    if (details := fields_of(said.get("prompt_tokens_details"))) or cached or written:
+        parts = {**details, "cached_tokens": cached, "cache_write_tokens": written or None}
+        fields["prompt_tokens_details"] = PromptTokensDetails.construct(**parts)
+    fields["completion_tokens_details"] = None
+    if thoughts:
+        parts = {**thoughts, "reasoning_tokens": thought}
+        fields["completion_tokens_details"] = CompletionTokensDetails.construct(**parts)
+    fields |= {"prompt_tokens": prompt, "completion_tokens": answer, "total_tokens": total}
+    return CompletionUsage.construct(**fields)
+
+
 def _text_of(value: Any, name: str) -> str | None:
     """A field that is a text, and not an empty one."""
     found = _field(value, name)
@@ -301,12 +370,12 @@ def _as_error(data: bytes) -> bytes:
 def read_whole(response: httpx2.Response, url: object) -> ParsedReply:
     """Read a whole chat completion with all that belongs to it; raises as ``check_answer`` does."""
     kind = response.headers.get("content-type", "no content type")
+    said = response.extensions.get(READ_ALREADY)
     try:
-        body = json.loads(response.content)
+        said = said or ParsedReply(json.loads(response.content))
     except (ValueError, RecursionError) as error:
         page = "json" not in kind
         raise unexpected_reply(url, f"a whole chat completion ({kind})", page=page) from error
-    said = ParsedReply(body)
     check_answer(said, url, f"a whole chat completion ({kind})")
     return said
 

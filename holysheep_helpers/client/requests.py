@@ -93,7 +93,8 @@ def checked_models(models: object, given: Any = ()) -> tuple[str, ...]:
 def check_parameters(given: Mapping[str, Any]) -> None:
     """Raise ``InputError`` for a limit on the length of a reply that can't be one."""
     for name in ("max_tokens", "max_completion_tokens"):
-        check_whole(name, given.get(name), optional=True)
+        if (limit := given.get(name)) is not None:
+            check_whole(name, limit, optional=True)
 
 
 def _check_model_and_system(model: object, system: object) -> None:

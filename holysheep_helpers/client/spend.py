@@ -23,16 +23,23 @@ from openai.types import CompletionUsage
 
 from holysheep_helpers import catalog
 from holysheep_helpers._checks import check_whole
-from holysheep_helpers.client.replies import EventStream, ParsedReply, is_event_stream, parse_json
+from holysheep_helpers.client.replies import (
+    READ_ALREADY,
+    EventStream,
+    ParsedReply,
+    is_event_stream,
+    parse_json,
+)
 from holysheep_helpers.client.requests import ASSUMED_OUTPUT_TOKENS, Item, Reader
 from holysheep_helpers.diagnosis.evidence import model_of
 from holysheep_helpers.exceptions import ConfigurationError, HolySheepError, InputError, warn
 from holysheep_helpers.pricing.money import (
+    EXACT,
     cost_or_none,
     exactly,
-    has_stated_cost,
     money,
     most_of,
+    possible_cost,
     tidy,
     warn_if_stale,
 )
@@ -127,7 +134,7 @@ class Spend:
         from pandas import DataFrame, MultiIndex
 
         with self._lock:
-            rows = {key: replace(tally) for key, tally in self._tallies.items()}
+            rows = {key: replace(t, usd=tidy(t.usd)) for key, t in self._tallies.items()}
             calls = dict(self._calls)
         for label, count in calls.items():
             silent = count - sum(t.calls for (name, _), t in rows.items() if name == label)
@@ -149,7 +156,8 @@ class Spend:
         cost = cost_or_none(usage, model, asked)
         details = usage.prompt_tokens_details
         prompt, completion = usage.prompt_tokens or 0, usage.completion_tokens or 0
-        with self._lock, exactly():
+        add = EXACT.add
+        with self._lock:
             tally = self._tallies.setdefault((label, model), Tally())
             tally.calls += 1
             tally.prompt_tokens += prompt
@@ -160,17 +168,17 @@ class Spend:
             if cost is None:
                 tally.unpriced += 1
                 return
-            tally.stated += has_stated_cost(usage)
-            tally.usd = tidy(tally.usd + cost)
+            tally.stated += possible_cost(usage) is not None
+            tally.usd = add(tally.usd, cost)
             self.priced += 1
-            self.usd += cost
-            self.by_model[model] = self.by_model.get(model, Decimal(0)) + cost
-            self.by_label[label] = self.by_label.get(label, Decimal(0)) + cost
+            self.usd = add(self.usd, cost)
+            self.by_model[model] = add(self.by_model.get(model, 0), cost)
+            self.by_label[label] = add(self.by_label.get(label, 0), cost)
 
     def add(self, usd: Decimal) -> None:
         """An amount that was spent elsewhere, or may have been."""
-        with self._lock, exactly():
-            self.usd += usd
+        with self._lock:
+            self.usd = EXACT.add(self.usd, usd)
 
     def __str__(self) -> str:
         calls = f"{self.calls} call{'' if self.calls == 1 else 's'}"
@@ -188,17 +196,17 @@ class Meter:
         self._before_call = before_call
 
     def on_request(self, request: httpx2.Request) -> None:
-        if request.method == "POST":
-            self._before_call(request)
+        self._before_call(request)
 
     def on_response(self, response: httpx2.Response) -> None:
         if response.request.method == "POST" and response.is_success:
-            self._spend.answered(self._spend.label())
+            label = self._spend.label()
+            self._spend.answered(label)
             if response.request.url.path.endswith(CHAT_PATH):
-                response.stream = _MeteredStream(response, self._spend)
+                response.stream = _MeteredStream(response, self._spend, label)
 
     async def on_request_async(self, request: httpx2.Request) -> None:
-        self.on_request(request)
+        self._before_call(request)
 
     async def on_response_async(self, response: httpx2.Response) -> None:
         self.on_response(response)
@@ -207,17 +215,16 @@ class Meter:
 class _MeteredStream(httpx2.SyncByteStream, httpx2.AsyncByteStream):
     """The bytes of a chat's reply as they pass by; at their end its usage is counted.
 
-    A reply that comes compressed is kept until then; of a whole one the same is true.
+    A whole reply is kept until then, and so is one that comes compressed.
     """
 
-    def __init__(self, response: httpx2.Response, spend: Spend) -> None:
+    def __init__(self, response: httpx2.Response, spend: Spend, label: str) -> None:
         self._inner: Any = response.stream
-        self._spend, self._label = spend, spend.label()
-        self._request, self._headers = response.request, response.headers
-        coding = response.headers.get("content-encoding", "identity")
-        self._kept: list[bytes] | None = None
-        if coding != "identity" or not is_event_stream(response):
-            self._kept = []
+        self._spend, self._label = spend, label
+        self._response = response
+        self._is_coded = "content-encoding" in response.headers
+        is_kept = self._is_coded or not is_event_stream(response)
+        self._kept: list[bytes] | None = [] if is_kept else None
         self._events = EventStream()
         self._first = self._with_usage = b""
         self._finished = False
@@ -260,29 +267,31 @@ class _MeteredStream(httpx2.SyncByteStream, httpx2.AsyncByteStream):
             return
         self._finished = True
         if self._kept is not None:
-            self._keep_usage(self._events.feed(_decoded(b"".join(self._kept), self._headers)))
+            body = b"".join(self._kept)
+            self._keep_usage(self._events.feed(self._decoded(body) if self._is_coded else body))
         self._keep_usage([self._events.take_rest()])
         # A cost that the gateway states is read digit by digit, not as a float.
-        said = ParsedReply(parse_json(self._with_usage, parse_float=Decimal))
-        if said.usage is not None:  # else the call stays unpriced
-            stated = said.model or ParsedReply(parse_json(self._first)).model
-            asked = None
-            if not stated or catalog.published_price(stated) is None:
-                asked = model_of(self._request)
-            self._spend.used(said.usage, stated or asked or "", self._label, asked)
+        exact = {"parse_float": Decimal} if b'"cost"' in self._with_usage else {}
+        said = ParsedReply(parse_json(self._with_usage, **exact))
+        if said.usage is None:
+            return  # the call stays unpriced
+        if self._events.is_json and not exact:
+            self._response.extensions[READ_ALREADY] = said
+        stated = said.model or ParsedReply(parse_json(self._first)).model
+        asked = None
+        if not stated or catalog.published_price(stated) is None:
+            asked = model_of(self._response.request)
+        self._spend.used(said.usage, stated or asked or "", self._label, asked)
 
-
-def _decoded(body: bytes, headers: httpx2.Headers) -> bytes:
-    """A body without its compression, as far as it can be read."""
-    if "content-encoding" not in headers:
-        return body
-    coding = {"content-encoding": headers["content-encoding"]}
-    decoded = bytearray()
-    with suppress(httpx2.DecodingError):
-        response = httpx2.Response(200, headers=coding, stream=httpx2.ByteStream(body))
-        for piece in response.iter_bytes():
-            decoded += piece
-    return bytes(decoded)
+    def _decoded(self, body: bytes) -> bytes:
+        """The body without its compression, as far as it can be read."""
+        coding = {"content-encoding": self._response.headers["content-encoding"]}
+        decoded = bytearray()
+        with suppress(httpx2.DecodingError):
+            response = httpx2.Response(200, headers=coding, stream=httpx2.ByteStream(body))
+            for piece in response.iter_bytes():
+                decoded += piece
+        return bytes(decoded)
 
 
 class BudgetError(HolySheepError, openai.OpenAIError):
@@ -451,7 +460,7 @@ class Budget:
 
     def check_request(self, request: httpx2.Request) -> None:
         """Raise ``BudgetError`` if a gateway may not send this request."""
-        if self.limit_usd is None:
+        if self.limit_usd is None or request.method != "POST":
             return
         if self.spend.usd >= self.limit_usd:
             raise BudgetError(

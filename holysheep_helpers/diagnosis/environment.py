@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cache
 from importlib.util import find_spec
 from typing import Any
@@ -172,7 +172,7 @@ def custom_headers() -> list[tuple[str, str]]:
 def without_foreign_headers() -> dict[str, Any]:
     """A client's ``default_headers`` by which nothing of another vendor's settings is sent.
 
-    A key is not among them: a client without any key can't be made. See ``keeping_key``.
+    A key is not among them: a client without any key can't be made. See ``keep_key``.
     """
     names = [*FOREIGN_HEADERS, *(name for name, _ in custom_headers())]
     return {
@@ -190,19 +190,15 @@ def is_custom_key(request: httpx2.Request) -> bool:
     )
 
 
-def keeping_key(base_url: str, reveal: Callable[[], str]) -> Callable[[httpx2.Request], None]:
-    """A hook for requests, which puts the gateway's key back where ``is_custom_key``.
+def keep_key(request: httpx2.Request, base_url: str, key: str) -> None:
+    """Put the gateway's key back into a request where ``is_custom_key``.
 
     The SDK reads the variable again for each copy of a client, and prefers it to any ``api_key``.
     """
+    if not is_custom_key(request):
+        return
     own = httpx2.URL(base_url)
-
-    def put_back(request: httpx2.Request) -> None:
-        if not is_custom_key(request):
-            return
-        if (request.url.host, request.url.port) == (own.host, own.port):
-            request.headers["authorization"] = f"Bearer {reveal()}"
-        else:  # a copy with another address: neither key is that server's
-            del request.headers["authorization"]
-
-    return put_back
+    if (request.url.host, request.url.port) == (own.host, own.port):
+        request.headers["authorization"] = f"Bearer {key}"
+    else:  # a copy with another address: neither key is that server's
+        del request.headers["authorization"]

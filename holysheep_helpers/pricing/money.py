@@ -24,11 +24,12 @@ from itertools import accumulate, repeat
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
+from pydantic import BaseModel
+
 from holysheep_helpers import catalog
 from holysheep_helpers._checks import check_whole
 from holysheep_helpers.catalog import ExchangeRate, Price, Source
 from holysheep_helpers.exceptions import InputError, UnknownPriceError, warn
-from holysheep_helpers.pricing.usage import cache_parts
 
 if TYPE_CHECKING:
     from genai_prices.types import ModelInfo, Provider
@@ -186,7 +187,8 @@ class AssumedPriceWarning(UserWarning):
     """A server states a model without a published price: its calls have that of the model asked.
 
     It is given once for each pair of names in a process. If the price is wrong, ask for the model
-    by the name that the server states.
+    by the name that the server states. It comes, too, once for each model whose server states a
+    total of tokens that is less than prompt and answer together: then these are priced.
     """
 
     _warned_of: ClassVar[set[tuple[str, str]]] = set()
@@ -220,6 +222,7 @@ def cost_of(
     ``prompt_tokens``. Where no price of their own is known, and the gateway published none, they
     cost what the others cost. Reasoning is inside ``completion_tokens``; where the total is more
     than prompt and completion, it stands outside, and completion is the total without the prompt.
+    A total that is less than the two is passed over.
 
     Args:
         usage: the ``usage`` of a reply, as the SDK gives it.
@@ -317,6 +320,50 @@ def check_rate(rate: object) -> None:
         )
 
 
+# ---- the tokens of one call ---------------------------------------------------------------------
+# Spellings: public recordings of OpenRouter, Mistral, DeepSeek, Kimi, xAI and litellm.
+_DETAILS = ("prompt_tokens_details", "prompt_token_details")
+_CACHED = ("prompt_cache_hit_tokens", "cached_tokens", "num_cached_tokens")
+_WRITTEN = ("cache_creation_input_tokens", "cache_write_tokens", "cache_creation_tokens")
+_OF_A_CACHE = frozenset((*_CACHED, *_WRITTEN))
+
+MOST_TOKENS = 10**15
+"""No count of tokens is as much."""
+
+
+def cache_parts(usage: object, prompt: int | None) -> tuple[int, int]:
+    """The tokens of the prompt that came out of a cache, and those that were written to one.
+
+    What can't be a part of the prompt is 0: then those tokens have the price of the others.
+    """
+    said = fields_of(usage)
+    places = [*(fields_of(said.get(name)) for name in _DETAILS), said]
+    places = [place for place in places if not _OF_A_CACHE.isdisjoint(place)]
+    cached, written = _part(places, _CACHED), _part(places, _WRITTEN)
+    cached = cached if cached <= (prompt or 0) else 0
+    return cached, written if cached + written <= (prompt or 0) else 0
+
+
+def _part(places: list[dict[str, Any]], names: tuple[str, ...]) -> int:
+    found = (count(place.get(name)) for place in places for name in names)
+    return next((part for part in found if part is not None), 0)
+
+
+def count(value: Any) -> int | None:
+    """A count of tokens; ``None`` for what can't be one."""
+    return value if type(value) is int and 0 <= value < MOST_TOKENS else None
+
+
+def fields_of(value: Any) -> dict[str, Any]:
+    """The fields of a JSON object, or of the SDK's object, to be read; empty for anything else."""
+    if isinstance(value, dict):
+        return value
+    if not isinstance(value, BaseModel):
+        return {}
+    more = value.__pydantic_extra__
+    return {**value.__dict__, **more} if more else vars(value)
+
+
 # ---- the cost of one call -----------------------------------------------------------------------
 def stated_cost(usage: object) -> Decimal | None:
     """``usage.cost``, what the gateway itself says in USD, or ``None`` where it says nothing.
@@ -330,13 +377,6 @@ def stated_cost(usage: object) -> Decimal | None:
     return money("usage.cost", repr(stated) if isinstance(stated, float) else stated)
 
 
-def has_stated_cost(usage: object) -> bool:
-    """Whether the gateway stated a cost that can be one."""
-    with suppress(InputError):
-        return stated_cost(usage) is not None
-    return False
-
-
 def cost_or_none(
     usage: CompletionUsage | None, model: str | None, asked: str | None = None
 ) -> Decimal | None:
@@ -348,11 +388,21 @@ def cost_or_none(
     """
     if usage is None:
         return None
-    if has_stated_cost(usage):
-        return stated_cost(usage)
-    with suppress(InputError, UnknownPriceError):
-        return _by_price(usage, find_price(priced_name(model, asked)))
+    if (stated := possible_cost(usage)) is not None:
+        return stated
+    name = priced_name(model, asked)
+    if name and (price := catalog.published_price(name)):
+        with suppress(InputError):
+            return _by_price(usage, price)
     return None
+
+
+def possible_cost(usage: object) -> Decimal | None:
+    """``stated_cost``, or ``None`` where what the gateway states can't be a cost."""
+    try:
+        return stated_cost(usage)
+    except InputError:
+        return None
 
 
 def priced_name(model: str | None, asked: str | None) -> str | None:
@@ -363,21 +413,39 @@ def priced_name(model: str | None, asked: str | None) -> str | None:
 def warn_if_assumed(
     usage: CompletionUsage | None, model: str | None, asked: str, stacklevel: int = 3
 ) -> None:
-    """Warn where ``cost_or_none`` took the price of the model that was asked for.
+    """Warn where ``cost_or_none`` had to choose: between two models, or two counts of tokens.
 
     If the server stated no model at all, nothing speaks against the one that was asked for.
     """
-    if usage is None or not model or model == asked or priced_name(model, asked) != asked:
+    if usage is None:
         return
-    known = catalog.published_price(asked) is not None and not has_stated_cost(usage)
-    if known and (model, asked) not in AssumedPriceWarning._warned_of:
-        AssumedPriceWarning._warned_of.add((model, asked))
-        warn(
+    total = fields_of(usage).get("stated_total_tokens")
+    is_other = bool(model) and model != asked
+    if (total is None and not is_other) or possible_cost(usage) is not None:
+        return
+    priced = priced_name(model, asked) or asked
+    if catalog.published_price(priced) is None:
+        return
+    if is_other and priced == asked:
+        _warn_once(
             f"The server states the model {model!r}, which has no published price: its calls are "
             f"priced as {asked!r}, which was asked for.",
-            AssumedPriceWarning,
-            stacklevel=stacklevel,
+            (str(model), asked),
+            stacklevel,
         )
+    if total is not None:
+        _warn_once(
+            f"The server states a total of {total} tokens for {priced!r}, which is less than "
+            f"prompt and answer together: their sum, {usage.total_tokens}, is priced.",
+            (priced, "total_tokens"),
+            stacklevel,
+        )
+
+
+def _warn_once(message: str, about: tuple[str, str], stacklevel: int) -> None:
+    if about not in AssumedPriceWarning._warned_of:
+        AssumedPriceWarning._warned_of.add(about)
+        warn(message, AssumedPriceWarning, stacklevel=stacklevel + 1)
 
 
 def most_of(input_tokens: int, output_tokens: int, model: str) -> Decimal | None:
@@ -485,7 +553,7 @@ class Offer(NamedTuple):
 @cache
 def direct_price(model: str) -> Price | None:
     """The price of a model at its own maker, or ``None`` where the list has none."""
-    known = catalog.find(model)
+    known = catalog.find_stated(model)
     if known is None:
         return None
     maker = _MAKERS.get(known.owned_by, known.owned_by)

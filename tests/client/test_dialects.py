@@ -314,7 +314,6 @@ def test_no_name_of_a_model_makes_a_call_free(
         {**USAGE, "prompt_tokens_details": []},
         {**USAGE, "prompt_tokens_details": None, "completion_tokens_details": []},
         {**USAGE, "completion_tokens": 4.0},
-        {**USAGE, "total_tokens": 3},
         {**USAGE, "prompt_tokens_details": {"cached_tokens": 99}},
         {"prompt_tokens": 10, "completion_tokens": 0,
          "completion_tokens_details": {"reasoning_tokens": 4}},
@@ -326,6 +325,28 @@ def test_an_odd_usage_costs_what_the_right_one_does(usage: dict[str, Any]) -> No
         assert hs.ask(gw, "q").cost == gw.spend.usd == cost_of(STREAMS[3])
         result = hs.batch_sync(gw, ["q"], progress=False)
         assert (result.texts, result.cost) == (["Hello"], cost_of(STREAMS[3]))
+
+
+@pytest.mark.parametrize("way", ["ask", "stream", "batch"])
+def test_a_total_less_than_its_parts_is_said_and_the_parts_are_paid(way: str) -> None:
+    usage = {**USAGE, "total_tokens": 3}
+    body, head = body_of({**whole({"content": "Hello"}), "usage": usage}), JSON
+    if way == "stream":
+        pieces = chunk(said("Hello")), chunk(choice({}, "stop")), {**chunk(), "usage": usage}
+        body, head = stream_of(*pieces), SSE
+    calls: dict[str, Any] = {
+        "ask": lambda gw: hs.ask(gw, "q"),
+        "stream": read,
+        "batch": lambda gw: hs.batch_sync(gw, ["q"], progress=False)[0],
+    }
+    with serving(body, head) as server, warned_of(hs.AssumedPriceWarning):
+        gw = server.gateway()
+        found = calls[way](gw)
+        assert found.cost == gw.spend.usd == cost_of(STREAMS[3])
+        assert (found.usage.total_tokens, found.usage.stated_total_tokens) == (14, 3)
+        with warnings.catch_warnings():  # it is said once
+            warnings.simplefilter("error", hs.AssumedPriceWarning)
+            calls[way](gw)
 
 
 def test_a_usage_packed_although_nobody_asked_is_counted() -> None:
