@@ -20,7 +20,7 @@ import openai
 from holysheep_helpers import catalog
 from holysheep_helpers._checks import is_loopback
 from holysheep_helpers.client.spend import Budget, Meter, Spend
-from holysheep_helpers.diagnosis import environment
+from holysheep_helpers.diagnosis import config
 from holysheep_helpers.diagnosis.config import Secret
 from holysheep_helpers.diagnosis.html import fields
 from holysheep_helpers.exceptions import DeadlineError, InputError
@@ -132,7 +132,7 @@ class Gateway:
 
     def _http_options(self, *, asynchronous: bool) -> dict[str, Any]:
         return {
-            **environment.way_to(self.base_url, asynchronous=asynchronous),
+            **config.way_to(self.base_url, asynchronous=asynchronous),
             "follow_redirects": False,  # neither key nor prompt goes to a host that nobody named
         }
 
@@ -144,7 +144,7 @@ class Gateway:
                     "openai.OpenAI(...) yourself (its spend is then not counted)."
                 )
         headers = {
-            **environment.without_foreign_headers(),
+            **config.without_foreign_headers(),
             "Accept-Encoding": "identity",
             **(given.get("default_headers") or {}),
         }
@@ -203,8 +203,8 @@ class Gateway:
 
 def _prepare(base_url: str, key: Secret, budget: Budget, request: httpx2.Request) -> None:
     """What is done before each request: it holds no gateway, which would keep its client open."""
-    if environment.CUSTOM_HEADERS in os.environ:
-        environment.keep_key(request, base_url, key.reveal())
+    if config.CUSTOM_HEADERS in os.environ:
+        config.keep_key(request, base_url, key.reveal())
     budget.check_request(request)
 
 

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from holysheep_helpers import catalog, exceptions
 from holysheep_helpers._checks import is_loopback
-from holysheep_helpers.diagnosis import environment, evidence
+from holysheep_helpers.diagnosis import config, evidence
 from holysheep_helpers.diagnosis.config import checked_key, has_version
 from holysheep_helpers.diagnosis.evidence import ErrorBody, base_of, model_of
 from holysheep_helpers.diagnosis.html import fields
@@ -321,8 +321,8 @@ def _redirected(response: httpx2.Response) -> Diagnosis:
 def _refused_key(request: httpx2.Request) -> Diagnosis:
     """Missing, placeholder, malformed, sent to the wrong host, or simply wrong."""
     key, host = evidence.key_of(request), request.url.host
-    if environment.is_custom_key(request):
-        variable = environment.CUSTOM_HEADERS
+    if config.is_custom_key(request):
+        variable = config.CUSTOM_HEADERS
         return _diagnosis(
             "configuration",
             f"{variable} put another key in the place of the client's, and it was refused.",
@@ -441,7 +441,7 @@ def _advice(kind: str, error: BaseException) -> str:
     """The cure for a certificate that is not trusted; ``""`` for all else, as its kind has it."""
     causes = evidence.exception_chain(error)
     if kind == "tls" and any(isinstance(one, ssl.SSLCertVerificationError) for one in causes):
-        return environment.certificate_advice()
+        return config.certificate_advice()
     return ""
 
 
@@ -497,7 +497,7 @@ def _closed(maybe_sent: bool) -> Diagnosis:
 
 def _of_any(error: BaseException) -> Diagnosis:
     """An error that is none of the SDK's, nor of these helpers'."""
-    if evidence.raised_in_making_a_client(error) and (fault := environment.fault()):
+    if evidence.raised_in_making_a_client(error) and (fault := config.fault()):
         return _diagnosis("configuration", str(fault))
     kind = _kind_of_any(error)
     if kind == "client_closed":

@@ -12,7 +12,7 @@ from importlib import metadata
 import openai
 
 from holysheep_helpers.client.connect import connect, find_key, settings
-from holysheep_helpers.diagnosis import environment
+from holysheep_helpers.diagnosis import config
 from holysheep_helpers.diagnosis.diagnose import diagnose
 from holysheep_helpers.exceptions import ConfigurationError, HolySheepError
 
@@ -158,16 +158,16 @@ def _gateway() -> Finding:
 
 def _variables() -> Iterator[Finding]:
     """A line for each variable that HTTP libraries read in silence, if it stands in the way."""
-    if added := environment.custom_headers():
-        names, variable = ", ".join(name for name, _ in added), environment.CUSTOM_HEADERS
+    if added := config.custom_headers():
+        names, variable = ", ".join(name for name, _ in added), config.CUSTOM_HEADERS
         detail = f"{variable} makes plain SDK clients send {names} to every server; "
         detail += "gw.client() leaves that out"
         cure = f"unset {variable}; what the gateway needs: gw.client(default_headers={{...}})"
         yield Finding("headers", False, detail, cure)
     try:
-        for proxy in environment.named_proxies("http", "https", "all"):
-            environment.usable_proxy(*proxy, asynchronous=True)
-        if found := environment.proxy_of(ANY_MOCK):
+        for proxy in config.named_proxies("http", "https", "all"):
+            config.usable_proxy(*proxy, asynchronous=True)
+        if found := config.proxy_of(ANY_MOCK):
             detail = f"{found[0]} is set, and NO_PROXY does not name this computer: a plain SDK "
             detail += "client asks the proxy for the mock; gw.client() does not"
             cure = "NO_PROXY=127.0.0.1,localhost (python start.py sets it)"
@@ -175,7 +175,7 @@ def _variables() -> Iterator[Finding]:
     except ConfigurationError as error:
         yield Finding("proxy", False, "the proxy can't be used", str(error))
     try:
-        environment.certificates()
+        config.certificates()
     except ConfigurationError as error:
         yield Finding("certificates", False, "there are none to check servers by", str(error))
 

@@ -149,6 +149,15 @@ def test_each_other_model_gets_both() -> None:
     assert (arguments["temperature"], arguments["top_p"]) == (0.7, 0.9)
 
 
+@pytest.mark.parametrize(
+    "stated",
+    ["anthropic/claude-sonnet-4-5", "Claude-Sonnet-4-5-20250929", "models/claude-opus-4-1"],
+)
+def test_another_spelling_of_a_model_gets_the_parameters_that_it_takes(stated: str) -> None:
+    arguments = request_arguments("hello", None, stated, "general", {})
+    assert (arguments["temperature"], "top_p" in arguments) == (0.7, False)
+
+
 def test_sdk_options_go_through_and_a_silent_server_is_told(
     live: Callable[..., hs.Gateway],
 ) -> None:

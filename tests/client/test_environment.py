@@ -17,7 +17,7 @@ import pytest
 import trustme
 
 import holysheep_helpers as hs
-from holysheep_helpers.diagnosis import environment
+from holysheep_helpers.diagnosis import config
 from holysheep_helpers.mock.handle import MockHandle
 from tests.support.keys import made_up
 
@@ -146,7 +146,7 @@ def test_a_socks_proxy_is_refused_where_nothing_speaks_socks(
 ) -> None:
     """aiohttp would take it, and speak HTTP to it."""
     monkeypatch.setenv("ALL_PROXY", value)
-    monkeypatch.setattr(environment, "find_spec", lambda name: None)
+    monkeypatch.setattr(config, "find_spec", lambda name: None)
     told = refused(asked, hs.connect("live", GATEWAY, made_up(30)))
     assert told.startswith("ALL_PROXY names a SOCKS proxy.")
     assert "pip install 'httpx2[socks]'" in told
@@ -158,10 +158,10 @@ def test_a_socks_proxy_is_refused_where_nothing_speaks_socks(
 def test_where_socks_is_spoken_asynchronous_clients_still_can_not_use_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(environment, "find_spec", lambda name: name)
+    monkeypatch.setattr(config, "find_spec", lambda name: name)
     proxy = ("ALL_PROXY", "socks5://127.0.0.1:9")
-    assert environment.usable_proxy(*proxy, asynchronous=False).url.scheme == "socks5"
-    assert "SOCKS" in refused(environment.usable_proxy, *proxy, asynchronous=True)
+    assert config.usable_proxy(*proxy, asynchronous=False).url.scheme == "socks5"
+    assert "SOCKS" in refused(config.usable_proxy, *proxy, asynchronous=True)
 
 
 def test_a_proxy_that_is_not_needed_stops_nobody(
@@ -215,10 +215,10 @@ def test_clients_without_tls_share_the_certificates_that_they_do_not_use(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """To read them again would take longer than all else that makes a client."""
-    first = environment.way_to("http://127.0.0.1:9/v1", asynchronous=False)["verify"]
+    first = config.way_to("http://127.0.0.1:9/v1", asynchronous=False)["verify"]
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "moved.pem"))
-    assert environment.way_to("http://gateway.invalid/v1", asynchronous=True)["verify"] is first
-    refused(environment.way_to, GATEWAY, asynchronous=False)
+    assert config.way_to("http://gateway.invalid/v1", asynchronous=True)["verify"] is first
+    refused(config.way_to, GATEWAY, asynchronous=False)
 
 
 def test_a_certificate_of_one_s_own_is_taken_on_this_computer(
