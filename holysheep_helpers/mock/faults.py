@@ -17,7 +17,11 @@ from holysheep_helpers.mock.wire import WireError, shown
 KINDS: dict[str, tuple[frozenset[str], str]] = {
     name: (frozenset(takes.split()), does)
     for name, takes, does in (
-        ("status", "status body headers", "an error with this status, any body and headers"),
+        (
+            "status",
+            "status body headers",
+            "an error with this status (200 needs a body), any headers",
+        ),
         ("rate_limit", "delay_s", "a 429 with Retry-After of delay_s seconds (1 unless given)"),
         ("quota", "", "a 429 that no waiting cures: insufficient_quota"),
         ("html", "status", "a proxy's HTML page, with any status, 200 too"),
@@ -30,6 +34,7 @@ KINDS: dict[str, tuple[frozenset[str], str]] = {
         ("cut_body", "after", "the connection closes in the middle of a body or of a frame"),
         ("end_early", "after done", "a stream ends cleanly, but without a finish reason"),
         ("no_done", "", "a stream ends without [DONE]"),
+        ("broken_off", "after reason", "the server gives up after so many tokens, and says so"),
         ("error_in_stream", "after", "an error frame comes in a stream, and ends it"),
         ("bad_json", "after", "a frame (or a whole body) is broken JSON"),
         ("comments", "", "a comment line comes before each chunk of a stream"),
@@ -55,8 +60,9 @@ class Fault:
     """One fault. ``after`` is the count of chunks with text that are still sent before it.
 
     ``cost`` goes into the JSON as it is written, digit by digit; of ``cached`` tokens no more than
-    the prompt has. ``delay_s`` is in seconds before scaling; which fields a kind takes is in
-    ``KINDS``.
+    the prompt has. ``delay_s`` is in seconds before scaling; ``reason`` is a finish reason:
+    OpenRouter and Mistral say ``error`` where they broke off, vLLM and SGLang ``abort``. Which
+    fields a kind takes is in ``KINDS``.
     """
 
     kind: str
@@ -69,6 +75,7 @@ class Fault:
     factor: float = 10.0
     tokens: int = 4
     done: bool = True
+    reason: str = "error"
     cached: int = 0
     cost: str | None = None
 
@@ -100,8 +107,10 @@ def parse_fault(entry: Any, where: str) -> Fault:
         raise _off(f"{where}.status", f"a reply with status {entry['status']} has no page")
     if kind == "status" and entry.get("status") is None:
         raise _off(f"{where}.status", "a status from 400 to 599 needed")
-    if kind == "status" and not 400 <= entry["status"] <= 599:
-        raise _off(f"{where}.status", f"{entry['status']!r} given, 400 to 599 needed")
+    if kind == "status" and entry["status"] == 200 and entry.get("body") is None:
+        raise _off(f"{where}.body", "the body that is an error, needed with status 200")
+    if kind == "status" and entry["status"] != 200 and not 400 <= entry["status"] <= 599:
+        raise _off(f"{where}.status", f"{entry['status']!r} given, 200 or 400 to 599 needed")
     given = {name: value for name, value in entry.items() if value is not None}
     return Fault(**given)
 
@@ -131,6 +140,11 @@ def _text(value: Any) -> str | None:
     return None if good else "plain text"
 
 
+def _reason(value: Any) -> str | None:
+    good = isinstance(value, str) and re.fullmatch(r"[A-Za-z_]{1,40}", value)
+    return None if good else "a finish reason: letters and _"
+
+
 def _json_number(value: Any) -> str | None:
     good = isinstance(value, str) and _NUMBER.fullmatch(value)
     return None if good else "a number as JSON writes it, in quotes"
@@ -152,6 +166,7 @@ _CHECKS: dict[str, Any] = {
     "status": _whole(200, 599),
     "headers": _headers,
     "value": _text,
+    "reason": _reason,
     "delay_s": _number(0, 3600),
     "factor": _number(0, 1000),
     "tokens": _whole(1, 10_000),

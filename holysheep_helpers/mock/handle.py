@@ -99,11 +99,12 @@ class MockHandle:
 
         ``status`` (0 if nothing was sent), ``attempt`` (the SDK's own count of its retries),
         tokens, ``fault``, ``outcome`` (``delivered``, ``error``, ``truncated``, ``broken``,
-        ``left``, ``open``), ``paid`` (``yes``, ``no``, ``maybe``). ``arrived_s`` and ``ended_s``
-        are seconds on the clock ``time.perf_counter()``; ``due_s`` and ``sent_s`` seconds since
-        the arrival, one for each chunk with text; ``queued_s``, which ``due_s`` contains, how long
-        it waited for a slot. Waits up to ``settle_s`` seconds until no
-        request is being answered any more. Raises ``MockError`` if the mock does not answer.
+        ``left``, ``open``), ``finish_reason`` (of a reply that went out to its end), ``paid``
+        (``yes``, ``no``, ``maybe``). ``arrived_s`` and ``ended_s`` are seconds on the clock
+        ``time.perf_counter()``; ``due_s`` and ``sent_s`` seconds since the arrival, one for each
+        chunk with text; ``queued_s``, which ``due_s`` contains, how long it waited for a slot.
+        Waits up to ``settle_s`` seconds until no request is being answered any more. Raises
+        ``MockError`` if the mock does not answer.
         """
         return self._call("GET", f"journal?settle_s={settle_s}")
 

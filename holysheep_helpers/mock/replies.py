@@ -60,11 +60,16 @@ def _canned(language: str) -> list[tuple[tuple[tuple[str, ...], ...], list[str]]
 
 
 class Answer(NamedTuple):
-    """One choice: its text, whole and in pieces of a token, and why it ends: stop or length."""
+    """One choice: its text, whole and in pieces of a token, and why it ends: stop, length, ..."""
 
     text: str
     pieces: tuple[str, ...]
     finish: str
+
+    def broken_off(self, after: int, reason: str) -> Answer:
+        """The first ``after`` tokens of it, with a finish reason that says why no more came."""
+        pieces = self.pieces[:after]
+        return Answer("".join(pieces), pieces, reason)
 
 
 def answers(request: ChatRequest, nth: int) -> list[Answer]:

@@ -30,7 +30,8 @@ class Timeline:
     ``length`` is the content length that is stated, ``None`` for a body in chunks; ``head_at_s``
     the moment of the headers, which is the first step's unless they are to come early; ``end`` how
     it ends: properly, cut off, reset, or never; ``outcome`` what that makes of it, ``error`` the
-    code of an error. Without steps no headers leave either.
+    code of an error, ``finish_reason`` the one that leaves with it. Without steps no headers leave
+    either.
     """
 
     status: int
@@ -41,6 +42,7 @@ class Timeline:
     end: End = "end"
     outcome: Outcome = "delivered"
     error: str | None = None
+    finish_reason: str | None = None
     texts_end: int | None = None
     """The place behind the last step with text, ``None`` for a reply that is no stream."""
 
@@ -56,7 +58,7 @@ class Timeline:
 
     def end_at(self, place: int, end: End, outcome: Outcome = "broken") -> None:
         del self.steps[place:]
-        self.end, self.outcome = end, outcome
+        self.end, self.outcome, self.finish_reason = end, outcome, None
 
     def insert(self, place: int, data: bytes) -> None:
         """Put ``data`` before the step at ``place``, at the moment of that step."""
@@ -119,7 +121,8 @@ _TYPES = {408: "timeout", 429: "requests"}
 def rewrite(line: Timeline, fault: Fault, frames: wire.Frames | None, scale: float) -> None:
     """Let the fault strike. ``frames`` are the stream's, ``None`` for a whole reply.
 
-    Those of ``bundle`` and ``reasoning`` have struck already, when the reply was put together.
+    ``bundle`` and ``reasoning`` have struck already, when the reply was put together; so has
+    ``broken_off``, and what is left is what that makes of it.
     """
     place = line.after(fault.after) if frames else 0
     delay_s = (fault.delay_s or 0.0) * scale
@@ -137,6 +140,8 @@ def rewrite(line: Timeline, fault: Fault, frames: wire.Frames | None, scale: flo
                 line.head_at_s += delay_s
         case "reset":
             line.end_at(0 if fault.after is None else place, "reset")
+        case "broken_off":
+            line.outcome = "truncated"
         case "content_type":
             line.headers[0] = ("content-type", fault.value)
         case _ if frames is None:

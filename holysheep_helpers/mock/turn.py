@@ -43,6 +43,9 @@ class Reply:
         """The reply as it will leave, with the fault in it."""
         if fault is not None and (refusal := self._refusal(fault)) is not None:
             return refusal
+        if fault is not None and fault.kind == "broken_off":
+            after, reason = fault.after or 0, fault.reason
+            self.answers = [answer.broken_off(after, reason) for answer in self.answers]
         thoughts: tuple[str, ...] = ()
         if fault is not None and fault.kind == "reasoning":
             words = tuple(tokens.split(THOUGHTS))
@@ -65,6 +68,7 @@ class Reply:
             line.texts_end = len(steps) - len(self.answers) - self.request.include_usage - 1
         else:
             line = self._whole(due[-1], thoughts, used, usage)
+        line.finish_reason = self.answers[0].finish
         if fault is not None:
             timeline.rewrite(line, fault, frames, self.scale)
         return line
@@ -252,6 +256,8 @@ class Turn:
             self._slots.give_back(self)
 
     def _close(self, outcome: Outcome) -> None:
+        if outcome in ("delivered", "truncated"):
+            self._entry.finish_reason = self._line.finish_reason
         self._tenant.journal.end(self._entry, outcome, self._pacer.clock())
         self._tenant.closed()
 

@@ -16,8 +16,8 @@ FINDINGS = {
     "retried_final": "asked again for what no retry can cure",
     "no_backoff": f"asked again within {AT_ONCE_S} s of a failure",
     "stampede": f"came back from a limit together, {CROWD} or more within {TOGETHER_S} s",
-    "took_truncated": "never asked again after a stream without a finish reason: taken for whole, "
-    "or given up (a server can't tell)",
+    "took_truncated": "never asked again after an answer that broke off, by its finish reason or "
+    "for want of one: taken for whole, or given up (a server can't tell)",
     "may_have_paid_twice": "asked again for a reply that was made but not delivered",
 }
 Entry = dict[str, Any]

@@ -15,16 +15,16 @@ from typing import Any
 
 import openai
 import pytest
-from openai.types.chat import ChatCompletion
 
 import holysheep_helpers as hs
+from holysheep_helpers.client.replies import ParsedReply, check_answer
 from holysheep_helpers.diagnosis.kinds import KINDS
 from holysheep_helpers.diagnosis.waiting import back_off_s
 from holysheep_helpers.exceptions import UnexpectedReplyError
 from holysheep_helpers.mock.faults import KINDS as FAULTS
 from holysheep_helpers.mock.handle import MockHandle
 from tests.support.clock import Clock
-from tests.support.errors import ANSWERED, TABLE, name_of
+from tests.support.errors import ANSWERED, SILENT, TABLE, name_of
 
 SDK_RETRIES = {
     *("timeout_408", "conflict", "rate_limit", "quota", "server_error", "gateway_timeout"),
@@ -41,22 +41,23 @@ MODES, SHAPES = ("sync", "async"), ("whole", "streamed")
 POLICIES = ("none", "SDK", "ours", "ours, streams anew")
 
 
-def requests_of(kind: str, policy: str, streamed: bool) -> int:
+def requests_of(fault: Any, kind: str, policy: str, streamed: bool) -> int:
     """How many requests two faults in a row lead to, with up to three at hand."""
     if policy == "none" or kind == ANSWERED:
         again = False
-    elif policy == "SDK":
-        again = kind in SDK_RETRIES
+    elif policy == "SDK":  # it looks at the status, not at the code
+        again = kind in SDK_RETRIES and fault != 402 and fault not in SILENT
     else:
-        begun = streamed and kind in BEGUN
+        begun = streamed and (kind in BEGUN or "broken_off" in name_of(fault))
         again = KINDS[kind].retryable and (not begun or "anew" in policy)
     return 3 if again else 1
 
 
 def checked(reply: Any) -> None:
     """What a caller of the plain SDK has to look at for itself."""
-    if not isinstance(reply, ChatCompletion) or not reply.choices:
-        raise UnexpectedReplyError("no completion", page=isinstance(reply, str))
+    if isinstance(reply, str):
+        raise UnexpectedReplyError("no completion", page=True)
+    check_answer(ParsedReply(reply), "the mock")
 
 
 ASKED: Any = {
@@ -87,9 +88,11 @@ class Cell:
             )
 
     def _note(self, retry: hs.Retry) -> None:
+        self.diagnosis = retry.diagnosis
         self.asked_s = retry.diagnosis.wait_s or 0.0
 
     asked_s = 0.0
+    diagnosis: hs.Diagnosis | None = None
 
     def sync(self, gateway: hs.Gateway) -> str:
         client = gateway.client().with_options(**self.options)
@@ -103,8 +106,12 @@ class Cell:
         try:
             self.retrying(call)()
         except Exception as error:  # noqa: BLE001 (which one it is is the question)
-            return hs.diagnose(error).kind
+            return self._named(error)
         return ANSWERED
+
+    def _named(self, error: Exception) -> str:
+        self.diagnosis = hs.diagnose(error)
+        return self.diagnosis.kind
 
     def asynchronous(self, gateway: hs.Gateway) -> str:
         async def main() -> None:
@@ -121,7 +128,7 @@ class Cell:
         try:
             asyncio.run(main())
         except Exception as error:  # noqa: BLE001
-            return hs.diagnose(error).kind
+            return self._named(error)
         return ANSWERED
 
 
@@ -162,9 +169,7 @@ def test_outcome_requests_waits_and_bill(
                     f"{len(entries)} requests, bill {paid}"
                 )
                 # --- outcome and requests
-                count = requests_of(kind, policy, streamed)
-                if fault == 402 and policy == "SDK":
-                    count = 1  # it looks at the status, not at the code
+                count = requests_of(fault, kind, policy, streamed)
                 assert (outcome, len(entries)) == (ANSWERED if count == 3 else kind, count), where
                 # --- waits: what was asked for, and a draw on top of it
                 draw = Random(1)
@@ -173,7 +178,7 @@ def test_outcome_requests_waits_and_bill(
                 # --- the bill: what may have cost was said to; what was answered is counted
                 failed = paid if outcome != ANSWERED else paid[:-1]
                 if set(failed) & {"maybe", "yes"}:
-                    assert KINDS[kind].may_have_cost, where
+                    assert (cell.diagnosis or KINDS[kind]).may_have_cost, where
                 if outcome == ANSWERED:
                     assert paid[-1] == "yes"
                     assert gw.spend.usd > before

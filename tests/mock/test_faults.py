@@ -86,6 +86,9 @@ def test_a_new_script_replaces_the_rest_of_the_old(mock: MockHandle) -> None:
         [{"kind": {}}],
         [{"kind": "slow", "factor": 10**400}],
         [{"kind": "html", "status": 204}],
+        [{"kind": "status", "status": 302, "body": "x"}],
+        [{"kind": "broken_off", "reason": 'a"b'}],
+        [{"kind": "broken_off", "reason": ""}],
         [{"kind": "status", "status": 500, "headers": {"Content-Length": "3"}}],
         [None] * 10_001,
     ],
@@ -240,6 +243,58 @@ def test_reasoning_comes_first_and_is_counted() -> None:
     thoughts = [delta["reasoning_content"] for delta in deltas if "reasoning_content" in delta]
     assert "".join(thoughts) == whole["choices"][0]["message"]["reasoning_content"]
     assert [bool(delta.get("content")) for delta in deltas[1:9]] == [False] * 7 + [True]
+
+
+def test_an_error_can_come_with_status_200_whole_or_in_the_place_of_a_stream(
+    mock: MockHandle,
+) -> None:
+    body = {"error": {"code": 502, "message": "The model is overloaded."}}
+    mock.script([{"kind": "status", "status": 200, "body": body}] * 2)
+    for stream in (False, True):
+        answer = raw.send(mock, raw.body(stream=stream))
+        assert (answer.status, answer.json) == (200, body)
+        assert answer.headers["content-type"] == "application/json"
+    assert [entry["outcome"] for entry in mock.entries()] == ["error", "error"]
+
+
+@pytest.mark.parametrize("after", [None, 0, 3, 12, 10_000])
+def test_an_answer_breaks_off_with_a_finish_reason_that_says_so(
+    mock: MockHandle, after: int | None
+) -> None:
+    whole = raw.ask(mock, temperature=0)
+    streamed = raw.ask(mock, temperature=0, stream=True)
+    mock.reset()
+    mock.script([{"kind": "broken_off", "after": after, "reason": "abort"}] * 2)
+    choice = raw.ask(mock, temperature=0).json
+    *chunks, last = raw.ask(mock, temperature=0, stream=True).chunks
+    texts = [chunk["choices"][0]["delta"]["content"] for chunk in streamed.chunks[1:-1]]
+    part = "".join(texts[: after or 0])
+    assert choice["choices"][0]["message"]["content"] == part
+    assert choice["usage"]["completion_tokens"] == min(after or 0, 12)
+    assert "".join(chunk["choices"][0]["delta"]["content"] for chunk in chunks) == part
+    assert {chunk["choices"][0]["finish_reason"] for chunk in chunks} == {None}
+    assert choice["choices"][0]["finish_reason"] == "abort"
+    assert last["choices"][0]["finish_reason"] == "abort"
+    assert whole.text.startswith(part)
+    for entry in mock.entries():
+        assert (entry["outcome"], entry["paid"]) == ("truncated", "maybe")
+        assert (entry["finish_reason"], entry["completion_tokens"]) == (
+            "abort",
+            len(texts[: after or 0]),
+        )
+
+
+def test_the_journal_has_the_finish_reason_of_what_went_out_to_its_end(mock: MockHandle) -> None:
+    mock.script([None, None, {"kind": "end_early", "after": 3}, "cut_body", 503])
+    raw.ask(mock)
+    raw.ask(mock, max_tokens=2)
+    raw.ask(mock, stream=True)
+    with pytest.raises(IncompleteRead):
+        raw.send(mock, raw.body())
+    raw.send(mock, raw.body())
+    assert [entry["finish_reason"] for entry in mock.entries()] == [
+        *("stop", "length", None, None, None)
+    ]
 
 
 def test_a_bare_429_tells_nothing(mock: MockHandle) -> None:

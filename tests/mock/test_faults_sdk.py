@@ -15,7 +15,7 @@ from openai.types.chat import ChatCompletionChunk
 from holysheep_helpers import catalog
 from holysheep_helpers.mock.faults import KINDS
 from holysheep_helpers.mock.handle import MockHandle
-from tests.support import raw
+from tests.support import errors, raw
 
 TIMEOUT_S = 0.4  # of the client; only the stalls wait for it
 FULL = "[canned reply] Hello! How can I help you?"
@@ -41,6 +41,7 @@ WHOLE, STREAM = Got(FULL, "stop"), Got(FULL, "stop", CHUNKS)
 PAGE = Got("<html><head><title>200", None)
 NOTHING = Got("", None, 0)
 PART = Got("[canned reply", None, 4)
+BROKEN_OFF = Got("[canned", "error"), Got("[canned", "error", 4)
 Expected = type[Exception] | Got
 # The fault, what the SDK makes of a whole reply and of a streamed one, and the journal's outcomes.
 TABLE: list[tuple[Any, ...]] = [
@@ -58,6 +59,8 @@ TABLE: list[tuple[Any, ...]] = [
     ("quota", openai.RateLimitError, openai.RateLimitError, "error", "error"),
     ("html", openai.InternalServerError, openai.InternalServerError, "error", "error"),
     ({"kind": "html", "status": 200}, PAGE, NOTHING, "error", "error"),
+    (errors.ERROR_IN_200, Got("", None), NOTHING, "error", "error"),
+    ({"kind": "broken_off", "after": 2}, *BROKEN_OFF, "truncated", "truncated"),
     ("content_type", WHOLE, STREAM, "delivered", "delivered"),
     ({"kind": "slow_first", "delay_s": 5}, WHOLE, STREAM, "delivered", "delivered"),
     ({"kind": "slow", "factor": 3}, WHOLE, STREAM, "delivered", "delivered"),

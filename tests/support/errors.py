@@ -20,6 +20,11 @@ def refused(status: int, code: str | None = None) -> dict[str, Any]:
     return {"kind": "status", "status": status, "body": body}
 
 
+ERROR_IN_200 = {"kind": "status", "status": 200, "body": {"error": {"message": "x", "code": 502}}}
+SILENT = (ERROR_IN_200, {"kind": "broken_off", "after": 2})
+"""For the plain SDK these are answers: it raises nothing, and retries nothing."""
+
+
 # The fault, and what it is for a whole reply and for a streamed one.
 TABLE: list[tuple[Any, str, str]] = [
     (400, "bad_request", "bad_request"),
@@ -42,6 +47,7 @@ TABLE: list[tuple[Any, str, str]] = [
     ("quota", "quota", "quota"),
     ("html", "proxy_page", "proxy_page"),
     ({"kind": "html", "status": 200}, "html_page", "html_page"),
+    *((fault, "server_error", "server_error") for fault in SILENT),
     ("content_type", ANSWERED, ANSWERED),
     ("slow_first", ANSWERED, ANSWERED),
     ("slow", ANSWERED, ANSWERED),
