@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import openai
 import pytest
 
 import holysheep_helpers as hs
+from holysheep_helpers.batches import batch
+from holysheep_helpers.batches.worker import Asker
 from holysheep_helpers.lessons.exercises import verdict
 from holysheep_helpers.mock.handle import MockHandle
 from holysheep_helpers.resilience.plots import most_at_once
+from tests.support.watched import NoWait
 
 
 @pytest.fixture
@@ -85,6 +89,43 @@ def test_nothing_to_draw_is_said() -> None:
             hs.plot_attempts(nothing)
         with pytest.raises(hs.InputError, match="Nobody comes back"):
             hs.plot_herd(nothing)
+
+
+# --- the two traps behind a status 200
+
+IN_THE_BODY = {"kind": "status", "status": 200, "body": {"error": {"code": 502, "message": "busy"}}}
+BROKEN_OFF = {"kind": "broken_off", "reason": "error", "after": 12}
+
+
+@pytest.mark.parametrize(
+    ("fault", "outcome", "lost_by_the_sdk"),
+    [(IN_THE_BODY, "error", None), (BROKEN_OFF, "truncated", 12)],
+)
+def test_each_fifth_answer_is_lost_to_a_plain_loop_and_none_to_a_batch(
+    drill: hs.Gateway, mock: MockHandle, monkeypatch: pytest.MonkeyPatch,
+    fault: dict[str, Any], outcome: str, lost_by_the_sdk: int | None,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(batch, "Asker", partial(Asker, random=NoWait()))
+    prompts = [f"Name three uses of the number {number}." for number in range(20)]
+    mock.script(fault, every=5)
+    plain = drill.client(max_retries=0)
+    replies = [
+        plain.chat.completions.create(
+            model=hs.catalog.DEFAULT_MODEL, messages=[{"role": "user", "content": prompt}]
+        )
+        for prompt in prompts
+    ]
+    assert [entry["outcome"] for entry in mock.entries()] == ([*["delivered"] * 4, outcome] * 4)
+    for reply in replies[4::5]:
+        tokens = reply.usage and reply.usage.completion_tokens
+        assert tokens == lost_by_the_sdk
+
+    mock.reset()
+    mock.script(fault, every=5)
+    result = hs.batch_sync(drill, prompts, progress=False)
+    delivered = [entry for entry in mock.entries() if entry["outcome"] == "delivered"]
+    assert [item.finish_reason for item in result] == ["stop"] * 20
+    assert (result.sent, len(delivered), result.possibly_paid_twice) == (24, 20, 4)
 
 
 # --- panel

@@ -109,7 +109,7 @@ def test_the_same_request_from_a_new_start_gives_the_same_bytes(
 
 FIELDS = {
     "after": st.integers(0, 60),
-    "status": st.sampled_from([400, 401, 429, 500, 503, 599]),
+    "status": st.sampled_from([200, 400, 401, 429, 500, 503, 599]),
     "body": values,
     "headers": st.dictionaries(
         st.sampled_from(["retry-after", "x-y", "Content-Type"]), st.text(string.digits)
@@ -119,6 +119,7 @@ FIELDS = {
     "factor": st.floats(0, 1000),
     "tokens": st.integers(1, 60),
     "done": st.booleans(),
+    "reason": st.sampled_from(["error", "abort"]),
     "cached": st.integers(0, 100),
     "cost": st.sampled_from(["0", "0.00012", "1e-7"]),
 }
@@ -133,6 +134,8 @@ def faults(draw: st.DrawFn) -> dict[str, Any]:
         fields["delay_s"] = draw(FIELDS["delay_s"])
     if kind == "status":
         fields["status"] = draw(FIELDS["status"])
+        if fields["status"] == 200 and fields.get("body") is None:  # it needs one
+            fields["body"] = {"error": "overloaded"}
     return {"kind": kind, **fields}
 
 
