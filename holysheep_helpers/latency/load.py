@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from concurrent.futures import Future
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import partial
+from itertools import cycle
 from queue import Empty, SimpleQueue
 from random import Random
 from statistics import median
@@ -53,8 +53,6 @@ LONGEST_STAGGER_S = 1.0
 
 LOOK_EVERY_S = 0.2
 
-_REPLY_ERRORS = (GatewayError, IncompleteStreamError, UnexpectedReplyError)
-
 FATAL = (400, 401, 402, 403, 404, 422)
 """Statuses that every further run would meet, too."""
 
@@ -83,25 +81,15 @@ class LoadPlan:
     def __post_init__(self) -> None:
         check_whole("runs", self.runs)
         check_whole("warmup", self.warmup, 0)
-        check_whole("concurrency", self.concurrency)
-        if self.concurrency > min(self.runs, MOST_AT_ONCE):
+        most = min(self.runs, MOST_AT_ONCE)
+        check_whole(f"concurrency, with runs={self.runs},", self.concurrency, most=most)
+        what = f"requests a second, so that {self.runs} starts take an hour at most"
+        check_number("rate", self.rate_per_s, what, least=self.runs / LONGEST_S, optional=True)
+        if self.rate_per_s is not None and self.concurrency != 1:
             raise InputError(
-                f"concurrency is {self.concurrency}, and runs is {self.runs}: measure at least as "
-                f"many runs, or fewer at once ({MOST_AT_ONCE} at most)."
-            )
-        rate = self.rate_per_s
-        if rate is None:
-            return
-        check_number("rate", rate, "a number of requests a second", above=0, optional=True)
-        if self.runs / rate > LONGEST_S:
-            raise InputError(
-                f"rate is {rate!r}: {self.runs} starts at so many a second take "
-                f"{self.runs / rate:,.0f} s. It is requests a second, and an hour is the longest."
-            )
-        if self.concurrency != 1:
-            raise InputError(
-                f"rate={rate} and concurrency={self.concurrency} were given: with a rate, requests "
-                "start when they are due, however many are under way. Leave one of them out."
+                f"rate={self.rate_per_s} and concurrency={self.concurrency} were given: with a "
+                "rate, requests start when they are due, however many are under way. Leave one of "
+                "them out."
             )
 
     @property
@@ -128,7 +116,7 @@ class Measurement:
     plan: LoadPlan
     settings: dict[str, Any] = field(default_factory=dict)
     loop_factory: Callable[[], WireLoop] = WireLoop
-    _asked: int = 0
+    _turns: Iterator[dict[str, Any]] = field(init=False, repr=False)
     _under_way_s: list[float] = field(default_factory=list)
     _task: asyncio.Task[Any] | None = None
     _stopped: str | None = None
@@ -142,20 +130,10 @@ class Measurement:
         before anything was measured is raised.
         """
         ended: SimpleQueue[RawRun | None] = SimpleQueue()
-        result: Future[LatencyRun] = Future()
-
-        def work() -> None:
-            try:
-                result.set_result(self.run(on_end=ended.put))
-            except BaseException as error:  # noqa: BLE001  # raised again below
-                result.set_exception(error)
-            finally:
-                ended.put(None)
-
-        context, name = copy_context(), "holysheep latency"
-        thread = threading.Thread(target=context.run, args=(work,), name=name, daemon=True)
+        pool = ThreadPoolExecutor(1, "holysheep latency")
+        result = pool.submit(copy_context().run, self.run, ended.put)
+        result.add_done_callback(lambda _: ended.put(None))
         try:
-            thread.start()
             while not (result.done() and ended.empty()):
                 try:
                     raw = ended.get(timeout=LOOK_EVERY_S)  # else Windows can't be interrupted
@@ -170,6 +148,7 @@ class Measurement:
         finally:
             if not result.done():  # interrupted twice, or on_end broke: it shall ask no more
                 self.stop()
+            pool.shutdown(wait=False)
         found = result.result()
         if self._stopped == "interrupted" and not found.runs:
             raise KeyboardInterrupt("Interrupted before anything was measured.")
@@ -194,28 +173,27 @@ class Measurement:
     async def _measure(self, on_end: Callable[[RawRun], None]) -> LatencyRun:
         loop = asyncio.get_running_loop()
         assert isinstance(loop, WireLoop)
+        plan, self._turns = self.plan, cycle(self.requests)
         with self._lock:
-            self._task, stopped = asyncio.current_task(), self._stopped
+            self._task = asyncio.current_task()
         async with self.client() as client:
-            load = Load(partial(self._ask, client, loop), loop.wire_clock, on_end)
+            load = Load(partial(self._ask, client, loop.wire_clock), loop.wire_clock, on_end)
             try:
-                if stopped is None:
-                    await self._load(load)
+                if self._stopped is None:
+                    await load.run(plan)
             except asyncio.CancelledError:
                 if self._stopped is None:
                     raise
-                if len(load.runs) < self.plan.runs:
-                    stopped = self._stopped
             finally:
                 with self._lock:
                     self._task = None
             error = load.stopped_by
+            why = self._stopped if len(load.runs) < plan.runs else None
             if error is not None and not any(raw.error is None for raw in load.runs):
                 if isinstance(error, openai.OpenAIError):
                     add_advice(error)
                     error = error.with_traceback(None)
                 raise error
-        why = stopped or (type(error).__name__ if error is not None else None)
         runs, warmups = (
             tuple(sorted((one.read(load.began_s) for one in some), key=lambda run: run.index))
             for some in (load.runs, load.warm)
@@ -224,40 +202,26 @@ class Measurement:
             runs,
             warmups=warmups,
             model=self.requests[0]["model"],
-            asked=self.plan.runs,
-            concurrency=self.plan.concurrency,
-            rate_per_s=self.plan.rate_per_s,
+            asked=plan.runs,
+            concurrency=plan.concurrency,
+            rate_per_s=plan.rate_per_s,
             busy=load.busy,
-            stopped_by=why,
+            stopped_by=why or (type(error).__name__ if error is not None else None),
             under_way_s=tuple(sorted(self._under_way_s)),
             settings=self.settings,
         )
 
-    async def _load(self, load: Load) -> None:
-        plan = self.plan
-        await load.warm_up(plan.warmup, plan.concurrency)
-        if load.warm and all(isinstance(raw.error, HOPELESS) for raw in load.warm):
-            load.stopped_by = load.warm[-1].error
-        if load.stopped_by is not None:
-            return
-        if plan.rate_per_s is not None:
-            await load.opened(plan.runs, plan.rate_per_s, Random(SEED))
-        else:
-            spread_s = stagger_s(load.warm, plan.concurrency) if plan.stagger else 0.0
-            await load.closed(plan.runs, plan.concurrency, spread_s, ramp=plan.ramp > 0)
-
     async def _ask(
-        self, client: openai.AsyncOpenAI, loop: WireLoop, index: int, due_s: float | None
+        self, client: openai.AsyncOpenAI, clock: Clock, index: int, due_s: float | None
     ) -> RawRun:
-        arguments = self.requests[self._asked % len(self.requests)]
-        self._asked += 1
-        raw = RawRun(index, arguments["model"], due_s, loop.wire_clock())
+        arguments, now_s = next(self._turns), clock()
+        raw = RawRun(index, arguments["model"], now_s if due_s is None else due_s, now_s)
         probe.set(raw.probe)  # of this task and those that it starts
         try:
             with readable_head():
                 stream = await client.chat.completions.create(**arguments)
             async with stream:
-                reading = Reading(stream.response, loop.wire_clock)
+                reading = Reading(stream.response, clock)
                 try:
                     async for _ in reading.texts_of_async():
                         pass
@@ -266,13 +230,18 @@ class Measurement:
                     raw.cost_usd = cost_or_none(reading.usage, reading.model, raw.model)
         except BudgetError:  # nothing was sent
             raise
-        except (openai.OpenAIError, *_REPLY_ERRORS, TypeError, ValueError) as error:
+        except (
+            openai.OpenAIError,
+            GatewayError,
+            IncompleteStreamError,
+            UnexpectedReplyError,
+        ) as error:
             raw.error = error
         except asyncio.CancelledError:
-            self._under_way_s.append(loop.wire_clock() - raw.began_s)
+            self._under_way_s.append(clock() - raw.due_s)
             raise
         finally:
-            raw.done_s = loop.wire_clock()
+            raw.done_s = clock()
         return raw
 
 
@@ -292,8 +261,21 @@ class Load:
     warm: list[RawRun] = field(default_factory=list)
     stopped_by: Exception | None = None
     began_s: float = 0.0
-    busy: float = 0.0
     _worked_s: float = 0.0
+
+    async def run(self, plan: LoadPlan) -> None:
+        """Warm up, then ask as planned, unless nobody answered."""
+        await self.warm_up(plan.warmup, plan.concurrency)
+        if self.warm and all(isinstance(raw.error, HOPELESS) for raw in self.warm):
+            self.stopped_by = self.warm[-1].error
+        if self.stopped_by is not None:
+            return
+        self._begin()
+        if plan.rate_per_s is not None:
+            await self.opened(plan.runs, plan.rate_per_s, Random(SEED))
+        else:
+            spread_s = stagger_s(self.warm, plan.concurrency) if plan.stagger else 0.0
+            await self.closed(plan.runs, plan.concurrency, spread_s, ramp=plan.ramp > 0)
 
     async def warm_up(self, count: int, concurrency: int) -> None:
         """At least ``count`` runs, ``concurrency`` at once, so that each has its connection."""
@@ -329,13 +311,13 @@ class Load:
                     return
                 await self._ask_one(index, None, self.runs)
 
-        async with self._measuring() as group:
+        async with asyncio.TaskGroup() as group:
             for number in range(askers):
                 group.create_task(asker(number))
 
     async def opened(self, count: int, rate_per_s: float, draw: Random) -> None:
         """Starts at the moments of a Poisson process, whether or not answers have come."""
-        async with self._measuring() as group:
+        async with asyncio.TaskGroup() as group:
             due_s = self.began_s
             for index in range(count):
                 due_s += draw.expovariate(rate_per_s)
@@ -347,16 +329,11 @@ class Load:
     def _begin(self) -> None:
         self.began_s, self._worked_s = self.clock(), time.thread_time()
 
-    @asynccontextmanager
-    async def _measuring(self) -> AsyncIterator[asyncio.TaskGroup]:
-        """Tasks that are waited for, and the share of that time in which this thread worked."""
-        self._begin()
-        try:
-            async with asyncio.TaskGroup() as group:
-                yield group
-        finally:
-            elapsed_s = max(self.clock() - self.began_s, 1e-9)
-            self.busy = min((time.thread_time() - self._worked_s) / elapsed_s, 1.0)
+    @property
+    def busy(self) -> float:
+        """The share of the time since it began in which this thread worked."""
+        elapsed_s = max(self.clock() - self.began_s, 1e-9)
+        return min((time.thread_time() - self._worked_s) / elapsed_s, 1.0)
 
     async def _ask_one(self, index: int, due_s: float | None, into: list[RawRun]) -> None:
         try:
@@ -379,14 +356,11 @@ def stagger_s(warm: Sequence[RawRun], concurrency: int) -> float:
 
 @dataclass(slots=True)
 class RawRun:
-    """A run as it was recorded. Its bytes are read later: that would delay the stamps of others.
-
-    ``due_s`` is ``None`` in a closed loop, where it is the moment of the call.
-    """
+    """A run as it was recorded. Its bytes are read later: that would delay the stamps of others."""
 
     index: int
     model: str
-    due_s: float | None
+    due_s: float
     called_s: float = 0.0
     probe: Probe = field(default_factory=Probe, repr=False)
     handed_on_s: float | None = None
@@ -394,24 +368,14 @@ class RawRun:
     cost_usd: Decimal | None = None
     error: Exception | None = None
 
-    @property
-    def began_s(self) -> float:
-        return self.called_s if self.due_s is None else self.due_s
-
     def read(self, began_s: float) -> TimedStream:
         """The run with all that its bytes say; moments in seconds since ``began_s``."""
+        own = ("index", "model", "due_s", "called_s", "done_s", "handed_on_s", "cost_usd")
+        wires = ("sent_s", "connect_s", "new_connection")
         stream = TimedStream(
-            index=self.index,
-            model=self.model,
-            due_s=self.began_s,
-            called_s=self.called_s,
-            done_s=self.done_s,
-            sent_s=self.probe.sent_s,
-            handed_on_s=self.handed_on_s,
-            connect_s=self.probe.connect_s,
-            new_connection=self.probe.new_connection,
-            cost_usd=self.cost_usd,
             error=error_label(self.error),
+            **{name: getattr(self, name) for name in own},
+            **{name: getattr(self.probe, name) for name in wires},
             **facts_of(self.probe.reads),
         )
         return stream.shifted(-began_s)
@@ -469,13 +433,9 @@ def _copied(target: openai.OpenAI | openai.AsyncOpenAI) -> openai.AsyncOpenAI:
     plain = {"Accept-Encoding": "identity"}  # the bytes are read as they come
     if isinstance(target, openai.AsyncOpenAI):
         return target.copy(http_client=http, max_retries=0, default_headers=plain)
+    alike = ("api_key", "base_url", "organization", "project", "timeout", "default_query")
     return openai.AsyncOpenAI(
-        api_key=target.api_key,
-        base_url=target.base_url,
-        organization=target.organization,
-        project=target.project,
-        timeout=target.timeout,
-        default_query=target.default_query,
+        **{name: getattr(target, name) for name in alike},
         default_headers={**target._custom_headers, **plain},
         max_retries=0,
         http_client=http,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import cycle
 from math import inf, isfinite, isnan
 from statistics import fmean
 from textwrap import fill
@@ -74,22 +75,21 @@ def plot_ecdf(
     samples = {name: in_ms(run, metric, name) for name, run in named.items()}
     if not samples:
         raise InputError("No measurement was given: hand over what hs.measure_latency() gave back.")
-    earlier = None if before is None else in_ms(before, metric, "before")
-    edges = _edges([*samples.values(), *([earlier] if earlier else [])])
+    earlier = [] if before is None else in_ms(before, metric, "before")
+    edges = _edges([*samples.values(), earlier])
     figure, axes = figures.subplots(figsize=(8, 4.2 + 0.3 * len(samples)), layout="constrained")
     was = ""
-    if earlier is not None:
+    if earlier:
         was = f", before {_ms(stats.quantile(earlier, 0.5))} ms"
         _curve(axes, earlier, edges, "before", color=figures.GREY, linewidth=2)
     medians = {name: stats.quantile(values, 0.5) for name, values in samples.items()}
-    for number, (name, values) in enumerate(samples.items()):
-        colour, style = figures.COLOURS[number % len(figures.COLOURS)], STYLES[number % len(STYLES)]
-        curve = _curve(axes, values, edges, name, color=colour, linestyle=style, linewidth=2.5)
-        half = stats.band(len(values))
-        low, high = ([min(max(y + part, 0), 1) for y in curve[1]] for part in (-half, half))
-        axes.fill_between(curve[0], low, high, step="post", color=colour, alpha=0.15, linewidth=0)
+    looks = zip(cycle(figures.COLOURS), cycle(STYLES), cycle(MARKERS), strict=False)
+    for (name, values), (colour, style, marker) in zip(samples.items(), looks, strict=False):
+        x, y = _curve(axes, values, edges, name, color=colour, linestyle=style, linewidth=2.5)
+        low, high = (np.clip(np.add(y, stats.band(len(values)) * side), 0, 1) for side in (-1, 1))
+        axes.fill_between(x, low, high, step="post", color=colour, alpha=0.15, linewidth=0)
         if isfinite(medians[name]):
-            axes.plot(medians[name], 0.5, MARKERS[number % len(MARKERS)], color=colour, **DOT)
+            axes.plot(medians[name], 0.5, marker, color=colour, **DOT)
     _title(axes, f"Median {NAMES[metric]}: {_range(medians)}{was}")
     axes.set(xlabel=f"{NAMES[metric]}, ms", ylabel="share of runs", xlim=edges, ylim=(0, 1.02))
     axes.yaxis.set_major_formatter(PercentFormatter(1))
@@ -110,9 +110,8 @@ def _curve(
         facts += f" (95%: {_ms(median.low)} to {_ms(median.high)})"
     if failed := len(values) - len(finite):
         facts += f", {failed} failed: ends at {shares[-1]:.0%}"
-    label = f"{name}: {facts}" if name else facts
-    if _width(label) > 84:
-        label = f"{name}:\n{facts}"
+    space = " " if _width(f"{name}: {facts}") <= 84 else "\n"
+    label = f"{name}:{space}{facts}" if name else facts
     points = [edges[0], *finite, edges[1]], [*shares, shares[-1]]
     axes.step(*points, where="post", label=label, **style)
     return points
@@ -404,10 +403,8 @@ def _phases(stream: TimedStream) -> Iterator[Phase]:
             if texts := tuple(text for text in stream.texts if text.kind == kind):
                 name = f"wire: {len(texts)} chunks of {kind}"
                 yield Phase(name, texts[0].at_s, texts[-1].at_s, CHUNKS, texts)
-    if stream.failed:
-        yield Phase(f"failed: {stream.error}", last_s, stream.done_s, figures.FAILED)
-    else:
-        yield Phase("to the end of the stream", last_s, stream.done_s, IDLE)
+    end = f"failed: {stream.error}" if stream.failed else "to the end of the stream"
+    yield Phase(end, last_s, stream.done_s, figures.FAILED if stream.failed else IDLE)
 
 
 def _row(axes: Axes, row: int, phase: Phase, due_s: float) -> None:

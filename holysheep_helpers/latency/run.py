@@ -38,11 +38,17 @@ PARTS = ("client_s", "client_before_s", "client_after_s", "connect_s", "wait_s",
 
 METRICS: dict[str, float | None] = {
     **dict.fromkeys(LATENCIES, inf),
-    **dict.fromkeys(PARTS),
-    "tokens_per_chunk": None,
+    **dict.fromkeys((*PARTS, "tokens_per_chunk")),
     **dict.fromkeys(SPEEDS, 0.0),
 }
 """All metrics, each with its value for a run that failed: nobody got what they waited for."""
+
+COLUMNS: dict[str, Any] = {
+    **dict.fromkeys(("output_tokens", "reasoning_tokens", "chunks"), "Int64"),
+    **dict.fromkeys(("new_connection",), "bool"),
+    **dict.fromkeys(("finish_reason", "error"), "str"),
+}
+"""What else a data frame has of each run, and its type."""
 
 BUSY_SHARE, CLIENT_SHARE = 0.7, 0.25
 """From here on the client itself makes up the figures: its share of the processor's time, and of
@@ -202,20 +208,16 @@ class LatencyRun:
         """
         import pandas as pd
 
-        whole = ["output_tokens", "reasoning_tokens", "chunks"]
-        columns: dict[str, Any] = {"start_s": np.array([run.due_s for run in self.runs], float)}
+        times = {name: name.removesuffix("s") + "ms" for name in (*LATENCIES, *PARTS)}
+        index = pd.Index([run.index for run in self.runs], name="run")
+        frame = pd.DataFrame({"start_s": [run.due_s for run in self.runs]}, index, dtype=float)
         for metric in METRICS:
-            values = np.array([_value(run, metric) for run in self.runs], float)
-            if metric in LATENCIES or metric in PARTS:
-                columns[metric.removesuffix("s") + "ms"] = values * 1000
-            else:
-                columns[metric] = values
-        for name in (*whole, "new_connection", "finish_reason", "error"):
-            columns[name] = [getattr(run, name) for run in self.runs]
-        columns["notes"] = ["; ".join(run.notes) for run in self.runs]
-        frame = pd.DataFrame(columns, index=pd.Index([run.index for run in self.runs], name="run"))
-        kinds = {**dict.fromkeys(whole, "Int64"), "new_connection": bool}
-        return frame.astype(kinds | dict.fromkeys(("finish_reason", "error", "notes"), "str"))
+            frame[metric] = np.array([_value(run, metric) for run in self.runs], float)
+        frame[[*times]] *= 1000
+        for name, kind in COLUMNS.items():
+            frame[name] = pd.Series([getattr(run, name) for run in self.runs], index, kind)
+        notes = pd.Series(["; ".join(run.notes) for run in self.runs], index, "str")
+        return frame.rename(columns=times).assign(notes=notes)
 
     def summary(self) -> LatencySummary:
         """Mean, median and percentiles with their intervals, and the measurement's own error."""
@@ -261,11 +263,7 @@ class LatencyRun:
             check_number(name, value, "a number of seconds", above=0)
         if not targets:
             raise InputError("No target was given: ttft_s=0.2 say, itl_s=0.02 or e2e_s=1.5.")
-        met = sum(
-            all(_meets(run, name, most) for name, most in targets.items())
-            for run in self.runs
-            if not run.failed
-        )
+        met = sum(all(_meets(run, *target) for target in targets.items()) for run in self.runs)
         return Goodput(met, len(self), self.ended_per_s)
 
     def __add__(self, other: LatencyRun) -> LatencyRun:
@@ -275,25 +273,19 @@ class LatencyRun:
             return NotImplemented
         if self.label != other.label:
             raise InputError(f"{self.label!r} and {other.label!r} are no one measurement.")
-        for name, value, others in _unlike_settings(self, other):
-            raise InputError(
-                f"Not the same {name}: {value}, and {others}. Two such measurements can be "
-                "compared, but are none together."
-            )
+        for unlike in _unlike_settings(self, other):
+            raise InputError(f"They can be compared, but are none together: {unlike}")
         later = (run.shifted(self.elapsed_s, len(self)) for run in other.runs)
-        steps = [run.clock_step_s for run in (self, other) if run.clock_step_s is not None]
-        whole_s = self.elapsed_s + other.elapsed_s
+        added = ("warmups", "asked", "elapsed_s", "under_way_s")
+        busy_s = self.busy * self.elapsed_s + other.busy * other.elapsed_s
         return replace(
             self,
             runs=(*self.runs, *later),
-            warmups=self.warmups + other.warmups,
-            asked=self.asked + other.asked,
-            elapsed_s=whole_s,
-            busy=(self.busy * self.elapsed_s + other.busy * other.elapsed_s) / (whole_s or 1),
-            clock_step_s=max(steps, default=None),
+            busy=busy_s / (self.elapsed_s + other.elapsed_s or 1),
+            clock_step_s=max(self.clock_step_s or 0.0, other.clock_step_s or 0.0) or None,
             stopped_by=self.stopped_by or other.stopped_by,
-            under_way_s=(*self.under_way_s, *other.under_way_s),
             calibration=self.calibration if self.calibration == other.calibration else None,
+            **{name: getattr(self, name) + getattr(other, name) for name in added},
         )
 
     def save(self, path: str | PathLike[str]) -> None:
@@ -341,24 +333,25 @@ def _value(run: TimedStream, metric: str) -> float | None:
 
 def _meets(run: TimedStream, target: str, most: float) -> bool:
     """What came all at once has no inter-token latency, and meets its target. What is unknown (no
-    usage came, no token) does not."""
-    value = getattr(run, {"ttft_s": "user_ttft_s"}.get(target, target))
-    return target == "itl_s" and len(run.texts) == 1 if value is None else value <= most
+    usage came, no token) does not, nor does what failed."""
+    value = getattr(run, "user_ttft_s" if target == "ttft_s" else target)
+    if value is None or run.failed:
+        return target == "itl_s" and len(run.texts) == 1 and not run.failed
+    return value <= most
 
 
-def _unlike_settings(first: LatencyRun, second: LatencyRun) -> Iterator[tuple[str, Any, Any]]:
+def _unlike_settings(first: LatencyRun, second: LatencyRun) -> Iterator[str]:
     for name, value in first.settings.items():
         other = second.settings.get(name)
         if name not in MAY_DIFFER and value != other:
-            yield name, value, other
+            yield f"not the same {name}: {value}, and {other}."
 
 
-def _stream(saved: Mapping[str, Any]) -> TimedStream:
-    cost = saved["cost_usd"]
-    texts = tuple(Text(*text) for text in saved["texts"])
-    return TimedStream(
-        **{**saved, "texts": texts, "cost_usd": None if cost is None else Decimal(cost)}
-    )
+def _stream(saved: dict[str, Any]) -> TimedStream:
+    saved["texts"] = tuple(Text(*text) for text in saved["texts"])
+    if saved["cost_usd"] is not None:
+        saved["cost_usd"] = Decimal(saved["cost_usd"])
+    return TimedStream(**saved)
 
 
 @dataclass(frozen=True)
@@ -551,11 +544,10 @@ class Comparison:
         if not isinstance(second, LatencyRun):
             raise InputError(f"A {type(second).__name__} was given: an hs.LatencyRun is needed.")
         self.first, self.second = first, second
-        self.rows: dict[str, tuple[float, float, float]] = {}
-        for name in metrics:
-            before, after = first.values(name), second.values(name)
-            if before and after:
-                self.rows[name] = self._difference(name, before, after)
+        samples = {name: (first.values(name), second.values(name)) for name in metrics}
+        self.rows = {
+            name: self._difference(name, *both) for name, both in samples.items() if all(both)
+        }
         if not self.rows:
             raise InputError("One of them has no run with a token: there is nothing to compare.")
         self.few = min(len(first), len(second)) < LEAST_RUNS
@@ -567,8 +559,7 @@ class Comparison:
         middle, low, high = stats.difference(before, after, "median")
         one, two = self.first.calibration, self.second.calibration
         if name == "ttft_s" and one and two:
-            shift = two.bias_s - one.bias_s
-            unsure = hypot(one.error_s, two.error_s)
+            shift, unsure = two.bias_s - one.bias_s, hypot(one.error_s, two.error_s)
             middle, low, high = middle - shift, low - shift - unsure, high - shift + unsure
         return middle, low, high
 
@@ -615,8 +606,7 @@ class Comparison:
         found = []
         if first.how != second.how:
             found.append(f"Note: under unlike load: {first.how}, and {second.how}.")
-        for name, value, other in _unlike_settings(first, second):
-            found.append(f"Note: not the same {name}: {value}, and {other}.")
+        found += [f"Note: {unlike}" for unlike in _unlike_settings(first, second)]
         for metric in self.rows:
             counts = [len(run.values(metric)) for run in both]
             if counts != [len(first), len(second)]:

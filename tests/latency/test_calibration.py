@@ -203,7 +203,7 @@ def test_one_that_is_interrupted_leaves_neither_a_mock_nor_a_calibration(
         *(({"runs": value}, "runs is .*: a whole number, 8 or more") for value in (0, 7, 9.0)),
         *(({"concurrency": value}, "concurrency is .*: a whole") for value in (0, -1, "4", True)),
         ({"max_tokens": 0}, "max_tokens is 0"),
-        ({"concurrency": 401}, "concurrency is 401"),
+        ({"concurrency": 401}, "concurrency, with runs=401, is 401"),
     ],
 )
 def test_numbers_that_can_not_be_are_refused(

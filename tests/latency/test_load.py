@@ -38,7 +38,7 @@ class Asked:
 
     async def __call__(self, index: int, due_s: float | None) -> RawRun:
         clock = asyncio.get_running_loop().time
-        taken = RawRun(index, "m", due_s, called_s=clock())
+        taken = RawRun(index, "m", due_s or clock(), called_s=clock())
         self.runs.append(taken)
         self.under_way += 1
         self.most = max(self.most, self.under_way)
@@ -106,7 +106,7 @@ def test_first_starts_are_spread_over_the_time_of_a_stream() -> None:
 
 def test_the_spread_is_that_of_the_median_stream_that_worked() -> None:
     warm = [
-        RawRun(n, "m", None, called_s=5.0, done_s=5.0 + took) for n, took in enumerate((2, 4, 9))
+        RawRun(n, "m", 5.0, called_s=5.0, done_s=5.0 + took) for n, took in enumerate((2, 4, 9))
     ]
     assert stagger_s(warm, 8) == 0.5
     assert stagger_s(warm, 2) == 1.0  # at most a second

@@ -278,7 +278,7 @@ def test_what_is_said_of_either_holds_for_both() -> None:
         ({"model": "n"}, "are no one measurement"),
         ({"concurrency": 2}, "are no one measurement"),
         ({"rate_per_s": 2.0}, "are no one measurement"),
-        ({"settings": {"max_tokens": 50}}, "Not the same max_tokens: 40, and 50"),
+        ({"settings": {"max_tokens": 50}}, "not the same max_tokens: 40, and 50"),
     ],
 )
 def test_unlike_measurements_are_not_made_one(change: dict[str, Any], said: str) -> None:
