@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from math import inf
 from threading import Lock
 from time import perf_counter
-from types import TracebackType
 from typing import Literal
 
 from holysheep_helpers._checks import check_number, check_whole
@@ -108,19 +107,17 @@ class CircuitBreaker:
             circuit, now_s = self._circuits.setdefault(model, _Circuit()), self.clock()
             if circuit.open_until_s == -inf:
                 return Permit(self, model, circuit.changes)
-            if self._keeps_out(circuit, now_s, insist):
+            if now_s < circuit.open_until_s:
+                keeps_out = circuit.server_said_so or not insist
+            else:
+                keeps_out = now_s < circuit.trial_s + self.cool_down_s and not insist
+            if keeps_out:
                 self._note(model, "passed over")
                 return None
             circuit.trial_s = now_s
             circuit.changes += 1
             self._note(model, "half-open")
             return Permit(self, model, circuit.changes)
-
-    def _keeps_out(self, circuit: _Circuit, now_s: float, insist: bool) -> bool:
-        """Whether a circuit that is not closed lets nobody through now."""
-        if now_s < circuit.open_until_s:
-            return circuit.server_said_so or not insist
-        return now_s < circuit.trial_s + self.cool_down_s and not insist
 
     def _verdict(
         self, permit: Permit, what: What, wait_s: float = 0.0, server_said_so: bool = False
@@ -149,14 +146,15 @@ class CircuitBreaker:
         self.events.append(Event(self.clock(), model, what, until_s))
 
     def __repr__(self) -> str:
-        lines = [f"{model}: {self._described(model)}" for model in list(self._circuits)]
+        lines = []
+        for model, circuit in self._circuits.copy().items():
+            line = f"{model}: {self.state(model)}"
+            if remains_s := self.cooling_s(model):
+                line += f", for {remains_s:.1f} s more"
+            elif circuit.failures:
+                line += f", {circuit.failures} failures in a row"
+            lines.append(line)
         return "\n".join(lines) or "No model was asked yet: all circuits are closed."
-
-    def _described(self, model: str) -> str:
-        state, failures = self.state(model), self._circuits[model].failures
-        if state == "open":
-            return f"open, for {self.cooling_s(model):.1f} s more"
-        return f"{state}, {failures} failures in a row" if failures else state
 
 
 @dataclass(slots=True, eq=False)
@@ -193,12 +191,7 @@ class Permit:
 
     def __enter__(self) -> None: ...
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        tb: TracebackType | None,
-    ) -> None:
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         if isinstance(error, Exception):
             self.judged_by(diagnose(error))
         elif isinstance(error, GeneratorExit | None):  # read to its end, or left with text

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Generator, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, aclosing, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from functools import partial
 from time import perf_counter
 from typing import Any, Literal, Self, overload
 from weakref import WeakKeyDictionary
@@ -98,7 +99,7 @@ class Call:
         if breaker is not None and not isinstance(breaker, CircuitBreaker):
             raise InputError(f"breaker is {breaker!r}: an hs.CircuitBreaker is needed, or None.")
         self._models, self._breaker = checked, breaker or breaker_of(target)
-        self._verdict = ExitStack()  # at its end the circuit breaker learns how a turn ended
+        self.verdict = ExitStack()  # at its end the circuit breaker learns how a turn ended
         self._tried: list[Tried] = []
         self.start_s = perf_counter()
 
@@ -112,7 +113,7 @@ class Call:
                 self._tried.append(Tried(model, cooling_s=self._breaker.cooling_s(model)))
             else:
                 self._model = model
-                self._verdict.push(permit)
+                self.verdict.push(permit)
                 yield self._arguments[model]
 
     @contextmanager
@@ -120,7 +121,7 @@ class Call:
         """Ask inside: an error that another model may be spared ends here, any other goes on."""
         start_s = perf_counter()
         try:
-            with self._verdict:
+            with self.verdict:
                 yield
         except Exception as error:
             why = diagnose(error)
@@ -131,21 +132,16 @@ class Call:
             cost = None if why.may_have_cost else Decimal(0)
             self._tried.append(Tried(self._model, bare, why, None, perf_counter() - start_s, cost))
 
-    def hand_on_verdict(self) -> ExitStack:
-        """The verdict on the turn under way, for a stream: whoever reads it tells how it ended."""
-        return self._verdict.pop_all()
-
     def until_answered(self, cost: Decimal | None) -> tuple[Tried, ...]:
         """All turns, the last of which was answered just now, at this cost."""
-        before_s = sum(one.elapsed_s for one in self._tried)
-        elapsed_s = perf_counter() - self.start_s - before_s
-        return (*self._tried, Tried(self._model, elapsed_s=elapsed_s, cost=cost))
+        began_s = self.start_s + sum(one.elapsed_s for one in self._tried)
+        return (*self._tried, Tried(self._model, elapsed_s=perf_counter() - began_s, cost=cost))
 
     def reply(self, reply: Reply) -> FailoverReply:
         """The reply, and how it was come by."""
         tried = self.until_answered(reply.cost)
-        elapsed_s = sum(one.elapsed_s for one in tried)
-        return FailoverReply(**vars(replace(reply, elapsed_s=elapsed_s)), tried=tried)
+        whole = {"elapsed_s": sum(one.elapsed_s for one in tried), "tried": tried}
+        return FailoverReply(**vars(reply) | whole)
 
     def _say_why_it_ends(self, error: Exception, why: Diagnosis) -> None:
         if self._tried:
@@ -173,14 +169,15 @@ class Call:
 class _StreamWithTurns(StreamedReply):
     """A stream whose first text has come, and what became of the models before it."""
 
-    def __init__(self, *made: Any) -> None:
-        super().__init__(*made)
-        self._verdict = ExitStack()
+    def __init__(self, call: Call, raw: Any, arguments: dict[str, Any], _: float) -> None:
+        super().__init__(raw, arguments, call.start_s)
+        self._call, self._verdict = call, ExitStack()
 
-    def _begun_with(self, call: Call, first: str) -> None:
+    def _begun_with(self, first: str) -> Self:
         """The first text is there: how it goes on, the reader of the stream tells."""
-        self._first, self._turns = first, call.until_answered(None)
-        self._verdict.push(call.hand_on_verdict())
+        self._first, self._turns = first, self._call.until_answered(None)
+        self._verdict = self._call.verdict.pop_all()
+        return self
 
     @property
     def tried(self) -> tuple[Tried, ...]:
@@ -212,22 +209,16 @@ class FailoverStream(_StreamWithTurns, Stream):
 
     _coming: Generator[str]
 
-    def _wait_for_first(self, call: Call) -> Self:
+    def _wait_for_first(self) -> Self:
         """Wait for its first text; raises what comes in its place."""
-        self._start_s = call.start_s
         self._coming = super()._texts()
-        self._begun_with(call, next(self._coming, ""))
-        return self
+        return self._begun_with(next(self._coming, ""))
 
     def _texts(self) -> Generator[str]:
-        try:
-            with self._verdict.pop_all():
-                if self._first:
-                    yield self._first
-                yield from self._coming
-        finally:
-            self._coming.close()
-            self.close()
+        with closing(self._coming), self._verdict.pop_all():
+            if self._first:
+                yield self._first
+            yield from self._coming
 
     def close(self) -> None:
         self._verdict.close()  # nobody has begun to read: its first text had come
@@ -251,23 +242,18 @@ class AsyncFailoverStream(_StreamWithTurns, AsyncStream):
 
     _coming: AsyncGenerator[str]
 
-    async def _wait_for_first(self, call: Call) -> Self:
+    async def _wait_for_first(self) -> Self:
         """Wait for its first text; raises what comes in its place."""
-        self._start_s = call.start_s
         self._coming = super()._texts()
-        self._begun_with(call, await anext(self._coming, ""))
-        return self
+        return self._begun_with(await anext(self._coming, ""))
 
     async def _texts(self) -> AsyncGenerator[str]:
-        try:
+        async with aclosing(self._coming):
             with self._verdict.pop_all():
                 if self._first:
                     yield self._first
                 async for text in self._coming:
                     yield text
-        finally:
-            await self._coming.aclose()
-            await self.close()
 
     async def close(self) -> None:
         self._verdict.close()  # nobody has begun to read: its first text had come
@@ -376,7 +362,8 @@ def failover(
         client = sync_client(gateway_or_client).with_options(max_retries=0)  # its time may run out
         with call.turn():
             if stream:
-                return chat.begin(client, arguments, FailoverStream)._wait_for_first(call)
+                made = chat.begin(client, arguments, partial(FailoverStream, call))
+                return made._wait_for_first()
             return call.reply(chat.answer(client, arguments))
     raise call.all_failed()
 
@@ -446,7 +433,7 @@ async def afailover(
         client = async_client(gateway_or_client).with_options(max_retries=0)
         with call.turn():
             if stream:
-                made = await chat.abegin(client, arguments, AsyncFailoverStream)
-                return await made._wait_for_first(call)
+                made = await chat.abegin(client, arguments, partial(AsyncFailoverStream, call))
+                return await made._wait_for_first()
             return call.reply(await chat.aanswer(client, arguments))
     raise call.all_failed()

@@ -93,22 +93,43 @@ class Policy:
         if hook is not None and (not callable(hook) or iscoroutinefunction(hook)):
             raise InputError(f"on_retry is {hook!r}: a plain function is needed, print say.")
 
+    def around(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        """The function that calls this one and goes by this policy: a decorator."""
+        if not callable(call):
+            raise InputError(
+                f"A {type(call).__name__} was given: a function is needed, which is called anew "
+                "for each attempt. hs.retrying(hs.ask)(gw, '...'), or lambda: ...."
+            )
+        if isgeneratorfunction(call) or isasyncgenfunction(call):
+            raise InputError(
+                "A generator function sends nothing when it is called. Retry the call that makes "
+                "the stream, or a function that reads it to its end."
+            )
+
+        @wraps(call)
+        def asked(*args: Any, **kwargs: Any) -> Any:
+            once = partial(call, *args, **kwargs)
+            return once() if is_retried() else self.run(once)
+
+        @wraps(call)
+        async def asked_async(*args: Any, **kwargs: Any) -> Any:
+            return await asked(*args, **kwargs)
+
+        return asked_async if iscoroutinefunction(call) else asked
+
     def run(self, call: Callable[[], Any]) -> Any:
         """Call until it returns, fails for good, or attempts or time are used up."""
         run = _Run(self)
         result = tenacity.Retrying(**run.rules, sleep=self.sleep)(run.attempt, call)
         return self._run_async(run, call, result) if isawaitable(result) else result
 
-    async def run_async(self, call: Callable[[], Awaitable[Any]]) -> Any:
+    async def _run_async(self, run: _Run, call: Callable[[], Any], first: Awaitable[Any]) -> Any:
         """``run`` for a call that is awaited; the deadline ends an attempt that is under way."""
-        return await self._run_async(_Run(self), call, None)
-
-    async def _run_async(self, run: _Run, call: Callable[[], Any], first: Any) -> Any:
         retrying = tenacity.AsyncRetrying(**run.rules, sleep=self.sleep_async)
         deadline = asyncio.timeout(self.deadline_s)
         try:
             async with deadline:
-                return await retrying(run.attempt_async, call, [first] if first is not None else [])
+                return await retrying(run.attempt_async, call, [first])
         except TimeoutError as error:
             if not deadline.expired() or isinstance(error, DeadlineError):
                 raise
@@ -285,34 +306,4 @@ def retrying(
         'stop'
     """
     policy = Policy(attempts, deadline_s, on_retry, restart_streams)
-    return policy_around(policy) if call is None else policy_around(policy)(call)
-
-
-def policy_around(policy: Policy) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """The decorator that goes by this policy."""
-
-    def decorate(call: Callable[..., Any]) -> Callable[..., Any]:
-        if not callable(call):
-            raise InputError(
-                f"A {type(call).__name__} was given: a function is needed, which is called anew "
-                "for each attempt. hs.retrying(hs.ask)(gw, '...'), or lambda: ...."
-            )
-        if isgeneratorfunction(call) or isasyncgenfunction(call):
-            raise InputError(
-                "A generator function sends nothing when it is called. Retry the call that makes "
-                "the stream, or a function that reads it to its end."
-            )
-
-        @wraps(call)
-        async def asked_async(*args: Any, **kwargs: Any) -> Any:
-            once = partial(call, *args, **kwargs)
-            return await (once() if is_retried() else policy.run_async(once))
-
-        @wraps(call)
-        def asked(*args: Any, **kwargs: Any) -> Any:
-            once = partial(call, *args, **kwargs)
-            return once() if is_retried() else policy.run(once)
-
-        return asked_async if iscoroutinefunction(call) else asked
-
-    return decorate
+    return policy.around if call is None else policy.around(call)

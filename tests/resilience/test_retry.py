@@ -13,7 +13,7 @@ import pytest
 
 import holysheep_helpers as hs
 from holysheep_helpers.mock.handle import MockHandle
-from holysheep_helpers.resilience.retry import Policy, policy_around
+from holysheep_helpers.resilience.retry import Policy
 from tests.support import virtual
 from tests.support.clock import Clock, virtual_429
 
@@ -180,7 +180,7 @@ def test_an_own_time_out_is_no_deadline_of_ours() -> None:
             await asyncio.sleep(1000)
 
     with pytest.raises(TimeoutError) as caught:
-        virtual.run(policy_around(Policy(attempts=1))(impatient)())
+        virtual.run(Policy(attempts=1).around(impatient)())
     assert not isinstance(caught.value, hs.DeadlineError)
 
 

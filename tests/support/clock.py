@@ -8,7 +8,7 @@ from typing import Any
 
 import openai
 
-from holysheep_helpers.resilience.retry import Policy, policy_around
+from holysheep_helpers.resilience.retry import Policy
 
 
 class Clock:
@@ -37,7 +37,7 @@ class Clock:
             sleep_async=self.sleep_async,
             random=Random(seed),
         )
-        return policy_around(policy)(call)
+        return policy.around(call)
 
 
 def virtual_429() -> openai.RateLimitError:
