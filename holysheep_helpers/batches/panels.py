@@ -13,15 +13,7 @@ from holysheep_helpers.batches.long_prompts import LongPlan, LongReply, ask_long
 from holysheep_helpers.batches.results import BatchResult
 from holysheep_helpers.client.gateway import Gateway
 from holysheep_helpers.exceptions import InputError
-from holysheep_helpers.notebook.controls import FigureBox
-from holysheep_helpers.notebook.panels import (
-    Debounce,
-    Panel,
-    buttons,
-    int_slider,
-    model_choice,
-    show_figure,
-)
+from holysheep_helpers.notebook.panels import Debounce, Panel, buttons, int_slider, model_choice
 
 TOKENS = 80
 
@@ -42,12 +34,10 @@ class BatchPanel(Panel):
         self.per_minute = int_slider("Per minute", 0, 0, 3000, step=60)
         self.faults = int_slider("Faults, %", 0, 0, 60, step=5)
         self.faults.disabled = self.gateway.mock is None
-        self.figure = FigureBox()
         yield from (self.prompt, self.prompts, self.concurrency, self.per_minute, self.faults)
         yield from (buttons(self.send, self.stop), self.status, self.figure)
 
     def _work(self, at: Any) -> None:
-        self.figure.hide()
         if not at.prompt.strip():
             raise InputError("The prompt is empty: write a question. Nothing was sent.")
         if self.gateway.mock is not None:
@@ -81,7 +71,7 @@ class BatchPanel(Panel):
         facts = [*said, *self.text.splitlines(), f"{result.elapsed_s:.2f} s"]
         self._say(" · ".join([*facts, f"spent so far {self.gateway.spend}"]))
         if result.sent:
-            show_figure(self.figure, plot_gantt(result))
+            self.figure.draw(plot_gantt(result))
 
 
 def batch_panel(
@@ -131,7 +121,6 @@ class LongPanel(Panel):
         self.part_tokens = int_slider("Part, tokens", 400, 50, 4000, step=50)
         self.overlap = int_slider("Overlap", 0, 0, 200, step=10)
         self.max_tokens = int_slider("max_tokens", 200, 1, 2000)
-        self.figure = FigureBox()
         knobs = (self.document, self.model, self.part_tokens, self.overlap, self.max_tokens)
         self._follow(self._redraw.call, self.prompt, *knobs)
         yield from (self.prompt, *knobs, buttons(self.send, self.stop))
@@ -155,7 +144,7 @@ class LongPanel(Panel):
         self.plan = None
         self.figure.hide()
         plan = self.plan = plan_long(self.gateway, at.prompt, at.document, **_settings(at))
-        show_figure(self.figure, plot_parts(plan))
+        self.figure.draw(plot_parts(plan))
         return plan
 
     def _work(self, at: Any) -> None:

@@ -17,7 +17,7 @@ from holysheep_helpers.costs.report import by_model, cached_note, in_words, tabl
 from holysheep_helpers.diagnosis.html import grid
 from holysheep_helpers.exceptions import InputError
 from holysheep_helpers.notebook.controls import FigureBox, IntSlider
-from holysheep_helpers.notebook.panels import Debounce, View, int_slider, show_figure
+from holysheep_helpers.notebook.panels import Debounce, View, int_slider
 from holysheep_helpers.pricing.money import priced_models
 
 if TYPE_CHECKING:
@@ -133,8 +133,8 @@ class CostPanel(View):
         from holysheep_helpers.costs.plots import plot_break_even, plot_costs
 
         if self.table is not None:
-            show_figure(self.costs, plot_costs(self.table))
-            show_figure(self.returns, plot_break_even(self.assumptions))
+            self.costs.draw(plot_costs(self.table))
+            self.returns.draw(plot_break_even(self.assumptions))
 
 
 def _slider(

@@ -13,8 +13,7 @@ from holysheep_helpers.client.gateway import Gateway
 from holysheep_helpers.latency.load import LoadPlan
 from holysheep_helpers.latency.measure import plan_measurement
 from holysheep_helpers.latency.run import LatencyRun
-from holysheep_helpers.notebook.controls import FigureBox
-from holysheep_helpers.notebook.panels import Panel, buttons, int_slider, model_choice, show_figure
+from holysheep_helpers.notebook.panels import Panel, buttons, int_slider, model_choice
 
 
 class LatencyPanel(Panel):
@@ -34,12 +33,10 @@ class LatencyPanel(Panel):
         self.runs = int_slider("Runs", 20, 1, 100)
         self.concurrency = int_slider("At once", 1, 1, 16)
         self.max_tokens = int_slider("max_tokens", 40, 1, 200)
-        self.figure = FigureBox()
         yield from (self.prompt, self.model, self.runs, self.concurrency, self.max_tokens)
         yield from (buttons(self.send, self.stop), self.status, self.figure, self.answer)
 
     def _work(self, at: Any) -> None:
-        self.figure.hide()
         plan = LoadPlan(at.runs, warmup=1, concurrency=at.concurrency)
         measurement = plan_measurement(
             self.gateway, at.prompt, plan, model=at.model, max_tokens=at.max_tokens
@@ -66,7 +63,7 @@ class LatencyPanel(Panel):
         if _has_tokens(result):
             from holysheep_helpers.latency.plots import plot_ecdf
 
-            show_figure(self.figure, plot_ecdf({result.label: result}, before=self.before))
+            self.figure.draw(plot_ecdf({result.label: result}, before=self.before))
 
 
 def _has_tokens(result: LatencyRun) -> bool:

@@ -16,15 +16,7 @@ import ipywidgets as w
 from holysheep_helpers import catalog
 from holysheep_helpers.client.chat import AsyncStream, Reply, ask, astream
 from holysheep_helpers.client.gateway import Gateway
-from holysheep_helpers.notebook.controls import FigureBox
-from holysheep_helpers.notebook.panels import (
-    Panel,
-    buttons,
-    float_slider,
-    int_slider,
-    model_choice,
-    show_figure,
-)
+from holysheep_helpers.notebook.panels import Panel, buttons, float_slider, int_slider, model_choice
 
 
 class Playground(Panel):
@@ -116,13 +108,11 @@ class StreamPanel(Panel):
         self.stream: AsyncStream | None = None
         self.model = model_choice()
         self.max_tokens = int_slider("max_tokens", 512, 1, 8192)
-        self.figure = FigureBox()
         yield from (self.prompt, self.model, self.max_tokens, buttons(self.send, self.stop))
         yield from (self.answer, self.status, self.figure)
 
     def _work(self, at: Any) -> None:
         self.stream = None
-        self.figure.hide()
         try:
             self._until_stopped(self._type(at))
         except CancelledError:
@@ -131,7 +121,10 @@ class StreamPanel(Panel):
                 return
         if self.stream is not None:
             self._say(stream_facts(self.stream))
-            self._draw(self.stream)
+            if self.stream.timeline:
+                from holysheep_helpers.lessons.plots import plot_streams
+
+                self.figure.draw(plot_streams(self.stream))
 
     async def _type(self, at: Any) -> None:
         opened = astream(self.gateway, at.prompt, model=at.model, max_tokens=at.max_tokens)
@@ -139,13 +132,6 @@ class StreamPanel(Panel):
             self.stream = answer
             async for _ in answer:
                 self._show(answer.text)
-
-    def _draw(self, answer: AsyncStream) -> None:
-        if not answer.timeline:
-            return
-        from holysheep_helpers.lessons.plots import plot_streams
-
-        show_figure(self.figure, plot_streams(answer))
 
 
 def stream_facts(answer: AsyncStream) -> str:

@@ -7,13 +7,18 @@ panel's keys in the panel. Their few lines of JavaScript and the style are in ``
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anywidget
 import ipywidgets as w
 import traitlets as t
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from matplotlib.text import Text
 
 FRONT = Path(__file__).with_name("front")
 
@@ -122,11 +127,34 @@ class FigureBox(anywidget.AnyWidget):
         """Take no place until something is drawn."""
         self.layout.display = "none"
 
-    def draw(self, png: bytes, alt: str) -> None:
-        """Show this picture."""
+    def draw(self, figure: Figure) -> None:
+        """Show this figure, and say in words what it shows."""
+        png = BytesIO()
+        figure.savefig(png, format="png")
         with self.hold_sync():
-            self.value, self.alt = png, alt
+            self.value, self.alt = png.getvalue(), describe_figure(figure)
         self.layout.display = ""
+
+
+def describe_figure(figure: Figure) -> str:
+    """What a figure shows: its titles, axes and legends."""
+    said = ["Figure"]
+    for axes in figure.axes:
+        titles = (axes.get_title(loc=place) for place in ("left", "center", "right"))
+        said.append(next(filter(None, titles), "").replace("\n", " "))
+        across, up = axes.get_xlabel(), axes.get_ylabel()
+        said += [f"Across: {across}" if across else "", f"Up: {up}" if up else ""]
+        said.append(_names("Rows", axes.get_yticklabels()))
+    legends = [*(axes.get_legend() for axes in figure.axes), *figure.legends]
+    keys = [text for legend in legends if legend for text in legend.get_texts()]
+    return ". ".join(filter(None, [*said, _names("Legend", keys)])) + "."
+
+
+def _names(what: str, texts: Iterable[Text]) -> str:
+    """The names among them: the numbers of an axis say nothing without the picture."""
+    said = (text.get_text().replace("\n", " ") for text in texts)
+    names = dict.fromkeys(name for name in said if any(map(str.isalpha, name)))
+    return f"{what}: {', '.join(names)}" if names else ""
 
 
 class Frame(anywidget.AnyWidget):

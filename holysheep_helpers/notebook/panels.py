@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import logging
 import threading
 import traceback
@@ -11,7 +10,7 @@ from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from html import escape
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import ipywidgets as w
 import openai
@@ -19,23 +18,13 @@ import openai
 from holysheep_helpers import catalog
 from holysheep_helpers.client.gateway import Gateway
 from holysheep_helpers.exceptions import HolySheepError, collect_warnings
-from holysheep_helpers.notebook.controls import (
-    Button,
-    FigureBox,
-    FloatSlider,
-    Frame,
-    IntSlider,
-    Slider,
-)
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
+from holysheep_helpers.notebook import controls
+from holysheep_helpers.notebook.controls import Button, FloatSlider, IntSlider
 
 log = logging.getLogger(__name__)
 log.addHandler(logging.NullHandler())  # what a panel logs is in no cell's output, unless you ask
 
-KNOBS = (Slider, w.Dropdown, w.Text, w.Textarea, w.Checkbox)
+KNOBS = (controls.Slider, w.Dropdown, w.Text, w.Textarea, w.Checkbox)
 
 T = TypeVar("T")
 
@@ -50,6 +39,8 @@ class View:
     """
 
     title = "Panel"
+    _open: ClassVar[list[View]] = []
+    """All that are not closed."""
 
     def __init__(self) -> None:
         self.text = self.traceback = ""
@@ -58,9 +49,13 @@ class View:
         self.status = w.HTML()
         self.warned = w.HTML()
         body = [*self._body(), self.warned]
-        self._view = w.VBox([Frame(title=self.title), *body])
+        self._view = w.VBox([controls.Frame(title=self.title), *body])
         self._view.add_class("hs-panel")
-        replace_earlier(self)
+        self._cell, self._run_of_cell = _running()
+        for earlier in self._open.copy() if self._cell else ():
+            if earlier._cell == self._cell and earlier._run_of_cell != self._run_of_cell:
+                earlier.close()
+        self._open.append(self)
 
     @property
     def text(self) -> str:
@@ -137,6 +132,7 @@ class View:
         if self.closed:
             return
         self.closed = True
+        self._open.remove(self)
         self._end()
         own = [part for part in vars(self).values() if isinstance(part, w.Widget)]
         for part in dict.fromkeys(part for top in (self._view, *own) for part in _parts(top)):
@@ -176,6 +172,7 @@ class Panel(View):
         self.prompt = w.Textarea(value=prompt, description="Prompt", rows=3)
         self.send = Button("Send", primary=True)
         self.stop = Button("Stop", disabled=True)
+        self.figure = controls.FigureBox()
         self.send.on_click(lambda: self._guarded(self._start))
         self.stop.on_click(self._stop)
         self._stopped, self._lock = threading.Event(), threading.Lock()
@@ -193,6 +190,7 @@ class Panel(View):
         at = self._at()
         self.send.disabled = True
         self.text = self.answer.value = ""  # an old answer must not stand over a new error
+        self.figure.hide()
         self._say("Waiting for the answer …")
         self._stopped.clear()
         self.stop.disabled = False
@@ -291,35 +289,6 @@ def float_slider(name: str, value: float, low: float, high: float, step: float) 
     return FloatSlider(description=name, value=value, min=low, max=high, step=step)
 
 
-def show_figure(box: FigureBox, figure: Figure) -> None:
-    """Draw a figure into its place, and say in words what it shows."""
-    png = io.BytesIO()
-    figure.savefig(png, format="png")
-    box.draw(png.getvalue(), describe_figure(figure))
-
-
-def describe_figure(figure: Figure) -> str:
-    """What a figure shows: its titles, axes and legends."""
-    said = []
-    for axes in figure.axes:
-        titles = (axes.get_title(loc=place) for place in ("left", "center", "right"))
-        said.append(next(filter(None, titles), "").replace("\n", " "))
-        across, up = axes.get_xlabel(), axes.get_ylabel()
-        said.append(f"Across: {across}" if across else "")
-        said.append(f"Up: {up}" if up else "")
-        said.append(_list([tick.get_text() for tick in axes.get_yticklabels()], "Rows"))
-    legends = [axes.get_legend() for axes in figure.axes] + list(figure.legends)
-    keys = [text.get_text() for legend in legends if legend for text in legend.get_texts()]
-    said.append(_list(keys, "Legend"))
-    return ". ".join(["Figure", *filter(None, said)]) + "."
-
-
-def _list(texts: Iterable[str], name: str) -> str:
-    """Names alone: the numbers of an axis say nothing without the picture."""
-    kept = [text.replace("\n", " ") for text in texts if any(c.isalpha() for c in text)]
-    return f"{name}: {', '.join(dict.fromkeys(kept))}" if kept else ""
-
-
 class Debounce:
     """Calls ``do`` once, ``after_s`` seconds after the last ``call()``.
 
@@ -353,29 +322,6 @@ class Debounce:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-
-
-class Closable(Protocol):
-    def close(self) -> None: ...
-
-
-_made: dict[str, tuple[str, list[Closable]]] = {}
-
-
-def replace_earlier(panel: Closable) -> None:
-    """Close what an earlier run of this cell has made; those of the same run stay side by side.
-
-    A front end that does not say which cell it runs, and plain Python, keep all panels open.
-    """
-    cell, run = _running()
-    if not cell:
-        return
-    last_run, panels = _made.get(cell, (run, []))
-    if last_run != run:
-        for old in panels:
-            old.close()
-        panels = []
-    _made[cell] = (run, [*panels, panel])
 
 
 def _running() -> tuple[str, str]:

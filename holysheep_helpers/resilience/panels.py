@@ -16,8 +16,7 @@ from holysheep_helpers.client.chat import ask
 from holysheep_helpers.client.gateway import Gateway
 from holysheep_helpers.diagnosis.diagnose import diagnose
 from holysheep_helpers.exceptions import HolySheepError, InputError
-from holysheep_helpers.notebook.controls import FigureBox
-from holysheep_helpers.notebook.panels import Panel, buttons, int_slider, model_choice, show_figure
+from holysheep_helpers.notebook.panels import Panel, buttons, int_slider, model_choice
 from holysheep_helpers.resilience.circuit_breaker import CircuitBreaker
 from holysheep_helpers.resilience.failover import failover
 from holysheep_helpers.resilience.retry import retrying
@@ -53,14 +52,12 @@ class ErrorsPanel(Panel):
         self.times = int_slider("How many", 2, 0, 12)
         self.policy = w.Dropdown(options=[NONE, SDK, OURS, BOTH], value=OURS, description="Retries")
         self.attempts = int_slider("Attempts", 3, 1, 6)
-        self.figure = FigureBox()
         yield from (self.prompt, self.fault, self.times, self.policy, self.attempts)
         yield from (buttons(self.send), self.answer, self.status, self.figure)
 
     def _work(self, at: Any) -> None:
         mock = self.gateway.mock
         assert mock is not None
-        self.figure.hide()
         seen, spent_usd = len(mock.entries()), self.gateway.spend.usd
         mock.script([at.fault] * at.times)
         columns = False
@@ -82,7 +79,7 @@ class ErrorsPanel(Panel):
         if self.entries:
             from holysheep_helpers.resilience.plots import plot_attempts
 
-            show_figure(self.figure, plot_attempts({at.policy: self.entries}))
+            self.figure.draw(plot_attempts({at.policy: self.entries}))
 
     def _call(self, at: Any) -> Callable[[str], Any]:
         attempts, policy = at.attempts, at.policy
@@ -156,7 +153,6 @@ class FailoverPanel(Panel):
         self.lasts = int_slider("For, s", 35, 0, 90)
         self.failures = int_slider("Failures", 3, 1, 20)
         self.cool_down = int_slider("Cool-down, s", 20, 1, 60)
-        self.figure = FigureBox()
         yield from (self.fault, self.fallback, self.calls, self.begins, self.lasts)
         yield from (self.failures, self.cool_down, buttons(self.send, self.stop))
         yield from (self.status, self.figure)
@@ -165,7 +161,6 @@ class FailoverPanel(Panel):
         mock = self.gateway.mock
         if mock is None:
             raise InputError("An outage needs the mock: hs.failover_panel(hs.connect('mock')).")
-        self.figure.hide()
         now_s, came = 0, Counter[str]()
         breaker = self.breaker = CircuitBreaker(
             failures=at.failures, cool_down_s=at.cool_down, clock=lambda: now_s
@@ -218,7 +213,7 @@ class FailoverPanel(Panel):
         self._say(f"{self.text} Spent so far {self.gateway.spend}")
         ended = min(at.begins + at.lasts, came.total() - 1)
         outage_s = (at.begins, ended) if at.begins < ended else None
-        show_figure(self.figure, plot_circuit(breaker, outage_s))
+        self.figure.draw(plot_circuit(breaker, outage_s))
 
 
 def failover_panel(

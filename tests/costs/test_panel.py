@@ -10,6 +10,7 @@ import pytest
 
 import holysheep_helpers as hs
 from holysheep_helpers.costs.panel import CostPanel
+from holysheep_helpers.notebook.controls import FigureBox
 
 
 @pytest.fixture
@@ -50,7 +51,7 @@ def test_a_key_held_down_draws_once_when_it_is_let_go(
         "holysheep_helpers.costs.plots.plot_costs", lambda table: drawn.append(table)
     )
     monkeypatch.setattr("holysheep_helpers.costs.plots.plot_break_even", drawn.append)
-    monkeypatch.setattr("holysheep_helpers.costs.panel.show_figure", lambda box, figure: None)
+    monkeypatch.setattr(FigureBox, "draw", lambda box, figure: None)
     panel._redraw.after_s = 0
 
     async def hold() -> None:

@@ -20,8 +20,14 @@ from holysheep_helpers.lessons import panels as lesson_panels
 from holysheep_helpers.mock.handle import MockHandle
 from holysheep_helpers.mock.server import serve
 from holysheep_helpers.notebook import panels
-from holysheep_helpers.notebook.controls import Button, FigureBox, FloatSlider, IntSlider
-from holysheep_helpers.notebook.panels import Debounce, Panel, View, describe_figure
+from holysheep_helpers.notebook.controls import (
+    Button,
+    FigureBox,
+    FloatSlider,
+    IntSlider,
+    describe_figure,
+)
+from holysheep_helpers.notebook.panels import Debounce, Panel, View
 from tests.support.panels import MAKERS, press
 
 
@@ -108,8 +114,9 @@ def test_a_figure_is_told_in_words(gw: hs.Gateway) -> None:
 def test_a_figure_box_takes_no_place_until_it_has_one() -> None:
     box = FigureBox()
     assert box.layout.display == "none"
-    box.draw(b"png", "words")
-    assert (box.value, box.alt, box.layout.display) == (b"png", "words", "")
+    box.draw(hs.plot_bars({"one": 1}, "USD", "One"))
+    assert bytes(box.value).startswith(b"\x89PNG")
+    assert (box.alt, box.layout.display) == ("Figure. One. Across: USD. Rows: one.", "")
 
 
 # --- what is sent
