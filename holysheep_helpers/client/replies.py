@@ -398,7 +398,7 @@ def check_answer(said: ParsedReply, url: object, needed: str = "a chat completio
 
 def gateway_error(what: str, error: object, text: str, *, streamed: bool = False) -> GatewayError:
     """The error that a server sent with status 200, with its own words."""
-    words = ErrorBody.read(error).shown()
+    words = ErrorBody(error).shown()
     return GatewayError(f"{what}: {words}", error, partial_text=text, streamed=streamed)
 
 

@@ -8,6 +8,7 @@ import re
 import ssl
 from dataclasses import dataclass, replace
 from html import escape
+from itertools import chain
 from socket import EAI_AGAIN, gaierror
 from typing import Any
 from urllib.parse import urlsplit
@@ -25,18 +26,9 @@ from holysheep_helpers.diagnosis.html import fields
 from holysheep_helpers.diagnosis.kinds import KIND_OF_CODE, KIND_OF_STATUS, KIND_OF_TYPE, KINDS
 from holysheep_helpers.diagnosis.waiting import BREAKER, MANDATORY, wait_asked
 
-KEY_PREFIXES: dict[str, tuple[str, ...]] = {
-    "api.openai.com": ("sk-proj-", "sk-svcacct-", "sk-admin-"),
-    "api.anthropic.com": ("sk-ant-",),
-    "generativelanguage.googleapis.com": ("AIza",),
-    "api.mistral.ai": (),
-    "api.deepseek.com": (),
-    "openrouter.ai": ("sk-or-",),
-    "api.groq.com": ("gsk_",),
-}
-"""Hosts of other vendors, and how their keys begin, where that tells them from all others'."""
-
+VENDORS = {host: tuple(starts) for host, *starts in KINDS["wrong_host"].vendors}
 LONGEST_ID = 60
+_OF_KIND = ("what", "whose", "retryable", "other_model", "may_have_cost", "advice")
 _LOOPS = evidence.TRANSPORT | {"asyncio", "anyio"}
 _ID = re.compile(r"[\w./:@+-]+", re.ASCII)
 _PARAMETER = re.compile(r"[A-Za-z_][\w.\[\]]{0,40}")
@@ -134,7 +126,7 @@ def diagnose(error: object) -> Diagnosis:
     if isinstance(error, openai.APIResponseValidationError):
         return _diagnosis("unexpected_reply")
     if isinstance(error, openai.APIError):
-        body = ErrorBody.read(error.body)
+        body = ErrorBody(error.body)
         return _with_words(_of_body(body, "error_in_stream"), body, error)
     if isinstance(error, BaseExceptionGroup):
         return _of_group(error)
@@ -158,26 +150,16 @@ def add_advice(error: openai.OpenAIError) -> None:
         error.add_note(f"{found.what} {found.advice}")
 
 
-def _diagnosis(
-    kind: str,
-    what: str = "",
-    advice: str = "",
-    wait: tuple[float | None, str | None] = (None, None),
-    **known: Any,
-) -> Diagnosis:
-    """A diagnosis as its kind has it, except for what is known better of this error."""
-    usual = KINDS[kind]
-    verdict = {name: getattr(usual, name) for name in ("whose", "retryable", "other_model")}
-    verdict |= {"may_have_cost": usual.may_have_cost, **known}
-    wait_s, said_by = wait if verdict["retryable"] else (None, None)
-    return Diagnosis(
-        kind=kind,
-        what=what or usual.what,
-        advice=advice or usual.advice,
-        wait_s=wait_s,
-        wait_said_by=said_by,
-        **verdict,
-    )
+def _diagnosis(kind: str, what: str = "", advice: str = "", **known: Any) -> Diagnosis:
+    """A diagnosis as its kind has it, except for what is known better of this error.
+
+    ``wait`` is that of ``wait_asked``; where asking again is in vain, so is waiting.
+    """
+    usual = {name: getattr(KINDS[kind], name) for name in _OF_KIND}
+    told = {"what": what or usual["what"], "advice": advice or usual["advice"], **known}
+    wait_s, said_by = told.pop("wait", (None, None))
+    found = Diagnosis(kind=kind, wait_s=wait_s, wait_said_by=said_by, **usual | told)
+    return found if found.retryable else replace(found, wait_s=None, wait_said_by=None)
 
 
 # --- a status
@@ -187,7 +169,7 @@ def _of_status(error: openai.APIStatusError) -> Diagnosis:
     status, response = error.status_code, error.response
     if response.is_redirect or (response.history and status in (401, 404, 405)):
         return _redirected(response)
-    body, page = ErrorBody.read(error.body), "html" in response.headers.get("content-type", "")
+    body, page = ErrorBody(error.body), "html" in response.headers.get("content-type", "")
     stated = _kind_of_body(body, status)
     kind = stated or _kind_of_status(status, page)
     if kind == "wrong_key":
@@ -294,11 +276,8 @@ def _too_long(error: openai.APIStatusError, body: ErrorBody, kind: str) -> Diagn
 
 def _kind_of_status(status: int, page: bool) -> str:
     """What a status means, but for redirects; ``page``: it came with HTML."""
-    if found := KIND_OF_STATUS.get(status):
-        return found
-    if status < 500:
-        return "bad_request"
-    return "proxy_page" if page else "server_error"
+    of_the_server = "proxy_page" if page else "server_error"
+    return KIND_OF_STATUS.get(status, "bad_request" if status < 500 else of_the_server)
 
 
 def _redirected(response: httpx2.Response) -> Diagnosis:
@@ -331,11 +310,11 @@ def _refused_key(request: httpx2.Request) -> Diagnosis:
     if unsendable := _unsendable_key(key):
         return unsendable
     own_hosts = [_host_of(url) for url in (catalog.BASE_URL, os.environ.get("HOLYSHEEP_BASE_URL"))]
-    makers = [name for name, starts in KEY_PREFIXES.items() if starts and key.startswith(starts)]
+    makers = [name for name, starts in VENDORS.items() if key.startswith(starts)]
     advice = ""
     if makers and host not in makers:
         what = f"A key that {makers[0]} issued was sent to {host}."
-    elif host in KEY_PREFIXES and not makers:
+    elif host in VENDORS and not makers:
         what = f"{host}, another vendor's host, refused the key."
         advice = (
             f"If the key is this gateway's, give its address, too: base_url={catalog.BASE_URL!r} "
@@ -400,8 +379,7 @@ def _is_showable(model: str | None) -> bool:
     """Whether it is an id, as far as one can see: no prompt in the wrong place, and no key."""
     if not model or len(model) > LONGEST_ID or not _ID.fullmatch(model):
         return False
-    starts = tuple(start for starts in KEY_PREFIXES.values() for start in starts)
-    return not model.startswith(("hs-", "sk-", *starts))
+    return not model.startswith(("hs-", "sk-", *chain(*VENDORS.values())))
 
 
 # --- no status: a connection, a helper's error, several errors, any other
@@ -447,16 +425,15 @@ def _advice(kind: str, error: BaseException) -> str:
 
 def _of_helper(error: exceptions.HolySheepError) -> Diagnosis:
     cause = error.__cause__
-    if isinstance(error, exceptions.UnexpectedReplyError):
-        if not error.page and isinstance(cause, json.JSONDecodeError):
-            return _diagnosis("bad_json")
-        return _diagnosis("html_page" if error.page else "unexpected_reply")
+    garbled = isinstance(cause, json.JSONDecodeError)
+    if isinstance(error, exceptions.UnexpectedReplyError) and (error.page or garbled):
+        return _diagnosis("html_page" if error.page else "bad_json")
     if isinstance(error, exceptions.AllFailedError):
         return _of_all(error)
     if isinstance(error, exceptions.ClientClosedError):
         return _closed(error.maybe_sent)
     if isinstance(error, exceptions.GatewayError):
-        return _of_body(ErrorBody.read(error.body), error.kind)  # its message has the words
+        return _of_body(ErrorBody(error.body), error.kind)  # its message has the words
     found = _diagnosis(error.kind if error.kind in KINDS else "helper")
     if found.kind in ("deadline", "not_asked") and isinstance(cause, Exception):
         why = diagnose(cause)
@@ -473,7 +450,7 @@ def _of_all(error: exceptions.AllFailedError) -> Diagnosis:
         elif one.cooling_s is not None:
             waits.append((one.cooling_s, BREAKER))
     wait_s, said_by = min(waits, key=lambda wait: wait[0], default=(0.0, None))
-    wait = (wait_s, said_by) if wait_s else (None, None)
+    wait = (wait_s or None, said_by if wait_s else None)
     return _diagnosis("all_failed", wait=wait, retryable=bool(waits), may_have_cost=error.lost > 0)
 
 
@@ -499,13 +476,14 @@ def _of_any(error: BaseException) -> Diagnosis:
     """An error that is none of the SDK's, nor of these helpers'."""
     if evidence.raised_in_making_a_client(error) and (fault := config.fault()):
         return _diagnosis("configuration", str(fault))
-    kind = _kind_of_any(error)
-    if kind == "client_closed":
-        return _closed(maybe_sent=evidence.raised_by(error) not in evidence.CLIENTS)
+    raiser, in_the_sdk = evidence.raised_by(error), evidence.raised_in(error, "openai")
+    if type(error) is RuntimeError and in_the_sdk and raiser.partition(".")[0] in _LOOPS:
+        return _closed(maybe_sent=raiser not in evidence.CLIENTS)
+    kind = _kind_of_any(error, in_the_sdk)
     return _diagnosis(kind, advice=_advice(kind, error))
 
 
-def _kind_of_any(error: BaseException) -> str:
+def _kind_of_any(error: BaseException, in_the_sdk: bool) -> str:
     if isinstance(error, openai.LengthFinishReasonError):
         return "cut_short"
     if isinstance(error, openai.ContentFilterFinishReasonError):
@@ -520,11 +498,6 @@ def _kind_of_any(error: BaseException) -> str:
         error, ConnectionError | gaierror | ssl.SSLError | TimeoutError
     ):
         return evidence.connection_kind(error)
-    in_the_sdk = evidence.raised_in(error, "openai")
-    if type(error) is RuntimeError and in_the_sdk:
-        return (
-            "client_closed" if evidence.raised_by(error).partition(".")[0] in _LOOPS else "unknown"
-        )
     if isinstance(error, UnicodeEncodeError) and str(error.object).startswith("Bearer "):
         return "malformed_key"  # the SDK writes it into a header
     if not isinstance(error, TypeError | ValueError):

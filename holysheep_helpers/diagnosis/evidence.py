@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from socket import gaierror
 from traceback import walk_tb
-from typing import Any, Self
+from typing import Any
 
 import httpx2
 import openai
@@ -147,9 +147,8 @@ def while_streaming(error: BaseException) -> bool:
     """Whether the answer had begun: then the SDK's reading of streams is on a traceback."""
     if isinstance(error, GatewayError):
         return error.streamed
-    return isinstance(error, IncompleteStreamError) or any(
-        raised_in(error, module) for module in STREAM_READERS
-    )
+    by_a_reader = any(raised_in(error, module) for module in STREAM_READERS)
+    return by_a_reader or isinstance(error, IncompleteStreamError)
 
 
 def _steps(error: BaseException) -> list[tuple[str, str]]:
@@ -231,22 +230,20 @@ class ErrorBody:
     an object as its ``message``, or have a ``detail``.
 
     Attributes:
-        body: the parsed JSON, or the text.
-        objects: the JSON objects in it that tell of the error, the outermost first.
+        body: the parsed JSON, a text, or the ``body`` of an error of the SDK: anything is read.
     """
 
     body: object
-    objects: tuple[Mapping[str, Any], ...]
 
-    @classmethod
-    def read(cls, body: object) -> Self:
-        """Read parsed JSON, a text, or the ``body`` of an error of the SDK; nothing here raises."""
-        return cls(body, tuple(_objects(body)))
+    @cached_property
+    def objects(self) -> tuple[Mapping[str, Any], ...]:
+        """The JSON objects in it that tell of the error, the outermost first."""
+        return tuple(_objects(self.body))
 
     @cached_property
     def upstream(self) -> ErrorBody:
         """What a router's upstream said, which the router passes on in ``metadata.raw``."""
-        return ErrorBody.read(self.field("raw"))
+        return ErrorBody(self.field("raw"))
 
     @cached_property
     def codes(self) -> tuple[str, ...]:

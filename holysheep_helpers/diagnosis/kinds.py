@@ -27,6 +27,7 @@ class Kind:
     codes: Iterable[str] = ()
     types: Iterable[str] = ()
     statuses: Iterable[int] = ()
+    vendors: Iterable[list[str]] = ()
 
     @property
     def row(self) -> dict[str, str]:

@@ -54,12 +54,8 @@ def wait_asked(
     that a clock that is wrong here does not matter.
     """
     inner = body.field("headers") if body else None
-    found = {
-        name.lower(): str(text)
-        for given in (inner, headers)
-        if isinstance(given, Mapping)
-        for name, text in given.items()
-    }
+    given = {**inner, **headers} if isinstance(inner, Mapping) else headers
+    found = {name.lower(): str(text) for name, text in given.items()}
     sent = _moment(found.get("date", "")) or now or datetime.now(UTC)
     waits = [("retry-after-ms", _seconds(found.get("retry-after-ms", ""), 0.001))]
     waits += [(name, _wait_s(found.get(name.lower(), ""), sent)) for name in _RETRY_AFTER]

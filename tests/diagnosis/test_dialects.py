@@ -65,7 +65,7 @@ def test_an_error_is_what_its_structure_says(reply: Replied) -> None:
     assert (found.kind, found.retryable, found.wait_s) == (reply.kind, reply.again, reply.wait_s)
     if reply.other_model is not None:
         assert found.other_model == reply.other_model
-    words = ErrorBody.read(raised.body).words
+    words = ErrorBody(raised.body).words
     assert bool(words) == bool(reply.body)
     assert all(text in str(raised) or text in found.what for text in words)
     if reply.by_words:
@@ -100,7 +100,7 @@ def test_code_and_words_are_found_in_every_shape(shape: Callable[[dict[str, Any]
     assert found.kind == "too_long"
     assert "so many tokens" in str(raised) + found.what
     if not isinstance(raised.body, str):
-        assert "so many tokens" in ErrorBody.read(raised.body).shown()
+        assert "so many tokens" in ErrorBody(raised.body).shown()
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_code_and_words_are_found_in_every_shape(shape: Callable[[dict[str, Any]
     ],
 )  # fmt: skip
 def test_the_servers_words_on_one_line(body: Any, words: str) -> None:
-    assert ErrorBody.read(body).shown() == words or body == "[" * 5000
+    assert ErrorBody(body).shown() == words or body == "[" * 5000
 
 
 def test_what_the_sdk_shows_is_not_repeated_and_what_it_leaves_out_is_shown() -> None:
@@ -351,9 +351,9 @@ def test_only_a_finish_reason_tells_of_it() -> None:
 def test_neither_key_nor_prompt_is_in_what_is_shown_of_a_body() -> None:
     prompt = ASKED["messages"][0]["content"]
     request = refusal(400, {}, key="plain-key-1234").request
-    body = ErrorBody.read({"error": f"no: {prompt} (plain-key-1234)"})
+    body = ErrorBody({"error": f"no: {prompt} (plain-key-1234)"})
     assert body.shown(request=request) == "no: … (key …)"
-    assert ErrorBody.read({}).shown(request=request) == ""
+    assert ErrorBody({}).shown(request=request) == ""
 
 
 def test_an_odd_text_in_a_stream() -> None:
@@ -411,7 +411,7 @@ def test_whatever_a_body_is_it_is_diagnosed_and_shown_in_short(status: int, body
         found = hs.diagnose(raised)
         assert found.kind in KINDS
         assert found.wait_s is None or 0 <= found.wait_s < math.inf
-    assert len(ErrorBody.read(body).shown(request=request)) <= LONGEST_WORDS
+    assert len(ErrorBody(body).shown(request=request)) <= LONGEST_WORDS
 
 
 # --- closed clients

@@ -79,7 +79,7 @@ def test_when_a_gateways_bucket_is_full_again(said: str, seconds: float | None) 
     """In a header, or in a header that the body repeats; it is no wait that a retry must keep."""
     for remaining in ({"x-ratelimit-remaining": "0"}, {}):
         headers = {"X-RateLimit-Reset": said, **remaining}
-        repeated = ErrorBody.read({"error": {"metadata": {"headers": headers}}})
+        repeated = ErrorBody({"error": {"metadata": {"headers": headers}}})
         name = "x-ratelimit-reset" if seconds is not None else None
         assert wait_asked(headers, NOW) == (seconds, name)
         assert wait_asked({}, NOW, repeated) == (seconds, name)
@@ -106,7 +106,7 @@ def test_when_a_gateways_bucket_is_full_again(said: str, seconds: float | None) 
 def test_a_wait_that_the_body_names(
     inner: dict[str, Any], expected: tuple[float | None, str | None]
 ) -> None:
-    body = ErrorBody.read([{"error": {"message": "x", **inner}}])
+    body = ErrorBody([{"error": {"message": "x", **inner}}])
     assert wait_asked({}, NOW, body) == expected
     if expected[1]:
         assert expected[1] in MANDATORY
