@@ -179,6 +179,10 @@ class _StreamWithTurns(StreamedReply):
         self._verdict = self._call.verdict.pop_all()
         return self
 
+    def _stop_clock(self) -> None:
+        self._verdict.close()  # closed before anybody has begun to read: its first text had come
+        super()._stop_clock()
+
     @property
     def tried(self) -> tuple[Tried, ...]:
         return (*self._turns[:-1], replace(self._turns[-1], cost=self.cost))
@@ -220,10 +224,6 @@ class FailoverStream(_StreamWithTurns, Stream):
                 yield self._first
             yield from self._coming
 
-    def close(self) -> None:
-        self._verdict.close()  # nobody has begun to read: its first text had come
-        super().close()
-
 
 class AsyncFailoverStream(_StreamWithTurns, AsyncStream):
     """What ``FailoverStream`` is, for asynchronous code: ``async for``, ``await read()``.
@@ -254,10 +254,6 @@ class AsyncFailoverStream(_StreamWithTurns, AsyncStream):
                     yield self._first
                 async for text in self._coming:
                     yield text
-
-    async def close(self) -> None:
-        self._verdict.close()  # nobody has begun to read: its first text had come
-        await super().close()
 
 
 @dataclass(frozen=True, repr=False)

@@ -82,17 +82,13 @@ class ErrorsPanel(Panel):
             self.figure.draw(plot_attempts({at.policy: self.entries}))
 
     def _call(self, at: Any) -> Callable[[str], Any]:
-        attempts, policy = at.attempts, at.policy
-        tries = attempts - 1 if policy in (SDK, BOTH) else 0
+        tries = at.attempts - 1 if at.policy in (SDK, BOTH) else 0
         client = self.gateway.client().with_options(max_retries=tries, timeout=TIMEOUT_S)
-
         call = partial(ask, client)
-        if policy == OURS:
-            return retrying(call, attempts=attempts)
-        if policy != BOTH:
-            return call
+        if at.policy == OURS:
+            return retrying(call, attempts=at.attempts)
         again = tenacity.retry_if_exception_type(openai.OpenAIError)
-        stop = tenacity.stop_after_attempt(attempts)
+        stop = tenacity.stop_after_attempt(at.attempts if at.policy == BOTH else 1)  # once: no loop
         return tenacity.retry(retry=again, stop=stop, reraise=True)(call)
 
 
@@ -119,15 +115,12 @@ def errors_panel(gateway: Gateway, prompt: str = "Say hello.") -> ErrorsPanel:
     return ErrorsPanel(gateway, prompt)
 
 
+GONE = {"message": "gone", "type": "x", "code": "model_not_found"}
 OUTAGES = {
     "503: the server failed": 503,
     "429: too many requests": 429,
     "408: the server gave up": 408,
-    "404: the model is gone": {
-        "kind": "status",
-        "status": 404,
-        "body": {"error": {"message": "gone", "type": "x", "code": "model_not_found"}},
-    },
+    "404: the model is gone": {"kind": "status", "status": 404, "body": {"error": GONE}},
     "400: the request is wrong": 400,
     "401: the key is wrong": 401,
 }
@@ -162,9 +155,8 @@ class FailoverPanel(Panel):
         if mock is None:
             raise InputError("An outage needs the mock: hs.failover_panel(hs.connect('mock')).")
         now_s, came = 0, Counter[str]()
-        breaker = self.breaker = CircuitBreaker(
-            failures=at.failures, cool_down_s=at.cool_down, clock=lambda: now_s
-        )
+        known = {"failures": at.failures, "cool_down_s": at.cool_down}
+        breaker = self.breaker = CircuitBreaker(**known, clock=lambda: now_s)
         mock.script([])  # what another cell may have left
         try:
             for second in range(at.calls):
@@ -201,15 +193,11 @@ class FailoverPanel(Panel):
         did = Counter(event.what for event in breaker.events)
         sent = did["answered"] + did["failed"] + did["no verdict"]
         whose = ", ".join(f"{count} {name}" for name, count in came.most_common())
-        self.text = (
-            f"Calls: {came.total()} ({whose}). Requests sent: {sent}; failed by the model: "
-            f"{did['failed']}, spared: {did['passed over']}"
-        )
-        if did["no verdict"]:
-            self.text += (
-                f", wrong themselves, which is no verdict on the model: {did['no verdict']}"
-            )
-        self.text += "."
+        text = f"Calls: {came.total()} ({whose}). Requests sent: {sent}; failed by the model: "
+        text += f"{did['failed']}, spared: {did['passed over']}"
+        if wrong := did["no verdict"]:
+            text += f", wrong themselves, which is no verdict on the model: {wrong}"
+        self.text = f"{text}."
         self._say(f"{self.text} Spent so far {self.gateway.spend}")
         ended = min(at.begins + at.lasts, came.total() - 1)
         outage_s = (at.begins, ended) if at.begins < ended else None

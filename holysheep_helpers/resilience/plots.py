@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import cycle
+from math import inf
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -55,7 +57,7 @@ def plot_attempts(entries: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
         raise InputError(f"The mock saw no request for {empty!r}: nothing to draw.")
     figure, axes = figures.subplots(figsize=(8, 1.5 + 0.6 * len(entries)), layout="constrained")
     for row, seen in enumerate(entries.values()):
-        first_s, last_s = seen[0]["arrived_s"], seen[0]["arrived_s"]
+        first_s = last_s = seen[0]["arrived_s"]
         for entry in seen:
             last_s = max(last_s, entry["ended_s"] or entry["arrived_s"])
             took_s = max((entry["ended_s"] or last_s) - entry["arrived_s"], LEAST_WIDTH_S)
@@ -111,16 +113,14 @@ def plot_herd(returns: Mapping[str, Sequence[float]]) -> Figure:
         raise InputError("Nobody comes back: a dict of names and seconds is needed.")
     last_s = max(max(times) for times in returns.values())
     edges = [n * WINDOW_S for n in range(int(last_s / WINDOW_S) + 2)]
-    rows = len(returns)
-    size = (8, 1 + 1.5 * rows)
-    figure, all_axes = figures.subplots(rows, sharex=True, sharey=True, squeeze=False, figsize=size)
-    for row, (name, times) in enumerate(returns.items()):
-        axes = all_axes[row, 0]
-        axes.hist(times, bins=edges, color=figures.COLOURS[row % len(figures.COLOURS)])
+    look = {"figsize": (8, 1 + 1.5 * len(returns)), "sharex": True, "sharey": True}
+    figure, grid = figures.subplots(len(returns), squeeze=False, **look)
+    for axes, (name, times), colour in zip(grid[:, 0], returns.items(), cycle(figures.COLOURS)):
+        axes.hist(times, bins=edges, color=colour)
         axes.set_title(f"{name}: at most {most_at_once(times)} of {len(times)} within any 50 ms")
         axes.set_ylabel("requests")
         axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
-    all_axes[-1, 0].set_xlabel("seconds since the limit was met")
+    grid[-1, 0].set_xlabel("seconds since the limit was met")
     figure.tight_layout()
     return figure
 
@@ -134,8 +134,9 @@ MARKS: dict[str, dict[str, Any]] = {
 
 
 SPANS: dict[str, dict[str, Any]] = {
-    "open": {"facecolor": figures.PALE, "hatch": "//", "edgecolor": figures.WHITE},
-    "half-open": {"color": figures.BLACK, "linewidth": 2},  # seen, however short
+    "open": {"facecolor": figures.PALE, "hatch": "//", "edgecolor": figures.WHITE, "zorder": 1},
+    # Seen, however short, and not behind the span that follows it.
+    "half-open": {"color": figures.BLACK, "linewidth": 2, "zorder": 1.5},
 }
 
 
@@ -177,7 +178,9 @@ def plot_circuit(breaker: CircuitBreaker, outage_s: tuple[float, float] | None =
     for row, model in enumerate(models):
         _row(axes, row, [event for event in events if event.model == model], start_s, end_s)
     if outage_s is not None:
-        _outage(axes, *outage_s)
+        label = f"down from {outage_s[0]:g} to {outage_s[1]:g} s"
+        axes.plot(outage_s, [-0.46] * 2, color=figures.GREY, linewidth=5, label=label)
+        axes.axvline(outage_s[1], color=figures.GREY, linestyle=":", linewidth=1.5, zorder=0.5)
     axes.set_xlim(-0.02 * end_s, 1.02 * end_s)
     axes.set_xlabel("seconds since the first call")
     counts = Counter((event.model, event.what) for event in events)
@@ -190,20 +193,12 @@ def plot_circuit(breaker: CircuitBreaker, outage_s: tuple[float, float] | None =
     return figure
 
 
-def _outage(axes: Axes, begins_s: float, ends_s: float) -> None:
-    label = f"down from {begins_s:g} to {ends_s:g} s"
-    axes.plot([begins_s, ends_s], [-0.46] * 2, color=figures.GREY, linewidth=5, label=label)
-    axes.axvline(ends_s, color=figures.GREY, linestyle=":", linewidth=1.5, zorder=0.5)
-
-
 def _row(axes: Axes, row: int, events: Sequence[Event], start_s: float, end_s: float) -> None:
     for what, from_s, to_s in _spans(events, start_s, end_s):
-        span, style = [(from_s, to_s - from_s)], SPANS[what]
-        order = 1.5 if what == "half-open" else 1  # not behind the span that follows it
-        axes.broken_barh(span, (row - 0.32, 0.64), zorder=order, label=what, **style)
+        span = [(from_s, to_s - from_s)]
+        axes.broken_barh(span, (row - 0.32, 0.64), label=what, **SPANS[what])
     for what, style in MARKS.items():
-        times = [event.at_s - start_s for event in events if event.what == what]
-        if times:
+        if times := [event.at_s - start_s for event in events if event.what == what]:
             axes.plot(times, [row] * len(times), linestyle="", label=what, **style)
 
 
@@ -212,10 +207,8 @@ def _spans(
 ) -> Iterator[tuple[str, float, float]]:
     """When the circuit was not closed: its state, from, to. The last one ends with the figure."""
     changes = [event for event in events if event.what in ("closed", "open", "half-open")]
-    for event, after in zip(changes, [*changes, None][1:], strict=True):
-        if event.what == "closed":
-            continue
-        until_s = end_s if after is None else after.at_s - start_s
-        if event.until_s is not None:
-            until_s = min(until_s, event.until_s - start_s)
-        yield event.what, event.at_s - start_s, until_s
+    ends_s = [*(event.at_s - start_s for event in changes), end_s][1:]
+    for event, until_s in zip(changes, ends_s, strict=True):
+        if event.what != "closed":
+            opens_s = inf if event.until_s is None else event.until_s - start_s
+            yield event.what, event.at_s - start_s, min(until_s, opens_s)
