@@ -33,6 +33,7 @@ DATA = {
     "notebook/front/frame.js",
     "notebook/front/panel.css",
     "notebook/front/slider.js",
+    "notebook/lessons.mplstyle",
     "py.typed",
 }
 LESSON = "01_connect.ipynb"

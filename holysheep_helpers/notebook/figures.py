@@ -26,6 +26,7 @@ from matplotlib.patches import Patch
 if TYPE_CHECKING:
     from matplotlib.typing import RcKeyType
 
+STYLE = Path(__file__).with_name("lessons.mplstyle")
 KOREAN_FONT = "NanumGothic"
 
 # Okabe and Ito's palette, distinguishable with every common colour blindness (2008), and a grey.
@@ -91,26 +92,14 @@ def style() -> dict[RcKeyType, Any]:
     """Settings of Matplotlib; the first call loads the Korean font."""
     for file in _font_files():
         font_manager.fontManager.addfont(file)
-    return {
-        # Korean letters alone come from the second: its bold full stop looks like a comma.
-        "font.family": ["DejaVu Sans", KOREAN_FONT] if korean_font_found() else ["DejaVu Sans"],
-        "font.size": 11,
-        "axes.unicode_minus": False,  # NanumGothic has no U+2212
-        "axes.prop_cycle": cycler(color=COLOURS),
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "axes.grid": True,
-        "grid.color": "#dddddd",
-        "axes.axisbelow": True,
-        "axes.titlelocation": "left",
-        "axes.titleweight": "bold",
-        "figure.facecolor": WHITE,  # opaque: a dark theme must not swallow the labels
-        "savefig.facecolor": WHITE,
-        "savefig.bbox": "tight",  # no label is cut off, however long
-        "savefig.pad_inches": 0.15,
-        "figure.figsize": [8, 4],
-        "figure.dpi": 100,
-    }
+    settings: dict[RcKeyType, Any] = dict(
+        mpl.rc_params_from_file(STYLE, use_default_template=False)
+    )
+    # Korean letters alone come from the second: its bold full stop looks like a comma.
+    korean = [KOREAN_FONT] if korean_font_found() else []
+    settings["font.family"] = ["DejaVu Sans", *korean]
+    settings["axes.prop_cycle"] = cycler(color=COLOURS)
+    return settings
 
 
 def _font_files() -> list[Path]:
