@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import math
 import re
-import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from typing import NamedTuple
+
+import wcwidth
 
 from holysheep_helpers import catalog
 from holysheep_helpers._checks import check_whole
@@ -26,20 +27,20 @@ Count = Callable[[str], int]
 MARGIN_PERCENT = 15
 """How far the rule may be off on Korean and English prose: a test compares it with ``tekken``."""
 
-_DENSE = tuple((re.compile(run), each) for run, each in (
-    (r"[A-Za-z0-9+/=_-]{20,}", 1),  # base64, hashes, keys; shorter ones if they are mixed:
-    (r"(?=[A-Za-z]*[0-9])(?=[a-z0-9]*[A-Z])(?=[A-Z0-9]*[a-z])[A-Za-z0-9+/=]{8,}", 1),
-    (r"[A-Z]{3,}", 0.5),
-    (r"[!-/:-@\[-`{-~]{3,}", 0.75),
-    (r"[\x00-\x08\x0e-\x1f\x7f]+", 1),
-    (r" {16,}|\n{16,}", 1 / 16),
-    (r"[가-힣]{9,}", 1),  # Korean without spaces, of which a vocabulary knows few pieces
-    (r"[\u3000-\u312f\u3190-\u9fff\uf900-\ufaff]+", 1.15),  # Chinese and Japanese
-    (r"[\u0300-\u036f]+", 2),  # accents on their own; what follows is a token a byte
-    (r"[\u1100-\u1dff\u2070-\u209f\u20d0-\u2fff\u3130-\u318f\ua000-\uabff\ud7a4-\uf8ff]+", 3),
-    (r"[\ufb00-\ufefe\uff00-\uffff]+", 3),
-    (r"[\U00010000-\U0010ffff]+", 4),  # emoji and rare letters
-))  # fmt: skip
+_DENSE = {
+    r"[A-Za-z0-9+/=_-]{20,}": 1,  # base64, hashes, keys; shorter ones if they are mixed:
+    r"(?=[A-Za-z]*[0-9])(?=[a-z0-9]*[A-Z])(?=[A-Z0-9]*[a-z])[A-Za-z0-9+/=]{8,}": 1,
+    r"[A-Z]{3,}": 0.5,
+    r"[!-/:-@\[-`{-~]{3,}": 0.75,
+    r"[\x00-\x08\x0e-\x1f\x7f]+": 1,
+    r" {16,}|\n{16,}": 1 / 16,
+    r"[가-힣]{9,}": 1,  # Korean without spaces, of which a vocabulary knows few pieces
+    r"[\u3000-\u312f\u3190-\u9fff\uf900-\ufaff]+": 1.15,  # Chinese and Japanese
+    r"[\u0300-\u036f]+": 2,  # accents on their own; what follows is a token a byte
+    r"[\u1100-\u1dff\u2070-\u209f\u20d0-\u2fff\u3130-\u318f\ua000-\uabff\ud7a4-\uf8ff]+": 3,
+    r"[\ufb00-\ufefe\uff00-\uffff]+": 3,
+    r"[\U00010000-\U0010ffff]+": 4,  # emoji and rare letters
+}
 """What the rule takes for too little, and how many tokens a character of it may have."""
 
 # Each matches what ends a unit; indentation stays with the line that it belongs to.
@@ -50,10 +51,6 @@ _ENDS = {
     ),
     "word": re.compile(r"\s+"),
 }
-
-_CONTINUES = re.compile("[\u1160-\u11ff\u200d\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f]")
-"""What belongs to the character before it: Korean written in single letters, as some systems do;
-joined emoji; tones of skin; and which country's flag it is, England's for example."""
 
 _CLOSE_ENOUGH = 0.02
 """The search for a part's longest end stops within so much of it."""
@@ -216,11 +213,10 @@ def cautious(text: str) -> int:
     (Finnish): only a vocabulary knows.
     """
     dense = 0.0
-    for run, each in _DENSE:
-        found = run.findall(text)
-        if found:
+    for run, each in _DENSE.items():
+        if found := re.findall(run, text):
             dense += len(found) + each * sum(map(len, found))
-            text = run.sub(" ", text)
+            text = re.sub(run, " ", text)
     return math.ceil(dense + tokens.count(text) * (100 + MARGIN_PERCENT) / 100)
 
 
@@ -269,12 +265,9 @@ def split_spans(text: str, max_tokens: int, count: Count, overlap: int = 0) -> l
 
 def _reach(text: str, start: int, count: Count, limit: int, guess: int) -> int:
     """How far a part may go: an end that fits, close to the first one that does not."""
-    unknown = len(text) + 1  # as long as nothing has been too long
-    fits, over = start, unknown
+    fits, over = start, len(text) + 1  # which is none, as long as nothing has been too long
     end = min(start + guess, len(text))
-    while fits < len(text) and (
-        over == unknown or over - fits > 1 + _CLOSE_ENOUGH * (fits - start)
-    ):
+    while over - fits > 1 + (over <= len(text)) * _CLOSE_ENOUGH * (fits - start):
         size = count(text[start:end])
         # What fits grows about evenly with the text: aim a little below the limit.
         aim = start + int((end - start) * limit / max(size, 1) * 0.995)
@@ -284,9 +277,9 @@ def _reach(text: str, start: int, count: Count, limit: int, guess: int) -> int:
             over = end
         if aim <= fits:  # it is nearly full: on to the first end that is too far
             aim = fits + int(_CLOSE_ENOUGH * (fits - start))
-        if aim >= over:
-            aim = len(text) if over == unknown else (fits + over) // 2
-        end = min(max(aim, fits + 1), over - 1, len(text))
+        if over <= aim and over <= len(text):
+            aim = (fits + over) // 2
+        end = min(max(aim, fits + 1), over - 1)
     return fits
 
 
@@ -302,9 +295,7 @@ def _end(
         for end in [end for end in ends if end > least and not _splits_space(text, end)][:-3:-1]:
             if end == reach or count(text[start:end]) <= limit:
                 return end, level
-    end = reach
-    while end > fresh and _inside_character(text, end, start):
-        end -= 1
+    end = _whole(text, start, reach)
     fits = end > fresh and count(text[start:end]) <= limit
     return end if fits else reach, "character"
 
@@ -314,24 +305,12 @@ def _splits_space(text: str, end: int) -> bool:
     return text[end] == "\n" or (text[end].isspace() and text[end - 1] != "\n")
 
 
-def _inside_character(text: str, at: int, since: int) -> bool:
-    """Whether a cut here would part what is read as one character (most of Unicode's annex 29).
+def _whole(text: str, since: int, end: int) -> int:
+    """The last place up to ``end`` that parts nothing that is read as one character.
 
     ``since`` is where a character begins for sure: of a row of flags, two letters make one.
     """
-    before, after = text[at - 1], text[at]
-    if before == "\u200d" or before + after == "\r\n" or _CONTINUES.match(after):
-        return True
-    if _is_flag(before) and _is_flag(after):
-        flags = at
-        while flags > since and _is_flag(text[flags - 1]):
-            flags -= 1
-        return (at - flags) % 2 == 1
-    return unicodedata.category(after) in ("Mn", "Me", "Mc")
-
-
-def _is_flag(character: str) -> bool:
-    return "\U0001f1e6" <= character <= "\U0001f1ff"
+    return since + wcwidth.grapheme_boundary_before(text[since : end + 1], end + 1 - since)
 
 
 def _back(text: str, before: int, fresh: int, count: Count, overlap: int) -> int:
@@ -344,6 +323,5 @@ def _back(text: str, before: int, fresh: int, count: Count, overlap: int) -> int
         for at in (match.end() for match in _ENDS[level].finditer(text, start, fresh)):
             if at <= latest and not _splits_space(text, at) and count(text[at:fresh]) <= overlap:
                 return at
-    while start < fresh and _inside_character(text, start, before):
-        start += 1
+    start = next(at for at in range(start, fresh + 1) if at in (_whole(text, before, at), fresh))
     return start if count(text[start:fresh]) <= overlap else fresh

@@ -11,14 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from holysheep_helpers import catalog
 from holysheep_helpers.catalog import Price, PublishedMonth
-from holysheep_helpers.costs.months import (
-    ALL_INPUT,
-    HALF,
-    NO_INPUT,
-    less_or_more,
-    monthly_cost,
-    usd_per_mtok,
-)
+from holysheep_helpers.costs.months import ENDS, HALF, less_or_more, monthly_cost, usd_per_mtok
 from holysheep_helpers.exceptions import InputError
 from holysheep_helpers.pricing import money
 from holysheep_helpers.pricing.money import Exact, Prices
@@ -144,18 +137,16 @@ def audit_claim(
         the mix; it is what 100M tokens (10 times the stated volume) at 50/50 cost.
     """
     price = money.find_price(model, prices)
-    claimed, stated = money.money("usd", usd), money.volume("tokens", tokens)
+    claimed, stated = money.money("usd", usd), money.tidy(money.volume("tokens", tokens))
     mix = None if input_share is None else money.share("input_share", input_share)
-    mixes = (NO_INPUT, ALL_INPUT) if mix is None else (mix,)
+    mixes = ENDS if mix is None else (mix,)
     ends = [usd_per_mtok(price, end, Decimal(cached)) for end in mixes for cached in (0, 1)]
     with money.exactly():
         lowest, highest = (money.dollars(stated * f(ends).scaleb(-6)) for f in (min, max))
         slack = _half_a_digit(claimed)
         possible = lowest - slack <= claimed <= highest + slack
     explains = _explained(claimed, price, stated, mix)
-    return Audit(
-        claimed, model, money.tidy(stated), mix, lowest, highest, possible, explains, price
-    )
+    return Audit(claimed, model, stated, mix, lowest, highest, possible, explains, price)
 
 
 def audit_table(rows: Iterable[PublishedMonth] | None = None) -> DataFrame:
@@ -330,7 +321,7 @@ def audit_comparison(
     mine, theirs = money.find_price(model, prices), money.find_price(other, prices)
     claimed = money.share("cheaper_by", cheaper_by)
     mix = money.share("input_share", input_share)
-    usd = [(usd_per_mtok(mine, at), usd_per_mtok(theirs, at)) for at in (mix, NO_INPUT, ALL_INPUT)]
+    usd = [(usd_per_mtok(mine, at), usd_per_mtok(theirs, at)) for at in (mix, *ENDS)]
     saved, *ends = (money.ratio(money.EXACT.subtract(two, one), two) for one, two in usd)
     return Comparison(model, other, claimed, mix, *usd[0], saved, *sorted(ends))
 
@@ -338,9 +329,7 @@ def audit_comparison(
 def _rows(rows: Iterable[PublishedMonth] | None) -> list[PublishedMonth]:
     table = list(catalog.published_months() if rows is None else rows)
     if not table:
-        raise InputError(
-            "No rows were given: a table has one at least. Leave it out for the published."
-        )
+        raise InputError("No rows: a table has one at least. Leave it out for the published one.")
     return table
 
 
@@ -379,7 +368,7 @@ def _explained(
                 then = tokens * times
                 at = money.ratio(out * then - usd * 1_000_000, (out - into) * then)
                 options.append(([then], _mixes(at), "volume"))
-        for at in (HALF, NO_INPUT, ALL_INPUT) if mix is None else (mix,):
+        for at in (HALF, *ENDS) if mix is None else (mix,):
             if usd and (each := usd_per_mtok(price, at)):
                 options.append((_volumes(money.ratio(usd.scaleb(6), each)), [at], "mix"))
     found: dict[tuple[Decimal, Decimal], Explanation] = {}
@@ -388,11 +377,10 @@ def _explained(
             found.setdefault((one.tokens, one.input_share), one)
 
     def rank(one: Explanation) -> tuple[int, bool]:
-        is_round = one.input_share == money.rounded(one.input_share, 2)
-        unlikely = 1 if one.times in SLIPS and is_round else 4
-        if one.times == 1:
-            unlikely = 0 if mix in (None, one.input_share) else 2 if is_round else 3
-        return unlikely, one.input_share != HALF
+        as_stated, as_asked = one.times == 1, mix in (None, one.input_share)
+        slip = one.times in SLIPS and one.input_share == money.rounded(one.input_share, 2)
+        likely = (as_stated and as_asked, slip, as_stated, True)
+        return likely.index(True), one.input_share != HALF
 
     return tuple(sorted(found.values(), key=rank))
 

@@ -17,7 +17,8 @@ from holysheep_helpers.pricing.money import Exact, Prices
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-MIXES = NO_INPUT, HALF, ALL_INPUT = Decimal(0), Decimal("0.5"), Decimal(1)
+HALF, ENDS = Decimal("0.5"), (Decimal(0), Decimal(1))
+"""Shares of input: half, and the two ends, all output and all input."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +106,8 @@ def monthly_cost(
     """
     price = money.find_price(model, prices)
     money.warn_if_stale(model, price, today)
-    return _cost(model, price, money.volume("tokens", tokens), *_mix(input_share, cached_share))
-
-
-def _mix(input_share: Exact, cached_share: Exact) -> tuple[Decimal, Decimal]:
-    """The two shares, checked."""
-    return money.share("input_share", input_share), money.share("cached_share", cached_share)
+    mix = money.share("input_share", input_share), money.share("cached_share", cached_share)
+    return _cost(model, price, money.volume("tokens", tokens), *mix)
 
 
 def _cost(
@@ -187,7 +184,7 @@ def compare_models(
     with money.exactly():
         growths = money.grown(money.growth_rate("growth", growth), money.whole_months(months))
         total = money.volume("tokens", tokens) * sum(growths)
-    mix = _mix(input_share, cached_share)
+    mix = money.share("input_share", input_share), money.share("cached_share", cached_share)
     asked = names if baseline is None else [*names, baseline]
     found = {name: _cost(name, money.find_price(name, prices), total, *mix) for name in asked}
     rows = []
@@ -249,18 +246,19 @@ def premium(models: Iterable[str] | None = None, *, input_share: Exact | None = 
     """
     from pandas import DataFrame
 
-    mixes = MIXES if input_share is None else [money.share("input_share", input_share)]
+    mixes = (
+        sorted([HALF, *ENDS]) if input_share is None else [money.share("input_share", input_share)]
+    )
     rows = [_premium(name, mix) for name in model_ids(models) for mix in mixes]
     return DataFrame(rows, dtype=object)
 
 
 def _premium(model: str, mix: Decimal) -> dict[str, object]:
-    known = catalog.find(model)
+    known = catalog.find_stated(model)
     gateway, direct = catalog.published_price(model), money.direct_price(model)
     ours, theirs = (usd_per_mtok(price, mix) if price else None for price in (gateway, direct))
-    asked = sorted(
-        usd_per_mtok(offer.price, mix) for offer in money.offers(known.id if known else model)
-    )
+    offers = money.offers(known.id if known else model)
+    asked = sorted(usd_per_mtok(offer.price, mix) for offer in offers)
     lowest, highest = (asked[0], asked[-1]) if asked else (None, None)
     notes = {
         "the gateway published no price": gateway is None,

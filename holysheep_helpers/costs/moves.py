@@ -13,7 +13,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from holysheep_helpers.catalog import ExchangeRate
-from holysheep_helpers.costs.months import ALL_INPUT, NO_INPUT, monthly_cost, usd_per_mtok
+from holysheep_helpers.costs.months import ENDS, monthly_cost, usd_per_mtok
 from holysheep_helpers.exceptions import InputError
 from holysheep_helpers.pricing import money
 from holysheep_helpers.pricing.money import EXACT, Exact, Prices
@@ -282,10 +282,9 @@ class Assumptions:
     @property
     def monthly_saving_usd(self) -> Decimal:
         """What is saved in the first month, running costs not yet taken off; below 0: lost."""
-        of: Any = {name: getattr(self, name) for name in ("input_share", "cached_share", "prices")}
-        there, here = (
-            monthly_cost(name, self.tokens, **of).usd for name in (self.baseline, self.model)
-        )
+        mix = self._take("input_share", "cached_share", "prices")
+        models = self.baseline, self.model
+        there, here = (monthly_cost(model, self.tokens, **mix).usd for model in models)
         return money.dollars(EXACT.subtract(there, here))
 
     @property
@@ -306,13 +305,11 @@ class Assumptions:
 
     def roi(self, months: int = YEAR) -> Roi:
         """``hs.roi`` of this move after ``months`` months (default: a year), with growth."""
-        return roi(
-            one_off_usd=self.one_off_usd,
-            monthly_saving_usd=self.monthly_saving_usd,
-            monthly_running_usd=self.monthly_running_usd,
-            growth=self.growth,
-            months=months,
-        )
+        costs = self._take("one_off_usd", "monthly_running_usd", "growth")
+        return roi(**costs, monthly_saving_usd=self.monthly_saving_usd, months=months)
+
+    def _take(self, *names: str) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in names}
 
 
 def sensitivity(
@@ -352,49 +349,36 @@ def sensitivity(
     turn = money.share("swing", swing)
     if turn == 1:
         raise InputError(f"swing is {swing!r}: below 1 is needed, or all would be turned to 0.")
-    factors = EXACT.subtract(1, turn), EXACT.add(1, turn)
-    base = _result(result, assumptions, "them as they are")
     rows = []
     for name in (*_CHECKS, "rate"):
         given = getattr(assumptions, name)
         if given is None:
             continue
-        value = money.tidy(given.krw_per_usd if name == "rate" else given)
-        low, high = (money.tidy(EXACT.multiply(value, factor)) for factor in factors)
-        note = "" if value else "is 0, and stays 0"
+        base = given.krw_per_usd if name == "rate" else given
+        with money.exactly():
+            low, high = base - base * turn, base + base * turn
+        note = "" if base else "is 0, and stays 0"
         if name.endswith("_share") and high > 1:
             high, note = Decimal(1), "a share ends at 1"
         if name == "growth" and high < -1:
             high, note = Decimal(-1), "nothing is left to shrink"
-        results = []
-        for new in (low, high):
+        inputs = {"low": money.tidy(low), "base": money.tidy(base), "high": money.tidy(high)}
+        results = {}
+        for end, new in inputs.items():
             changed = replace(given, krw_per_usd=new) if name == "rate" else new
-            results.append(_result(result, replace(assumptions, **{name: changed}), name))
-        rows.append({
-            "input": name,
-            "low": low,
-            "base": value,
-            "high": high,
-            "result_low": results[0],
-            "result_base": base,
-            "result_high": results[1],
-            "moves": money.dollars(EXACT.subtract(max(*results, base), min(*results, base))),
-            "note": note,
-        })  # fmt: skip
+            found: object = result(replace(assumptions, **{name: changed}))
+            if not isinstance(found, Decimal) or not found.is_finite():
+                raise InputError(
+                    f"result gave {found!r} for {name} = {new}: a Decimal is needed. Where a move "
+                    "never pays back there is no number of months; net_gain_usd always is one."
+                )
+            results[f"result_{end}"] = found
+        moves = EXACT.subtract(max(results.values()), min(results.values()))
+        rows.append(
+            {"input": name} | inputs | results | {"moves": money.dollars(moves), "note": note}
+        )
     in_order = DataFrame(rows, dtype=object).sort_values("moves", ascending=False, kind="stable")
     return in_order.set_index("input")
-
-
-def _result(
-    result: Callable[[Assumptions], Decimal], assumptions: Assumptions, name: str
-) -> Decimal:
-    found: object = result(assumptions)
-    if not isinstance(found, Decimal) or not found.is_finite():
-        raise InputError(
-            f"result gave {found!r} for {name}: a Decimal is needed. Where a move never pays back "
-            "there is no number of months; net_gain_usd always is one."
-        )
-    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -459,8 +443,7 @@ def crossover(model: str, other: str, *, prices: Prices = "published") -> Crosso
     """
     one, two = money.find_price(model, prices), money.find_price(other, prices)
     all_output, all_input = (
-        EXACT.subtract(usd_per_mtok(one, mix), usd_per_mtok(two, mix))
-        for mix in (NO_INPUT, ALL_INPUT)
+        EXACT.subtract(usd_per_mtok(one, mix), usd_per_mtok(two, mix)) for mix in ENDS
     )
     below, above = (
         model if more < 0 else other if more else None for more in (all_output, all_input)

@@ -6,12 +6,14 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import ipywidgets as w
+from pandas import DataFrame
 
 from holysheep_helpers import catalog
 from holysheep_helpers.catalog import ExchangeRate, Source
+from holysheep_helpers.costs import plots
 from holysheep_helpers.costs.moves import Assumptions
 from holysheep_helpers.costs.report import by_model, cached_note, in_words, table_rows
 from holysheep_helpers.diagnosis.html import grid
@@ -19,9 +21,6 @@ from holysheep_helpers.exceptions import InputError
 from holysheep_helpers.notebook.controls import FigureBox, IntSlider
 from holysheep_helpers.notebook.panels import Debounce, View, int_slider
 from holysheep_helpers.pricing.money import priced_models
-
-if TYPE_CHECKING:
-    from pandas import DataFrame
 
 MILLION, PERCENT = Decimal(1_000_000), Decimal("0.01")
 SCALES = {"tokens": MILLION} | dict.fromkeys(("input_share", "cached_share", "growth"), PERCENT)
@@ -97,27 +96,22 @@ class CostPanel(View):
         return (*knobs, self.status, self.costs, self.answer, self.returns)
 
     def _chosen(self) -> Assumptions:
-        rate = self._rate
-        if self.krw_per_usd.value != rate.krw_per_usd:
-            today = datetime.now().astimezone().date()
-            rate = ExchangeRate(Decimal(self.krw_per_usd.value), Source("set in the panel", today))
-        knobs: dict[str, Any] = {**self.knobs()}
-        del knobs["krw_per_usd"]
+        knobs: Any = self.knobs()
         chosen = {name: knob.value for name, knob in knobs.items()}
         scaled = {name: chosen[name] * scale for name, scale in SCALES.items()}
+        krw, rate = chosen.pop("krw_per_usd"), self._rate
+        if krw != rate.krw_per_usd:
+            today = datetime.now().astimezone().date()
+            rate = ExchangeRate(Decimal(krw), Source("set in the panel", today))
         return replace(self.assumptions, **chosen | scaled, rate=rate)
 
     def _look(self) -> None:
         """Work it out anew, and draw it soon; where that fails, nothing old stays."""
-        self._redraw.cancel()
         self.table, self.answer.value = None, ""
         try:
             self._work_out()
         finally:
-            if self.table is None:
-                self.costs.hide()
-                self.returns.hide()
-        self._redraw.call()
+            self._redraw.call()
 
     def _end(self) -> None:
         self._redraw.cancel()
@@ -130,11 +124,12 @@ class CostPanel(View):
         self._show_table(grid(*table_rows(table, move.baseline)), "Models side by side")
 
     def _draw(self) -> None:
-        from holysheep_helpers.costs.plots import plot_break_even, plot_costs
-
-        if self.table is not None:
-            self.costs.draw(plot_costs(self.table))
-            self.returns.draw(plot_break_even(self.assumptions))
+        if self.table is None:
+            self.costs.hide()
+            self.returns.hide()
+        else:
+            self.costs.draw(plots.plot_costs(self.table))
+            self.returns.draw(plots.plot_break_even(self.assumptions))
 
 
 def _slider(

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from itertools import cycle
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator, PercentFormatter, StrMethodFormatter
+from pandas import DataFrame
 
 from holysheep_helpers import catalog
 from holysheep_helpers.costs.audits import Audit
@@ -19,9 +20,6 @@ from holysheep_helpers.costs.report import input_label
 from holysheep_helpers.exceptions import InputError
 from holysheep_helpers.notebook import figures
 from holysheep_helpers.pricing.money import krw_text, whole_months
-
-if TYPE_CHECKING:
-    from pandas import DataFrame
 
 Case = BreakEven | Assumptions
 
@@ -60,17 +58,16 @@ def plot_costs(costs: DataFrame) -> Figure:
     _need(costs, "hs.compare_models()", "usd")
     rows = costs.sort_values("usd", ascending=False, kind="stable")
     models, usd = [str(name) for name in rows.index], list(rows["usd"])
-    saved = list(rows["saving_share"]) if "saving_share" in rows else [None] * len(rows)
-    won = list(rows["krw"]) if "krw" in rows else [None] * len(rows)
     figure, axes = figures.named_rows(models, 1.3, 0.5)
-    colours = [figures.GREY if share == 0 else figures.BLUE for share in saved]
+    labels, colours = [], []
+    for row in rows.to_dict("records"):
+        won = f" · {krw_text(row['krw'])} KRW" if "krw" in row else ""
+        saved = row.get("saving_share")
+        labels.append(
+            f"{row['usd']:,.2f} USD{won}" + (f" · {less_or_more(saved)}" if saved else "")
+        )
+        colours.append(figures.GREY if saved == 0 else figures.BLUE)
     bars = axes.barh(range(len(rows)), [float(value) for value in usd], color=colours)
-    labels = [
-        f"{cost:,.2f} USD"
-        + ("" if krw is None else f" · {krw_text(krw)} KRW")
-        + (f" · {less_or_more(share)}" if share else "")
-        for cost, krw, share in zip(usd, won, saved, strict=True)
-    ]
     axes.bar_label(bars, labels, padding=4)
     room = 1 - len(labels[0]) / MOST_LETTERS  # for the longest bar, beside its label
     axes.set(xlim=(0, float(max(usd)) / room or 1), xlabel="US dollars")

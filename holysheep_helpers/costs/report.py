@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable
 from decimal import Decimal
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+from pandas import DataFrame
 
 from holysheep_helpers.costs.months import compare_models, less_or_more
 from holysheep_helpers.costs.moves import Assumptions, sensitivity
 from holysheep_helpers.exceptions import InputError
 from holysheep_helpers.pricing.money import find_price, krw_text, priced_models, to_krw, usd_text
-
-if TYPE_CHECKING:
-    from pandas import DataFrame
 
 PAGE = "cost_report.md"
 
@@ -46,8 +44,6 @@ def write_report(folder: str | Path, assumptions: Assumptions, *, overwrite: boo
         >>> hs.write_report("reports/move", move).name
         'cost_report.md'
     """
-    from pandas import DataFrame
-
     if not isinstance(assumptions, Assumptions):
         raise InputError(f"assumptions is a {type(assumptions).__name__}: hs.Assumptions(...).")
     if not isinstance(folder, str | Path) or not str(folder).strip():
@@ -145,39 +141,29 @@ def input_label(name: str) -> str:
 
 def _page(move: Assumptions, table: DataFrame, hangs_on: DataFrame) -> str:
     """The page: the template beside this file, filled in."""
-    results = [["assumption", "turned down", "as assumed", "turned up"]]
-    for name, *found in hangs_on[["result_low", "result_base", "result_high"]].itertuples():
-        results.append([input_label(name), *map(usd_text, found)])
-    prices = {name: find_price(name, move.prices) for name in (move.baseline, move.model)}
-    sources = [
-        f"- {name}: {price.input_usd_per_mtok} USD in, {price.output_usd_per_mtok} USD out, for a "
-        f"million tokens ({price.source}; {price.source.note})."
-        for name, price in prices.items()
-    ]
-    rate = ""
+    rate = rate_source = ""
     if move.rate is not None:
-        rate = f"| exchange rate | {move.rate.krw_per_usd:,f} KRW for 1 USD |"
-        sources.append(f"- Exchange rate: {move.rate.source}.")
-    page = (
-        files("holysheep_helpers.costs")
-        .joinpath(PAGE)
-        .read_text(encoding="utf-8")
-        .format(
-            move=move,
-            in_words=in_words(move, table),
-            one_off=usd_text(Decimal(move.one_off_usd)),
-            running=usd_text(Decimal(move.monthly_running_usd)),
-            rate=rate,
-            cached_note=cached_note(move),
-            by_model=_markdown(table_rows(table, move.baseline)),
-            hangs_on=_markdown(results),
-            sources="\n".join(sources),
-        )
+        rate = f"\n| exchange rate | {move.rate.krw_per_usd:,f} KRW for 1 USD |"
+        rate_source = f"\n- Exchange rate: {move.rate.source}."
+    head, *models = table_rows(table, move.baseline)
+    results = hangs_on[["result_low", "result_base", "result_high"]].itertuples()
+    template = files("holysheep_helpers.costs").joinpath(PAGE).read_text(encoding="utf-8")
+    page = template.format(
+        move=move,
+        in_words=in_words(move, table),
+        one_off=usd_text(Decimal(move.one_off_usd)),
+        running=usd_text(Decimal(move.monthly_running_usd)),
+        rate=rate,
+        cached_note=cached_note(move),
+        models=_lines([head, ["---"] * len(head), *models]),
+        results=_lines([input_label(name), *map(usd_text, found)] for name, *found in results),
+        here=find_price(move.model, move.prices),
+        there=find_price(move.baseline, move.prices),
+        rate_source=rate_source,
     )
     return re.sub("\n{3,}", "\n\n", page)  # an empty part leaves no gap
 
 
-def _markdown(rows: Sequence[Sequence[str]]) -> str:
-    """A table in Markdown; its head is the first row."""
-    head, *body = (f"| {' | '.join(row)} |" for row in rows)
-    return "\n".join([head, f"|{' --- |' * len(rows[0])}", *body])
+def _lines(rows: Iterable[list[str]]) -> str:
+    """The rows of a table in Markdown."""
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)

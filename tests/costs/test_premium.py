@@ -101,6 +101,8 @@ def test_models_are_a_list() -> None:
 def test_an_alias_has_the_price_of_its_model_and_hosts_have_their_own() -> None:
     assert direct_price("mistral/small-2603") == direct_price(MODEL) is not None
     assert direct_price("mistralai/Mistral-Small-2603") == direct_price(MODEL)
+    spelled: Any = hs.premium(["deepseek/DeepSeek-V3.2"], input_share="0.5")
+    assert spelled["hosts"].tolist() == [3]
     dated, base = direct_price("openai/gpt-4.1-2025-04-14"), direct_price("gpt-4.1")
     assert dated == base is not None
     assert {offer.host for offer in offers("deepseek-v3.2")} == {
