@@ -67,7 +67,7 @@ failover: max_retries=0 => max_retries=1
 # latency
 TimedStream.e2e_s: self.done_s - self.due_s => self.done_s - self.called_s
 TimedStream.itl_s: max(1.0, tokens / chunks) => 1.0
-estimate @ report: < stats.runs_needed(q) => < stats.runs_needed(q) + (q > 0.5)
+estimate @ latency/stats: < runs_needed(q) => < runs_needed(q) + (q > 0.5)
 _value @ run: METRICS[metric] if => (0.0 if metric in SPEEDS else None) if
 Comparison._difference: two.bias_s - one.bias_s => one.bias_s - two.bias_s
 # costs and pricing

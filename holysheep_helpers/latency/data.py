@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import pairwise
 from math import remainder
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 COARSE_S = 0.001
 """A clock that moves in larger steps than this is called coarse."""
@@ -90,12 +90,9 @@ class TimedStream:
         """The same stream ``by_s`` seconds later, with ``more`` added to its index."""
         names = ("due_s", "called_s", "done_s", "sent_s", "handed_on_s")
         known = {name: at for name in names if (at := getattr(self, name)) is not None}
-        return replace(
-            self,
-            index=self.index + more,
-            texts=tuple(text._replace(at_s=text.at_s + by_s) for text in self.texts),
-            **{name: at + by_s for name, at in known.items()},
-        )
+        later: dict[str, Any] = {name: at + by_s for name, at in known.items()}
+        texts = tuple(text._replace(at_s=text.at_s + by_s) for text in self.texts)
+        return replace(self, index=self.index + more, texts=texts, **later)
 
     @property
     def failed(self) -> bool:
@@ -199,6 +196,7 @@ class TimedStream:
         tokens, chunks = self._seen_tokens, len(self.texts)
         unread = not chunks and self.handed_on_s is not None
         unsure = self.output_tokens is not None and tokens is None
+        bundled = tokens is not None and tokens > chunks > 0
         found = {
             "no text came: no time to first token": not chunks and not unread,
             "its bytes can't be read (compressed?): no times of the wire": unread,
@@ -207,8 +205,7 @@ class TimedStream:
             "one token: no inter-token latency": chunks > 0 and tokens == 1,
             "one chunk: no inter-token latency": chunks == 1 and (tokens or 0) > 1,
             "few chunks that bundle tokens: no inter-token latency": self._few_bundles,
-            "chunks bundle tokens: gaps are not inter-token latency": (self.tokens_per_chunk or 0)
-            > 1,
+            "chunks bundle tokens: gaps are not inter-token latency": bundled,
         }
         return tuple(note for note, holds in found.items() if holds)
 

@@ -19,6 +19,7 @@ from typing import Any
 
 import openai
 
+from holysheep_helpers import exceptions
 from holysheep_helpers._checks import check_number, check_whole, is_loopback
 from holysheep_helpers.client.gateway import Gateway
 from holysheep_helpers.client.replies import readable_head
@@ -26,12 +27,6 @@ from holysheep_helpers.client.spend import BudgetError
 from holysheep_helpers.client.streams import Reading
 from holysheep_helpers.diagnosis.diagnose import add_advice
 from holysheep_helpers.diagnosis.evidence import exception_chain
-from holysheep_helpers.exceptions import (
-    GatewayError,
-    IncompleteStreamError,
-    InputError,
-    UnexpectedReplyError,
-)
 from holysheep_helpers.latency.data import TimedStream
 from holysheep_helpers.latency.run import LatencyRun
 from holysheep_helpers.latency.wire import Probe, WireLoop, facts_of, probe
@@ -56,7 +51,7 @@ LOOK_EVERY_S = 0.2
 FATAL = (400, 401, 402, 403, 404, 422)
 """Statuses that every further run would meet, too."""
 
-HOPELESS = (openai.APIConnectionError, UnexpectedReplyError)
+HOPELESS = (openai.APIConnectionError, exceptions.UnexpectedReplyError)
 """If the whole warm-up ended like this (a time-out is among them), no more is asked."""
 
 MADE_BY_THE_SDK = ("SyncHttpxClientWrapper", "AsyncHttpxClientWrapper")
@@ -86,7 +81,7 @@ class LoadPlan:
         what = f"requests a second, so that {self.runs} starts take an hour at most"
         check_number("rate", self.rate_per_s, what, least=self.runs / LONGEST_S, optional=True)
         if self.rate_per_s is not None and self.concurrency != 1:
-            raise InputError(
+            raise exceptions.InputError(
                 f"rate={self.rate_per_s} and concurrency={self.concurrency} were given: with a "
                 "rate, requests start when they are due, however many are under way. Leave one of "
                 "them out."
@@ -228,14 +223,9 @@ class Measurement:
                 finally:
                     raw.handed_on_s = reading.first_s
                     raw.cost_usd = cost_or_none(reading.usage, reading.model, raw.model)
-        except BudgetError:  # nothing was sent
+        except (BudgetError, exceptions.DeadlineError):  # no further run would be sent
             raise
-        except (
-            openai.OpenAIError,
-            GatewayError,
-            IncompleteStreamError,
-            UnexpectedReplyError,
-        ) as error:
+        except (openai.OpenAIError, exceptions.HolySheepError) as error:
             raw.error = error
         except asyncio.CancelledError:
             self._under_way_s.append(clock() - raw.due_s)
@@ -407,20 +397,20 @@ def measuring_client(target: object) -> Callable[[], openai.AsyncOpenAI]:
     if isinstance(target, Gateway):
         return partial(target.async_client, max_retries=0)
     if type(target) not in (openai.OpenAI, openai.AsyncOpenAI):  # Azure's ask in another way
-        raise InputError(
+        raise exceptions.InputError(
             f"A {type(target).__name__} was given: hs.connect()'s gateway, an openai.AsyncOpenAI "
             "or an openai.OpenAI client is needed."
         )
     assert isinstance(target, openai.OpenAI | openai.AsyncOpenAI)
     http = type(target._client)
     if http.__name__ not in MADE_BY_THE_SDK:
-        raise InputError(
+        raise exceptions.InputError(
             f"This client has an http_client of its own (a {http.__name__}), whose settings can't "
             "be copied, and a measurement opens connections of its own. Give a client without one, "
             "or hs.connect()'s gateway; proxies are taken from the environment."
         )
     if not target.api_key and isinstance(target, openai.OpenAI):
-        raise InputError(
+        raise exceptions.InputError(
             "This client's key comes from a function, which no event loop can ask: give "
             "an openai.AsyncOpenAI with an asynchronous one, or hs.connect()'s gateway."
         )

@@ -120,21 +120,20 @@ def measure_latency(
         mistral-small-2603, closed loop, 1 at once: 10 runs in ...
     """
     plan = LoadPlan(runs, warmup, concurrency, rate, bool(stagger))
+    if max_tokens is not None:
+        sdk_parameters["max_tokens"] = max_tokens
     measurement = plan_measurement(
-        gateway_or_client, prompt, plan, model=model, max_tokens=max_tokens, budget_usd=budget_usd,
-        unique=unique, system=system, preset=preset, **sdk_parameters,
+        gateway_or_client, prompt, plan, model=model, budget_usd=budget_usd, unique=unique,
+        system=system, preset=preset, **sdk_parameters,
     )  # fmt: skip
     costs = is_live(gateway_or_client) or budget_usd is not None
     if progress and costs and plan.count > MANY_CALLS:
         print(_estimate(measurement))
     run = with_progress(measurement, bool(progress))
     if run.stopped_by is not None:
-        warn(
-            f"The measurement was stopped ({run.stopped_by}): {len(run.runs)} of {runs} runs were "
-            "measured, and are kept.",
-            LatencyStoppedWarning,
-            stacklevel=2,
-        )
+        kept = f"{len(run.runs)} of {runs} runs were measured, and are kept."
+        said = f"The measurement was stopped ({run.stopped_by}): {kept}"
+        warn(said, LatencyStoppedWarning, stacklevel=2)
     return run
 
 
@@ -152,7 +151,6 @@ def plan_measurement(
     plan: LoadPlan,
     *,
     model: str = catalog.DEFAULT_MODEL,
-    max_tokens: int | None = None,
     budget_usd: object = None,
     unique: bool = False,
     system: str | None = None,
@@ -162,16 +160,13 @@ def plan_measurement(
     """All arguments checked, nothing sent. Raises ``InputError`` or ``BudgetError``."""
     client = measuring_client(target)
     _check_known(sdk_parameters)
-    if max_tokens is not None:
-        sdk_parameters["max_tokens"] = max_tokens
-    prompts, requests = _listed(prompt), []
-    mark = f"{token_hex(3)}-" if unique else None
+    prompts, requests, mark = _listed(prompt), [], token_hex(3)
     for number in range(plan.count if unique else min(plan.count, len(prompts))):
         text = prompts[number % len(prompts)]
         request = stream_arguments(text, system, model, preset, dict(sdk_parameters))
-        if mark is not None:  # in front of all: caches go by how a request begins
+        if unique:  # in front of all: caches go by how a request begins
             first = request["messages"][0]
-            first["content"] = f"[{mark}{number}] {first['content']}"
+            first["content"] = f"[{mark}-{number}] {first['content']}"
         check_can_be_sent({name: request[name] for name in request if name not in SDK_OPTIONS})
         requests.append(request)
     settings = _settings(target, requests, plan.stagger)
@@ -196,11 +191,9 @@ def _check_known(parameters: Iterable[str]) -> None:
 
 
 def _listed(prompt: Any) -> list[Any]:
-    if isinstance(prompt, str):
-        return [prompt]
     if isinstance(prompt, Mapping | bytes) or not isinstance(prompt, Iterable):
         raise InputError(f"The prompt is a {type(prompt).__name__}: a text is needed, or several.")
-    prompts = list(prompt)
+    prompts = [prompt] if isinstance(prompt, str) else list(prompt)
     if not prompts:
         raise InputError("No prompt was given: a text is needed, or several.")
     return prompts
@@ -288,22 +281,17 @@ def calibration_from(
 
     Raises ``HolySheepError`` if a round has no stream that both know.
     """
-    truth = {entry["id"]: entry["sent_s"] for entry in journal}
+    truth = {entry["id"]: entry["sent_s"] for entry in journal if entry["sent_s"]}
     first, between, streams = [], [], 0
     for run in rounds:
-        errors, gaps = [], []
-        for stream in run.runs:
-            sent = truth.get(stream.id or "")
-            if stream.failed or not sent or stream.ttft_s is None:
-                continue
-            errors.append(stream.ttft_s - sent[0])
-            if stream.itl_s is not None and len(sent) > 1:
-                gaps.append(stream.itl_s - (sent[-1] - sent[0]) / (len(sent) - 1))
+        known = [stream for stream in run.runs if stream.id in truth and not stream.failed]
+        errors = [one.ttft_s - truth[one.id][0] for one in known if one.ttft_s is not None]
         if not errors:
             raise HolySheepError("A round has no stream that the journal knows: try again.")
+        gaps = [one.itl_s - _itl_s(truth[one.id]) for one in known if one.itl_s is not None]
         streams += len(errors)
         first.append(fmean(errors))
-        between.append(fmean(gaps) if gaps else 0.0)
+        between.append(fmean(gaps or [0.0]))
     step_s = max((run.clock_step_s or 0.0 for run in rounds), default=0.0)
     return Calibration(
         concurrency=rounds[0].concurrency,
@@ -314,6 +302,10 @@ def calibration_from(
         itl_bias_s=fmean(between),
         itl_error_s=_prediction_error(between),
     )
+
+
+def _itl_s(sent_s: Sequence[float]) -> float:
+    return (sent_s[-1] - sent_s[0]) / max(len(sent_s) - 1, 1)
 
 
 def _prediction_error(means: Sequence[float]) -> float:

@@ -20,8 +20,8 @@ from holysheep_helpers._checks import check_whole
 from holysheep_helpers.exceptions import InputError
 from holysheep_helpers.latency import stats
 from holysheep_helpers.latency.data import Text, TimedStream
-from holysheep_helpers.latency.report import LEAST_RUNS, NAMES, counted, estimate, ms
-from holysheep_helpers.latency.run import NO_MEDIAN, TOO_FEW, Comparison, LatencyRun
+from holysheep_helpers.latency.run import NAMES, TOO_FEW, Comparison, LatencyRun, counted, ms
+from holysheep_helpers.latency.stats import estimate
 from holysheep_helpers.notebook import figures
 
 STYLES = ("-", "--", "-.", ":")
@@ -148,7 +148,7 @@ def plot_before_after(
         <Figure size 800x480 with 2 Axes>
     """
     samples = [in_ms(run, metric, name) for run, name in zip((before, after), names, strict=True)]
-    found = [1000 * value for value in Comparison(before, after, [metric]).rows[metric]]
+    compared = Comparison(before, after, [metric])
     figure, (axes, below) = figures.subplots(
         2, 1, figsize=(8, 4.8), height_ratios=(3, 1), layout="constrained"
     )
@@ -158,9 +158,10 @@ def plot_before_after(
     axes.set_yticks([0, 1], list(names))
     axes.set(xlabel=f"{NAMES[metric]}, ms", xlim=edges, ylim=(1.5, -0.5))
     axes.grid(visible=False, axis="y")
-    few = min(map(len, samples)) < LEAST_RUNS
-    _title(axes, f"{NAMES[metric]}{f': {TOO_FEW}' if few else _verdict(found, names)}")
-    _difference(below, found, names, few)
+    found = [1000 * value for value in compared.rows[metric]]
+    unknown = compared.unknown(metric)
+    _title(axes, NAMES[metric] + (f": {unknown}" if unknown else _verdict(found, names)))
+    _difference(below, found, names, unknown == TOO_FEW)
     return figure
 
 
@@ -189,8 +190,6 @@ def _dots(
 
 def _verdict(found: Sequence[float], names: tuple[str, str]) -> str:
     middle, low, high = found
-    if not isfinite(middle):
-        return f": {NO_MEDIAN}"
     interval = f"(95%: {_ms(low)} to {_ms(high)} ms)"
     if low <= 0 <= high:
         return f": can't tell {names[0]} and {names[1]} apart\n{interval}"
@@ -269,7 +268,7 @@ def _law(
 ) -> None:
     """Little's law: answers a second, and, where the capacity is known, the wait beyond it."""
     request_s = fmean(run.e2e_s for run in first.runs if not run.failed)
-    limit_per_s = None if capacity is None else capacity / request_s
+    limit_per_s = capacity / request_s if capacity else None
     steps, rates = figures.littles_curve(levels, request_s, limit_per_s)
     grey: dict[str, Any] = {"color": figures.GREY, "linewidth": 3, "label": "Little's law"}
     right.plot(steps, rates, **grey)
@@ -279,25 +278,22 @@ def _law(
     # W = L / λ: what is more than the request itself takes is waiting
     spans = [alone_s + n / rate - request_s for n, rate in zip(steps, rates, strict=True)]
     left.plot(steps, [1000 * span for span in spans], **grey)
+    label = f"capacity, {capacity} at once"
     for axes in (left, right):
-        axes.axvline(
-            capacity, color=figures.BLACK, linestyle=":", label=f"capacity, {capacity} at once"
-        )
+        axes.axvline(capacity, color=figures.BLACK, linestyle=":", label=label)
 
 
 def _line(
     axes: Axes, samples: Mapping[int, Sequence[float]], q: float, height: float, **style: Any
 ) -> None:
     """A quantile over concurrency; where it is infinite, a word near the top instead."""
-    found = {n: estimate(values, q) for n, values in samples.items()}
-    drawn = {n: point for n, point in found.items() if isfinite(point.value)}
-    values = [point.value for point in drawn.values()]
-    top = max(values, default=0.0) * 1.3  # where an infinite end stops
-    below = [point.value - point.low for point in drawn.values()]
-    above = [min(point.high, top) - point.value for point in drawn.values()]
-    bars = np.nan_to_num((below, above))  # no interval, no bar
-    axes.errorbar(list(drawn), values, yerr=bars, capsize=4, markersize=8, **style)
-    for n in (n for n, point in found.items() if point.value == inf):
+    levels, found = np.array([*samples]), np.array([estimate(v, q) for v in samples.values()])
+    drawn = np.isfinite(found[:, 0])
+    values, lows, highs = found[drawn].T
+    top = values.max(initial=0.0) * 1.3  # where an infinite end stops
+    bars = np.nan_to_num((values - lows, np.minimum(highs, top) - values))  # no interval, no bar
+    axes.errorbar(levels[drawn], values, yerr=bars, capsize=4, markersize=8, **style)
+    for n in levels[found[:, 0] == inf]:
         axes.annotate(
             f"{style['label']} ∞", (n, height), color=style["color"],
             xycoords=axes.get_xaxis_transform(), ha="center", va="top",

@@ -8,27 +8,37 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from decimal import Decimal, InvalidOperation
 from html import escape
-from itertools import accumulate
+from itertools import accumulate, chain
 from math import hypot, inf, isfinite, isnan
 from os import PathLike
 from pathlib import Path
-from statistics import fmean
-from typing import TYPE_CHECKING, Any
+from statistics import fmean, median
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from holysheep_helpers._checks import check_number
 from holysheep_helpers.diagnosis.html import grid
 from holysheep_helpers.exceptions import InputError
-from holysheep_helpers.latency import report, stats
+from holysheep_helpers.latency import stats
 from holysheep_helpers.latency.data import Calibration, Text, TimedStream, clock_step_s
-from holysheep_helpers.latency.report import LEAST_RUNS, NAMES, PERCENTILES, counted, ms
+from holysheep_helpers.latency.stats import LEAST_RUNS, PERCENTILES, PointEstimate
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
 KIND, VERSION = "holysheep latency", 1
 """Of the files that ``LatencyRun.save`` writes."""
+
+NAMES = {
+    "ttft_s": "time to first token",
+    "answer_ttft_s": "time to first answer token",
+    "itl_s": "inter-token latency",
+    "e2e_s": "end to end",
+    "client_s": "added by the client",
+    "user_ttft_s": "first token, from the intended start",
+}
+"""What the times of a summary, a comparison and the figures are called."""
 
 SPEEDS = ("decode_tokens_per_s", "tokens_per_s")
 
@@ -60,6 +70,20 @@ NO_MEDIAN = "half or more failed, so that there is no median to compare"
 
 MAY_DIFFER = ("measured_at", "python", "openai")
 """Settings that are noted with a measurement, and of no account when two are compared."""
+
+
+def ms(value_s: float | None, digits: int = 1) -> str:
+    """Seconds as milliseconds for people."""
+    if value_s is None or isnan(value_s):
+        return "–"
+    if not isfinite(value_s):
+        return "∞" if value_s > 0 else "−∞"
+    return f"{round(value_s * 1000, digits) + 0.0:,.{digits}f}"  # 0.0 makes no "-0.0" of nothing
+
+
+def counted(count: int, noun: str) -> str:
+    """``1 run``, ``2 runs``."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -264,7 +288,8 @@ class LatencyRun:
         if not targets:
             raise InputError("No target was given: ttft_s=0.2 say, itl_s=0.02 or e2e_s=1.5.")
         met = sum(all(_meets(run, *target) for target in targets.items()) for run in self.runs)
-        return Goodput(met, len(self), self.ended_per_s)
+        share = met / len(self) if self.runs else 0.0
+        return Goodput(met, len(self), share, share * self.ended_per_s)
 
     def __add__(self, other: LatencyRun) -> LatencyRun:
         """Both together, as when two models were measured in turns. Raises ``InputError`` if they
@@ -274,7 +299,7 @@ class LatencyRun:
         if self.label != other.label:
             raise InputError(f"{self.label!r} and {other.label!r} are no one measurement.")
         for unlike in _unlike_settings(self, other):
-            raise InputError(f"They can be compared, but are none together: {unlike}")
+            raise InputError(f"They can be compared, but are none together: {unlike}.")
         later = (run.shifted(self.elapsed_s, len(self)) for run in other.runs)
         added = ("warmups", "asked", "elapsed_s", "under_way_s")
         busy_s = self.busy * self.elapsed_s + other.busy * other.elapsed_s
@@ -344,7 +369,7 @@ def _unlike_settings(first: LatencyRun, second: LatencyRun) -> Iterator[str]:
     for name, value in first.settings.items():
         other = second.settings.get(name)
         if name not in MAY_DIFFER and value != other:
-            yield f"not the same {name}: {value}, and {other}."
+            yield f"not the same {name}: {value}, and {other}"
 
 
 def _stream(saved: dict[str, Any]) -> TimedStream:
@@ -354,21 +379,13 @@ def _stream(saved: dict[str, Any]) -> TimedStream:
     return TimedStream(**saved)
 
 
-@dataclass(frozen=True)
-class Goodput:
+class Goodput(NamedTuple):
     """``met`` of ``runs`` meet every target: ``share`` of them, ``requests_per_s`` a second."""
 
     met: int
     runs: int
-    ended_per_s: float
-
-    @property
-    def share(self) -> float:
-        return self.met / self.runs if self.runs else 0.0
-
-    @property
-    def requests_per_s(self) -> float:
-        return self.share * self.ended_per_s
+    share: float
+    requests_per_s: float
 
     def __str__(self) -> str:
         return (
@@ -394,17 +411,17 @@ class LatencySummary:
             shown.insert(0, "user_ttft_s")
         values = {NAMES[name]: found for name in shown if (found := run.values(name))}
         self._counts = {name: len(found) for name, found in values.items()}
-        self.rows = {name: report.estimates(found) for name, found in values.items()}
+        self.rows = {
+            name: {key: stats.estimate(found, how) for key, how in stats.STATISTICS.items()}
+            for name, found in values.items()
+        }
 
     @property
     def frame(self) -> DataFrame:
         """A row for each metric, all in milliseconds; empty where the sample does not carry it."""
-        import pandas as pd
-
-        columns = [f"{key}{end}" for key in report.STATISTICS for end in ("", "_low", "_high")]
-        table = [[end for found in row.values() for end in found] for row in self.rows.values()]
-        index = pd.Index([*self.rows], name="ms")
-        frame = pd.DataFrame(table, index, columns, dtype=float) * 1000
+        columns = [f"{key}{end}" for key in stats.STATISTICS for end in ("", "_low", "_high")]
+        rows = {name: [*chain(*row.values())] for name, row in self.rows.items()}
+        frame = _in_ms(rows, columns, "ms")
         frame.insert(0, "runs", [*self._counts.values()])
         return frame
 
@@ -440,40 +457,38 @@ class LatencySummary:
             yield f"Note: {failed} of {counted(len(run.warmups), 'warm-up')} failed."
 
     def _speed(self) -> Iterator[str]:
-        run, parts = self.run, []
+        run, found = self.run, []
         decode, stream = (run.values(name) for name in SPEEDS)
         if decode:
-            parts.append(f"decode speed {stats.quantile(decode, 0.5):.1f} tokens/s")
+            found.append(f"decode speed {median(decode):.1f} tokens/s")
         if stream:
-            parts.append(
-                f"throughput {stats.quantile(stream, 0.5):.1f} tokens/s a stream (medians)"
-            )
-        answered = [one.output_tokens or 0 for one in run.runs if not one.failed]
-        if answered:
-            parts.append(
-                f"in all {run.answers_per_s:.2f} answers/s, "
-                f"{run.answers_per_s * fmean(answered):.1f} tokens/s"
-            )
-        if parts:
-            yield "; ".join(parts).capitalize() + "."
+            found.append(f"throughput {median(stream):.1f} tokens/s a stream (medians)")
+        if lengths := [one.output_tokens or 0 for one in run.runs if not one.failed]:
+            per_s = run.answers_per_s
+            found.append(f"in all {per_s:.2f} answers/s, {per_s * fmean(lengths):.1f} tokens/s")
+        if found:
+            yield "; ".join(found).capitalize() + "."
 
     def _own_error(self) -> Iterator[str]:
         run, known = self.run, self.run.calibration
-        first = self.rows.get(NAMES["ttft_s"], {}).get("mean", report.PointEstimate())
+        first = self.rows.get(NAMES["ttft_s"], {}).get("mean", PointEstimate())
         if known is None:
             at_once = "" if run.concurrency == 1 else str(run.concurrency)
             yield f"The error of this client is unknown: hs.calibrate({at_once}) states it."
         elif isfinite(first.value):
+            mean_s, both = first.value - known.bias_s, ""
+            if not isnan(first.low):  # the sample's error, and the instrument's
+                low_s = mean_s - hypot(first.value - first.low, known.error_s)
+                high_s = mean_s + hypot(first.high - first.value, known.error_s)
+                both = f", with the sample's own error {ms(low_s)} to {ms(high_s)} ms"
             yield (
                 f"Time to first token ± {ms(known.error_s, 2)} ms at {known.concurrency} at once "
                 f"on this machine, after taking off {ms(known.bias_s, 2)} ms of the instrument's "
-                f"own: mean {ms(first.value - known.bias_s)} ms{_both_errors(first, known)}."
+                f"own: mean {ms(mean_s)} ms{both}."
             )
         if run.clock_step_s is not None:
-            yield (
-                f"Note: the clock moves in steps of {ms(run.clock_step_s)} ms: no single time is "
-                "more exact than that."
-            )
+            step = ms(run.clock_step_s)
+            yield f"Note: the clock moves in steps of {step} ms: no single time is more exact."
         if run.client_is_bottleneck:
             yield (
                 f"Note: the client itself is the bottleneck: busy {run.busy:.0%} of the time, and "
@@ -491,25 +506,22 @@ class LatencySummary:
         if new := sum(stream.new_connection for stream in run.runs):
             yield f"{new} of {len(run)} runs opened a new connection."
 
-    def _table(self) -> list[list[str]]:
-        head = ["ms", "mean", "95% interval", "median", "95% interval", *PERCENTILES]
-        return [head, *map(self._cells, self.rows)]
-
-    def _cells(self, name: str) -> list[str]:
-        mean, median, *tails = self.rows[name].values()
-        digits, count = 2 if median.value < 0.02 else 1, self._counts[name]
-        cells = [name if count == len(self.run) else f"{name}, {count} runs"]
-        for found in (mean, median):
-            ends = f"{ms(found.low, digits)} to {ms(found.high, digits)}"
-            cells += [ms(found.value, digits), "–" if isnan(found.low) else ends]
-        return cells + [ms(found.value, digits) for found in tails]
+    def _table(self) -> Iterator[list[str]]:
+        yield ["ms", "mean", "95% interval", "median", "95% interval", *PERCENTILES]
+        for name, row in self.rows.items():
+            digits, count = 2 if row["median"].value < 0.02 else 1, self._counts[name]
+            cells = [name if count == len(self.run) else f"{name}, {count} runs"]
+            for statistic, found in row.items():
+                cells.append(ms(found.value, digits))
+                if statistic not in PERCENTILES:
+                    ends = f"{ms(found.low, digits)} to {ms(found.high, digits)}"
+                    cells.append("–" if isnan(found.low) else ends)
+            yield cells
 
     def __str__(self) -> str:
-        table = self._table()
+        table = [*self._table()]
         first, *widths = (max(map(len, column)) for column in zip(*table, strict=True))
-        lines = [
-            "  ".join([name.ljust(first), *map(str.rjust, cells, widths)]) for name, *cells in table
-        ]
+        lines = ("  ".join([a.ljust(first), *map(str.rjust, row, widths)]) for a, *row in table)
         return "\n".join([self.headline, *lines, *self.notes])
 
     __repr__ = __str__
@@ -522,14 +534,10 @@ class LatencySummary:
         )
 
 
-def _both_errors(mean: report.PointEstimate, known: Calibration) -> str:
-    """The interval of the mean with both its errors: the sample's and the instrument's."""
-    if isnan(mean.low):
-        return ""
-    middle = mean.value - known.bias_s
-    low = middle - hypot(mean.value - mean.low, known.error_s)
-    high = middle + hypot(mean.high - mean.value, known.error_s)
-    return f", with the sample's own error {ms(low)} to {ms(high)} ms"
+def _in_ms(rows_s: Mapping[str, Sequence[float]], columns: list[str], title: str) -> DataFrame:
+    import pandas as pd
+
+    return 1000 * pd.DataFrame([*rows_s.values()], pd.Index(rows_s, name=title), columns, float)
 
 
 class Comparison:
@@ -550,7 +558,6 @@ class Comparison:
         }
         if not self.rows:
             raise InputError("One of them has no run with a token: there is nothing to compare.")
-        self.few = min(len(first), len(second)) < LEAST_RUNS
 
     def _difference(
         self, name: str, before: Sequence[float], after: Sequence[float]
@@ -563,70 +570,61 @@ class Comparison:
             middle, low, high = middle - shift, low - shift - unsure, high - shift + unsure
         return middle, low, high
 
+    def unknown(self, metric: str) -> str:
+        """Why nothing can be said of this metric; empty where something can."""
+        if min(len(run.values(metric)) for run in (self.first, self.second)) < LEAST_RUNS:
+            return TOO_FEW
+        return "" if isfinite(self.rows[metric][0]) else NO_MEDIAN
+
     def differs(self, metric: str = "ttft_s") -> bool:
         """Whether the interval leaves 0 out."""
         _, low, high = self.rows[metric]
-        return not self.few and (low > 0 or high < 0)
+        return self.unknown(metric) != TOO_FEW and (low > 0 or high < 0)
 
     def verdict(self, metric: str = "ttft_s") -> str:
         """One sentence on this metric."""
         middle, low, high = self.rows[metric]
-        if self.few:
-            return f"{NAMES[metric]}: {TOO_FEW}"
-        if not isfinite(middle):
-            return f"{NAMES[metric]}: {NO_MEDIAN}"
-        if not self.differs(metric):
-            interval = f"95% interval {ms(low)} to {ms(high)} ms"
-            return f"{NAMES[metric]}: can't tell them apart ({interval})"
-        how = "longer" if middle > 0 else "shorter"
-        near, far = sorted((abs(low), abs(high)))
-        return (
-            f"{NAMES[metric]}: the second is {ms(abs(middle))} ms {how} "
-            f"(95% interval {ms(near)} to {ms(far)} ms {how})"
-        )
+        said, how = self.unknown(metric), "longer" if middle > 0 else "shorter"
+        if not said and self.differs(metric):
+            near, far = sorted((abs(low), abs(high)))
+            interval = f"(95% interval {ms(near)} to {ms(far)} ms {how})"
+            said = f"the second is {ms(abs(middle))} ms {how} {interval}"
+        said = said or f"can't tell them apart (95% interval {ms(low)} to {ms(high)} ms)"
+        return f"{NAMES[metric]}: {said}"
 
     @property
     def frame(self) -> DataFrame:
         """A row for each metric, in milliseconds: both medians, the difference, its interval."""
-        import pandas as pd
-
-        runs = {"first": self.first, "second": self.second}
-        table = [
-            [*(stats.quantile(run.values(name), 0.5) for run in runs.values()), *found]
-            for name, found in self.rows.items()
-        ]
-        index = pd.Index([NAMES[name] for name in self.rows], name="median, ms")
-        frame = pd.DataFrame(table, index, [*runs, "difference", "low", "high"], dtype=float) * 1000
+        rows = {}
+        for name, found in self.rows.items():
+            medians = (stats.quantile(run.values(name), 0.5) for run in (self.first, self.second))
+            rows[NAMES[name]] = [*medians, *found]
+        frame = _in_ms(rows, ["first", "second", "difference", "low", "high"], "median, ms")
         return frame.assign(differs=[self.differs(name) for name in self.rows])
 
     @property
     def notes(self) -> list[str]:
         """What makes the two unlike each other, apart from what was to be compared."""
+        return [f"Note: {unlike}." for unlike in self._unlike()]
+
+    def _unlike(self) -> Iterator[str]:
         first, second = both = self.first, self.second
-        found = []
         if first.how != second.how:
-            found.append(f"Note: under unlike load: {first.how}, and {second.how}.")
-        found += [f"Note: {unlike}" for unlike in _unlike_settings(first, second)]
+            yield f"under unlike load: {first.how}, and {second.how}"
+        yield from _unlike_settings(first, second)
         for metric in self.rows:
-            counts = [len(run.values(metric)) for run in both]
-            if counts != [len(first), len(second)]:
-                found.append(
-                    f"Note: {NAMES[metric]}: of {counts[0]} runs of {len(first)}, and of "
-                    f"{counts[1]} of {len(second)}; the others have none."
-                )
+            one, two = (len(run.values(metric)) for run in both)
+            if (one, two) != (len(first), len(second)):
+                of = f"of {one} runs of {len(first)}, and of {two} of {len(second)}"
+                yield f"{NAMES[metric]}: {of}; the others have none"
         tokens = [[one.output_tokens for one in run.runs if one.output_tokens] for run in both]
-        lengths = [fmean(known) if known else 0 for known in tokens]
-        if min(lengths) and max(lengths) > 1.05 * min(lengths):
-            found.append(
-                f"Note: answers of unlike length, {lengths[0]:.0f} and {lengths[1]:.0f} tokens: "
-                "end to end compares that, too."
-            )
-        shares = [len(run.failed) / len(run) for run in both]
-        if any(shares):
-            found.append(
-                f"Note: failed: {shares[0]:.0%} of the first, {shares[1]:.0%} of the second."
-            )
-        return found
+        short, long = sorted(fmean(known) if known else 0 for known in tokens)
+        if short and long > 1.05 * short:
+            lengths = " and ".join(f"{fmean(known):.0f}" for known in tokens)
+            yield f"answers of unlike length, {lengths} tokens: end to end compares that, too"
+        if first.failed or second.failed:
+            one, two = (len(run.failed) / len(run) for run in both)
+            yield f"failed: {one:.0%} of the first, {two:.0%} of the second"
 
     def __str__(self) -> str:
         head = f"first: {self.first.label}; second: {self.second.label}"

@@ -91,33 +91,27 @@ class _Watch:
     def __init__(self, transport: Any, protocol: Any, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._asker: Probe | None = None
-        self._used = False
-        self._write, self._writelines = transport.write, transport.writelines
         self._received, self._resumed = protocol.data_received, protocol.resume_writing
         # asyncio looks these up at each call, so that one object's own can stand in for its class's
-        transport.write, transport.writelines = self.write, self.writelines
+        transport.write = self._stamped(transport.write)
+        transport.writelines = self._stamped(transport.writelines)
         protocol.data_received, protocol.resume_writing = self.data_received, self.resume_writing
         transport.set_write_buffer_limits(high=1, low=0)  # 0 and 0 never end a pause over TLS
 
-    def write(self, data: Any) -> None:
-        self._sends()
-        self._write(data)
-
-    def writelines(self, data: Any) -> None:
-        self._sends()
-        self._writelines(data)
-
-    def _sends(self) -> None:
-        """Before it is handed over: a server on this computer may read it, and note the time,
+    def _stamped(self, send: Callable[[Any], None]) -> Callable[[Any], None]:
+        """The stamp is made before: a server on this computer may read it, and note the time,
         while the operating system has not come back from taking it."""
-        now_s, current = self._clock(), probe.get()
-        if current is None:
-            return
-        if current is not self._asker:
-            self._asker = current
-            current.new_connection = not self._used
-            self._used = True
-        current.sent_s = now_s
+
+        def stamped(data: Any) -> None:
+            now_s, current = self._clock(), probe.get()
+            if current is not None:
+                current.sent_s = now_s
+                if current is not self._asker:
+                    current.new_connection = self._asker is None
+                    self._asker = current
+            send(data)
+
+        return stamped
 
     def resume_writing(self) -> None:
         if self._asker is not None:

@@ -12,8 +12,7 @@ import pytest
 import holysheep_helpers as hs
 from holysheep_helpers.latency import stats
 from holysheep_helpers.latency.data import Calibration
-from holysheep_helpers.latency.report import ms
-from holysheep_helpers.latency.run import LatencyRun, LatencySummary
+from holysheep_helpers.latency.run import LatencyRun, LatencySummary, ms
 from tests.support.latency_runs import FAILED, ladder, measured
 from tests.support.streams import made, texts
 
