@@ -39,7 +39,7 @@ FOREIGN_HEADERS = ("OpenAI-Organization", "OpenAI-Project")
 SDK_HEADERS = {"accept": "application/json", "content-type": "application/json"}
 """What the SDK sends by itself and a request can't do without."""
 
-SOCKS = ("socks5", "socks5h")
+QUOTES = "\"'“”‘’"
 
 
 # --- the key and the address
@@ -63,39 +63,41 @@ class Secret:
     def __repr__(self) -> str:
         return f"{MOCK_PREFIX}…" if self.from_mock else "key …"
 
-    __str__ = __repr__
 
-
-def checked_key(value: object, where: str) -> Secret:
+def checked_key(value: Any, where: str) -> Secret:
     """The key as a ``Secret``, or a ``ConfigurationError`` that says what is off without it."""
     if isinstance(value, Secret):
         return value
+    if fault := fault_of_key(value, where):
+        raise ConfigurationError(fault)
+    return Secret(value)
+
+
+def fault_of_key(value: object, where: str) -> str:
+    """Why this can't be a key, told without it; ``""`` if it can."""
+    key = f"The key in {where}"
     if not isinstance(value, str):
-        raise ConfigurationError(
-            f"The key in {where} is a {type(value).__name__}: a key is a string. {HOW_TO_SET}"
-        )
+        return f"{key} is a {type(value).__name__}: a key is a string. {HOW_TO_SET}"
     if not value.strip():
-        raise ConfigurationError(f"The key in {where} is empty. {HOW_TO_SET}")
-    if value.strip().strip("\"'") == PLACEHOLDER_KEY:
-        raise ConfigurationError(
+        return f"{key} is empty. {HOW_TO_SET}"
+    if is_placeholder(value):
+        return (
             f"{where} still holds the placeholder {PLACEHOLDER_KEY}. Put your own key there: "
             "dashboard, API Keys, Create New Key. To work without one, take the placeholder away."
         )
-    if value.strip()[0] in "\"'“”‘’" or value.strip()[-1] in "\"'“”‘’":
-        raise ConfigurationError(
-            f"The key in {where} has quotes around it, which are not part of it. Take them away."
-        )
+    if value.strip()[0] in QUOTES or value.strip()[-1] in QUOTES:
+        return f"{key} has quotes around it, which are not part of it. Take them away."
     if any(char.isspace() for char in value):
-        raise ConfigurationError(
-            f"The key in {where} has a space or a line break in or around it. "
-            "Copy it again, the key alone."
-        )
+        return f"{key} has a space or a line break in or around it. Copy it again, the key alone."
     if not value.isascii() or not value.isprintable():
-        raise ConfigurationError(
-            f"The key in {where} has characters that no key has (only plain letters, digits and "
-            "punctuation). Copy it again."
-        )
-    return Secret(value)
+        only = "only plain letters, digits and punctuation"
+        return f"{key} has characters that no key has ({only}). Copy it again."
+    return ""
+
+
+def is_placeholder(key: str) -> bool:
+    """Whether this is the placeholder of the published examples, with or without quotes."""
+    return key.strip().strip("\"'") == PLACEHOLDER_KEY
 
 
 def checked_url(value: object, where: str, *, plain_http: bool) -> str:
@@ -105,14 +107,12 @@ def checked_url(value: object, where: str, *, plain_http: bool) -> str:
     """
     if not isinstance(value, str):
         raise ConfigurationError(
-            f"The address in {where} is a {type(value).__name__}: a string like {BASE_URL} is "
-            "needed."
+            f"The address in {where} is a {type(value).__name__}: it is a text, like {BASE_URL}."
         )
     url = value.strip().rstrip("/")
     try:
         parts = urlsplit(url)
-        host = parts.hostname
-        _ = parts.port
+        host, _ = parts.hostname, parts.port
     except ValueError as error:
         raise ConfigurationError(f"{where} is no address: {error}. Like {BASE_URL}.") from None
     if parts.scheme not in ("http", "https") or not host:
@@ -198,7 +198,7 @@ def usable_proxy(name: str, address: str, *, asynchronous: bool) -> httpx2.Proxy
             f"{name} holds no address of a proxy that can be used. It looks like "
             f"http://proxy.example:3128. Correct it, or unset {name} if no proxy is needed."
         )
-    if proxy.url.scheme in SOCKS and (asynchronous or find_spec("socksio") is None):
+    if proxy.url.scheme.startswith("socks5") and (asynchronous or find_spec("socksio") is None):
         raise ConfigurationError(
             f"{name} names a SOCKS proxy. Asynchronous clients can't use one, and others need "
             "pip install 'httpx2[socks]'. Set HTTPS_PROXY to an http:// proxy if there is one, or "
@@ -226,11 +226,9 @@ def certificates() -> ssl.SSLContext:
     except OSError as error:
         if not file:
             raise
-        why = (
-            "holds no certificate (a file in PEM form is needed)"
-            if isinstance(error, ssl.SSLError)
-            else f"can't be read ({error.strerror})"
-        )
+        why = f"can't be read ({error.strerror})"
+        if isinstance(error, ssl.SSLError):
+            why = "holds no certificate (a file in PEM form is needed)"
         raise ConfigurationError(
             f"{CERTIFICATES} names {file!r}, which {why}. Correct it, or unset {CERTIFICATES}."
         ) from None
@@ -263,9 +261,8 @@ def certificate_advice() -> str:
     for name in (CERTIFICATES, CERTIFICATE_FOLDERS):
         if path := os.environ.get(name):
             return (
-                f"{name} is {path!r}, and certificates are checked by what is there alone. Add the "
-                "certificate of the server's signer (of a company's proxy, say) to it, or "
-                f"unset {name}."
+                f"{name} is {path!r}: only what is there is trusted. Add the certificate of who "
+                f"signed the server's (a company's proxy, say), or unset {name}."
             )
     return (
         "Is the clock of this computer right? For a certificate of its own, or a company's proxy, "
@@ -288,20 +285,15 @@ def without_foreign_headers() -> dict[str, Any]:
 
     A key is not among them: a client without any key can't be made. See ``keep_key``.
     """
-    names = [*FOREIGN_HEADERS, *(name for name, _ in custom_headers())]
-    return {
-        name: SDK_HEADERS.get(name.lower(), openai.Omit())
-        for name in names
-        if name.lower() != "authorization"
-    }
+    names = [name for name, _ in custom_headers() if name.lower() != "authorization"]
+    names += FOREIGN_HEADERS
+    return {name: SDK_HEADERS.get(name.lower(), openai.Omit()) for name in names}
 
 
 def is_custom_key(request: httpx2.Request) -> bool:
     """Whether ``OPENAI_CUSTOM_HEADERS`` has put a key in the place of the client's own."""
     sent = request.headers.get("authorization")
-    return any(
-        name.lower() == "authorization" and value == sent for name, value in custom_headers()
-    )
+    return ("authorization", sent) in [(name.lower(), value) for name, value in custom_headers()]
 
 
 def keep_key(request: httpx2.Request, base_url: str, key: str) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import ssl
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from html import escape
 from itertools import chain
@@ -20,17 +21,16 @@ from pydantic import ValidationError
 from holysheep_helpers import catalog, exceptions
 from holysheep_helpers._checks import is_loopback
 from holysheep_helpers.diagnosis import config, evidence
-from holysheep_helpers.diagnosis.config import checked_key, has_version
 from holysheep_helpers.diagnosis.evidence import ErrorBody, base_of, model_of
 from holysheep_helpers.diagnosis.html import fields
 from holysheep_helpers.diagnosis.kinds import KIND_OF_CODE, KIND_OF_STATUS, KIND_OF_TYPE, KINDS
 from holysheep_helpers.diagnosis.waiting import BREAKER, MANDATORY, wait_asked
 
 VENDORS = {host: tuple(starts) for host, *starts in KINDS["wrong_host"].vendors}
-LONGEST_ID = 60
 _OF_KIND = ("what", "whose", "retryable", "other_model", "may_have_cost", "advice")
 _LOOPS = evidence.TRANSPORT | {"asyncio", "anyio"}
-_ID = re.compile(r"[\w./:@+-]+", re.ASCII)
+_STARTS_OF_KEYS = ("hs-", "sk-", *chain(*VENDORS.values()))
+_ID = re.compile(r"[\w./:@+-]{1,60}", re.ASCII)
 _PARAMETER = re.compile(r"[A-Za-z_][\w.\[\]]{0,40}")
 
 
@@ -80,11 +80,9 @@ class Diagnosis:
             "now": self.advice,
         }
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         rows = "\n".join(f"  {name:<14} {value}" for name, value in self._rows().items())
         return f"{self.kind}: {self.what}\n{rows}"
-
-    __repr__ = __str__
 
     def _repr_html_(self) -> str:
         return (
@@ -184,8 +182,7 @@ def _of_status(error: openai.APIStatusError) -> Diagnosis:
         return found
     return _diagnosis(
         "proxy_page",
-        advice="A firewall, or a proxy that wants its own log-in, stands in between: ask who "
-        "runs it.",
+        advice="A firewall, or a proxy that wants a log-in, stands in between: ask who runs it.",
         whose="the line's",
         retryable=False,
         other_model=False,
@@ -283,11 +280,9 @@ def _kind_of_status(status: int, page: bool) -> str:
 def _redirected(response: httpx2.Response) -> Diagnosis:
     """Where a redirect leads, without what may be secret in it; followed or not."""
     if not response.history:
-        try:
-            where = evidence.plain(httpx2.URL(response.headers["location"]))
-        except (KeyError, httpx2.InvalidURL):
-            where = ""
-        there = f" to {where!r}" if where else ", and does not say where to"
+        there = ", and does not say where to"
+        with suppress(KeyError, httpx2.InvalidURL):
+            there = f" to {evidence.plain(httpx2.URL(response.headers['location']))!r}"
         return _diagnosis("redirect", f"{base_of(response.request)} sends its callers on{there}.")
     asked, last = base_of(response.history[0].request), base_of(response.request)
     return _diagnosis(
@@ -311,39 +306,33 @@ def _refused_key(request: httpx2.Request) -> Diagnosis:
         return unsendable
     own_hosts = [_host_of(url) for url in (catalog.BASE_URL, os.environ.get("HOLYSHEEP_BASE_URL"))]
     makers = [name for name, starts in VENDORS.items() if key.startswith(starts)]
-    advice = ""
     if makers and host not in makers:
-        what = f"A key that {makers[0]} issued was sent to {host}."
-    elif host in VENDORS and not makers:
-        what = f"{host}, another vendor's host, refused the key."
-        advice = (
-            f"If the key is this gateway's, give its address, too: base_url={catalog.BASE_URL!r} "
-            "(without one, the SDK asks api.openai.com). If it is that vendor's, it is not valid."
-        )
-    elif checked_key(key, "the request").from_mock and host == own_hosts[0]:
-        what = "A key that a mock issued was sent to the real gateway."
-    elif is_loopback(host):
+        return _diagnosis("wrong_host", f"A key that {makers[0]} issued was sent to {host}.")
+    if host in VENDORS and not makers:
         return _diagnosis(
-            "wrong_key", advice="A mock takes the keys that it issued alone: hs.connect('mock')."
+            "wrong_host",
+            f"{host}, another vendor's host, refused the key.",
+            f"If the key is this gateway's, give its address, too: base_url={catalog.BASE_URL!r} "
+            "(without one, the SDK asks api.openai.com). If it is that vendor's, it is not valid.",
         )
-    elif key == os.environ.get(catalog.KEY_VARIABLE) and host not in own_hosts:
-        what = f"The key in {catalog.KEY_VARIABLE} was sent to {host}."
-    else:
-        return _diagnosis("wrong_key")
-    return _diagnosis("wrong_host", what, advice)
+    if key.startswith(config.MOCK_PREFIX) and host == own_hosts[0]:
+        return _diagnosis("wrong_host", "A key that a mock issued was sent to the real gateway.")
+    if is_loopback(host):
+        advice = "A mock takes the keys that it issued alone: hs.connect('mock')."
+        return _diagnosis("wrong_key", advice=advice)
+    if key == os.environ.get(catalog.KEY_VARIABLE) and host not in own_hosts:
+        return _diagnosis("wrong_host", f"The key in {catalog.KEY_VARIABLE} was sent to {host}.")
+    return _diagnosis("wrong_key")
 
 
 def _unsendable_key(key: str) -> Diagnosis | None:
     """Why this can't be a key, ``None`` if it can."""
     if not key.strip():
         return _diagnosis("missing_key")
-    if key.strip().strip("\"'") == catalog.PLACEHOLDER_KEY:
+    if config.is_placeholder(key):
         return _diagnosis("placeholder_key")
-    try:
-        checked_key(key, "the request")
-    except exceptions.ConfigurationError as error:
-        return _diagnosis("malformed_key", str(error))
-    return None
+    fault = config.fault_of_key(key, "the request")
+    return _diagnosis("malformed_key", fault) if fault else None
 
 
 def _host_of(url: str | None) -> str | None:
@@ -358,7 +347,7 @@ def _not_found(request: httpx2.Request, is_model: bool, body: ErrorBody) -> Diag
     model = model_of(request)
     known = catalog.find(model) if model else None
     if not is_model and body.field("availability") is None:
-        versioned = has_version(request.url.path)
+        versioned = config.has_version(request.url.path)
         if "unknown_url" in body.codes or model is None or known is not None or not versioned:
             base = base_of(request)
             cure = "" if versioned else f"/v1 is missing from base_url: use {base + '/v1'!r}."
@@ -370,16 +359,11 @@ def _not_found(request: httpx2.Request, is_model: bool, body: ErrorBody) -> Diag
         advice = f"It is an alias: try the id itself, {known.id!r}. " + advice
     if known is not None and known.warning():
         advice = f"{known.warning()} " + advice
-    shown = _is_showable(model) and model != evidence.key_of(request)
+    # a prompt in the wrong place, or a key, is not shown
+    shown = model and _ID.fullmatch(model) and not model.startswith(_STARTS_OF_KEYS)
+    shown = shown and model != evidence.key_of(request)
     what = f"The server has no model {model!r} for this key." if shown else ""
     return _diagnosis("unknown_model", what, advice)
-
-
-def _is_showable(model: str | None) -> bool:
-    """Whether it is an id, as far as one can see: no prompt in the wrong place, and no key."""
-    if not model or len(model) > LONGEST_ID or not _ID.fullmatch(model):
-        return False
-    return not model.startswith(("hs-", "sk-", *chain(*VENDORS.values())))
 
 
 # --- no status: a connection, a helper's error, several errors, any other
@@ -443,14 +427,13 @@ def _of_helper(error: exceptions.HolySheepError) -> Diagnosis:
 
 def _of_all(error: exceptions.AllFailedError) -> Diagnosis:
     """As soon as the first of the models may be asked again, so may all."""
-    waits: list[tuple[float, str | None]] = []
+    waits: list[tuple[float | None, str | None]] = []
     for one in error.tried:
         if one.why is not None and one.why.retryable:
-            waits.append((one.why.wait_s or 0.0, one.why.wait_said_by))
+            waits.append((one.why.wait_s, one.why.wait_said_by))
         elif one.cooling_s is not None:
             waits.append((one.cooling_s, BREAKER))
-    wait_s, said_by = min(waits, key=lambda wait: wait[0], default=(0.0, None))
-    wait = (wait_s or None, said_by if wait_s else None)
+    wait = min(waits, key=lambda wait: wait[0] or 0.0, default=(None, None))
     return _diagnosis("all_failed", wait=wait, retryable=bool(waits), may_have_cost=error.lost > 0)
 
 
@@ -500,8 +483,7 @@ def _kind_of_any(error: BaseException, in_the_sdk: bool) -> str:
         return evidence.connection_kind(error)
     if isinstance(error, UnicodeEncodeError) and str(error.object).startswith("Bearer "):
         return "malformed_key"  # the SDK writes it into a header
-    if not isinstance(error, TypeError | ValueError):
-        return "unknown"
-    if error.__traceback__ is not None and not in_the_sdk:
-        return "unknown"  # of the code around the call: who knows what was sent before
+    around_the_call = error.__traceback__ is not None and not in_the_sdk
+    if around_the_call or not isinstance(error, TypeError | ValueError):
+        return "unknown"  # a mistake in the user's code: who knows what was sent before
     return "wrong_form" if isinstance(error, ValidationError) else "input"

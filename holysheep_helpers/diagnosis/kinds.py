@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.resources import files
 from types import MappingProxyType
@@ -44,9 +44,7 @@ class Kind:
 
 
 _TEXT = files("holysheep_helpers.diagnosis").joinpath("kinds.toml").read_text(encoding="utf-8")
-KINDS: Mapping[str, Kind] = MappingProxyType(
-    {name: Kind(**fields) for name, fields in tomllib.loads(_TEXT).items()}
-)
+KINDS = MappingProxyType({name: Kind(**row) for name, row in tomllib.loads(_TEXT).items()})
 KIND_OF_CODE = {code: name for name, kind in KINDS.items() for code in kind.codes}
 KIND_OF_TYPE = {code: name for name, kind in KINDS.items() for code in kind.types}
 KIND_OF_STATUS = {status: name for name, kind in KINDS.items() for status in kind.statuses}

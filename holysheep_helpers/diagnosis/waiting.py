@@ -101,8 +101,7 @@ def _moment(date: str) -> datetime | None:
 
 def _duration_s(text: str) -> float | None:
     """Seconds in ``12ms``, ``1s`` or ``6m0s``; ``None`` if it is no such duration."""
-    parts = _DURATION.fullmatch(text)
-    if not text or parts is None:
+    if not text or (parts := _DURATION.fullmatch(text)) is None:
         return None
     hours, minutes, seconds, milliseconds = (float(part or 0) for part in parts.groups())
     total_s = math.fsum((hours * 3600, minutes * 60, seconds, milliseconds / 1000))

@@ -256,7 +256,7 @@ def test_certificates_that_do_not_hold_the_server_s_are_named(
         asked(hs.connect("live", address, made_up(30)))
     found = hs.diagnose(caught.value)
     assert (found.kind, found.may_have_cost) == ("tls", False)
-    assert found.advice.startswith(f"{name} is {path!r}, and")
+    assert found.advice.startswith(f"{name} is {path!r}: only what is there")
     assert found.advice.endswith(f"unset {name}.")
 
 
