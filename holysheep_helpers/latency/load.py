@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -115,7 +115,6 @@ class Measurement:
     _under_way_s: list[float] = field(default_factory=list)
     _task: asyncio.Task[Any] | None = None
     _stopped: str | None = None
-    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def run_in_thread(self, on_end: Callable[[RawRun], None] = lambda raw: None) -> LatencyRun:
         """Measure in a thread of its own, so that a notebook's event loop is left alone.
@@ -151,10 +150,10 @@ class Measurement:
 
     def stop(self, why: str = "stopped") -> None:
         """End it: what is under way is left out. Too late, it changes nothing."""
-        with self._lock:
-            self._stopped = self._stopped or why
-            if self._task is not None:
-                self._task.get_loop().call_soon_threadsafe(self._cancel)
+        self._stopped = self._stopped or why
+        if (task := self._task) is not None:
+            with suppress(RuntimeError):  # it has just ended, and its loop with it
+                task.get_loop().call_soon_threadsafe(self._cancel)
 
     def _cancel(self) -> None:
         if self._task is not None:
@@ -169,8 +168,7 @@ class Measurement:
         loop = asyncio.get_running_loop()
         assert isinstance(loop, WireLoop)
         plan, self._turns = self.plan, cycle(self.requests)
-        with self._lock:
-            self._task = asyncio.current_task()
+        self._task = asyncio.current_task()  # before it is asked whether it was stopped
         async with self.client() as client:
             load = Load(partial(self._ask, client, loop.wire_clock), loop.wire_clock, on_end)
             try:
@@ -180,8 +178,7 @@ class Measurement:
                 if self._stopped is None:
                     raise
             finally:
-                with self._lock:
-                    self._task = None
+                self._task = None
             error = load.stopped_by
             why = self._stopped if len(load.runs) < plan.runs else None
             if error is not None and not any(raw.error is None for raw in load.runs):

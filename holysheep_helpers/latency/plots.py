@@ -8,13 +8,13 @@ from math import inf, isfinite, isnan
 from statistics import fmean
 from textwrap import fill
 from typing import Any, NamedTuple
-from unicodedata import east_asian_width
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import PercentFormatter
+from wcwidth import wcswidth
 
 from holysheep_helpers._checks import check_whole
 from holysheep_helpers.exceptions import InputError
@@ -110,7 +110,8 @@ def _curve(
         facts += f" (95%: {_ms(median.low)} to {_ms(median.high)})"
     if failed := len(values) - len(finite):
         facts += f", {failed} failed: ends at {shares[-1]:.0%}"
-    space = " " if _width(f"{name}: {facts}") <= 84 else "\n"
+    # A Korean letter is as wide as two Latin ones.
+    space = " " if wcswidth(f"{name}: {facts}") <= 84 else "\n"
     label = f"{name}:{space}{facts}" if name else facts
     points = [edges[0], *finite, edges[1]], [*shares, shares[-1]]
     axes.step(*points, where="post", label=label, **style)
@@ -329,14 +330,9 @@ def _range(medians: Mapping[str, float]) -> str:
     low, high = (choose(medians, key=medians.__getitem__) for choose in (min, max))
     if len(medians) == 1:
         return f"{_ms(medians[low])} ms"
-    if _width(low + high) > 44:
+    if wcswidth(low + high) > 44:
         return f"{_ms(medians[low])} to {_ms(medians[high])} ms"
     return f"{_ms(medians[low])} ms ({low}) to {_ms(medians[high])} ms ({high})"
-
-
-def _width(text: str) -> int:
-    """In Latin letters: a Korean one is as wide as two."""
-    return sum(1 + (east_asian_width(letter) in "WF") for letter in text)
 
 
 def _title(axes: Axes, text: str) -> None:
@@ -376,7 +372,16 @@ def plot_waterfall(stream: TimedStream) -> Figure:
     names = [phase.name for phase in phases]
     figure, axes = figures.named_rows(names, 1.8, 0.4, width=9, ends=(0.6, 0.6))
     for row, phase in enumerate(phases):
-        _row(axes, row, phase, stream.due_s)
+        start_ms, end_ms = (1000 * (at - stream.due_s) for at in (phase.start_s, phase.end_s))
+        style: dict[str, Any] = {"edgecolor": figures.WHITE, **phase.style}
+        axes.barh(row, end_ms - start_ms, left=start_ms, height=0.6, **style)
+        # However short, it is seen: the edge of a bar has the width of a line.
+        edge = phase.style.get("edgecolor", phase.style["facecolor"])
+        axes.vlines([start_ms, end_ms], row - 0.3, row + 0.3, color=edge)
+        ticks = [1000 * (text.at_s - stream.due_s) for text in phase.texts]
+        axes.vlines(ticks, row - 0.3, row + 0.3, color=figures.BLUE, linewidth=0.8)
+        took = f"{ms(phase.end_s - phase.start_s)} ms"
+        axes.annotate(took, (end_ms, row), (6, 0), **figures.BESIDE)
     axes.set(title=_finding(stream), xlabel="ms since the intended start")
     axes.set_xlim(0, max(stream.e2e_s * 1000, 0.1) * 1.14)  # room for the last label
     return figure
@@ -401,19 +406,6 @@ def _phases(stream: TimedStream) -> Iterator[Phase]:
                 yield Phase(name, texts[0].at_s, texts[-1].at_s, CHUNKS, texts)
     end = f"failed: {stream.error}" if stream.failed else "to the end of the stream"
     yield Phase(end, last_s, stream.done_s, figures.FAILED if stream.failed else IDLE)
-
-
-def _row(axes: Axes, row: int, phase: Phase, due_s: float) -> None:
-    start_ms, end_ms = 1000 * (phase.start_s - due_s), 1000 * (phase.end_s - due_s)
-    style: dict[str, Any] = {"edgecolor": figures.WHITE, **phase.style}
-    axes.barh(row, end_ms - start_ms, left=start_ms, height=0.6, **style)
-    # However short, it is seen: the edge of a bar has the width of a line.
-    edge = phase.style.get("edgecolor", phase.style["facecolor"])
-    axes.vlines([start_ms, end_ms], row - 0.3, row + 0.3, color=edge)
-    ticks = [1000 * (text.at_s - due_s) for text in phase.texts]
-    axes.vlines(ticks, row - 0.3, row + 0.3, color=figures.BLUE, linewidth=0.8)
-    took = f"{ms(phase.end_s - phase.start_s)} ms"
-    axes.annotate(took, (end_ms, row), (6, 0), **figures.BESIDE)
 
 
 def _finding(stream: TimedStream) -> str:

@@ -359,10 +359,8 @@ def _value(run: TimedStream, metric: str) -> float | None:
 def _meets(run: TimedStream, target: str, most: float) -> bool:
     """What came all at once has no inter-token latency, and meets its target. What is unknown (no
     usage came, no token) does not, nor does what failed."""
-    value = getattr(run, "user_ttft_s" if target == "ttft_s" else target)
-    if value is None or run.failed:
-        return target == "itl_s" and len(run.texts) == 1 and not run.failed
-    return value <= most
+    value = _value(run, "user_ttft_s" if target == "ttft_s" else target)
+    return target == "itl_s" and len(run.texts) == 1 if value is None else value <= most
 
 
 def _unlike_settings(first: LatencyRun, second: LatencyRun) -> Iterator[str]:
