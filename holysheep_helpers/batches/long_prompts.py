@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import pairwise
-from os import PathLike
 from typing import Any
 
 import openai
@@ -14,14 +13,15 @@ from openai.types import CompletionUsage
 
 from holysheep_helpers import catalog
 from holysheep_helpers._checks import check_whole
-from holysheep_helpers.batches.batch import Money, batch
+from holysheep_helpers.batches.batch import batch
 from holysheep_helpers.batches.results import BatchResult, run_outside_a_loop
+from holysheep_helpers.batches.worker import Money, Path
 from holysheep_helpers.catalog.splitting import Counter, check_text, counter_for, split_spans
 from holysheep_helpers.catalog.tokens import MESSAGE_FRAME, REPLY_FRAME
 from holysheep_helpers.client.chat import CutShortWarning
 from holysheep_helpers.client.gateway import Gateway, async_client, is_live
 from holysheep_helpers.client.requests import ASSUMED_OUTPUT_TOKENS, Reader, check_parameters
-from holysheep_helpers.client.spend import Budget, Estimate, checked_usd, most_usd
+from holysheep_helpers.client.spend import Budget, Estimate, checked_usd, estimate_items
 from holysheep_helpers.diagnosis import html
 from holysheep_helpers.exceptions import HolySheepError, InputError, NotAskedError, warn
 from holysheep_helpers.pricing.money import most_of
@@ -70,8 +70,15 @@ class LongPlan:
     max_tokens: int
     group: int
     input_tokens: int
-    exact: bool
-    counted_by: str
+    overhead: Overhead = field(repr=False)
+
+    @property
+    def exact(self) -> bool:
+        return self.overhead.counter.exact
+
+    @property
+    def counted_by(self) -> str:
+        return self.overhead.counter.name
 
     @property
     def rounds(self) -> tuple[int, ...]:
@@ -95,14 +102,11 @@ class LongPlan:
 
     def estimate(self) -> Estimate:
         """What ``hs.estimate(plan)`` says: the calls of all rounds, counted as the plan counted."""
+        unpriced = self.calls if self.most_usd is None else 0
         return Estimate(
-            self.calls,
-            self.input_tokens,
-            self.output_tokens,
-            self.most_usd,
-            unpriced=self.calls if self.most_usd is None else 0,
-            counted_by=self.counted_by,
-        )
+            self.calls, self.input_tokens, self.output_tokens, self.most_usd, 0, unpriced,
+            self.counted_by,
+        )  # fmt: skip
 
     def prompts(self) -> list[str]:
         """The first round: the instruction with each part."""
@@ -115,21 +119,17 @@ class LongPlan:
 
     def __str__(self) -> str:
         upto = f"up to {self.part_tokens:,} tokens"
-        if len(self.parts) == 1:
-            lines = [f"1 part: it fits into one call ({upto})"]
-        else:
-            counts = " + ".join(map(str, self.rounds))
-            lines = [
-                f"{len(self.parts)} parts of {upto}",
-                f"{self.calls} calls ({counts}: parts, then answers combined)",
-            ]
+        parts = f"1 part: it fits into one call ({upto})"
+        if len(self.parts) > 1:
+            parts = (
+                f"{len(self.parts)} parts of {upto}\n{self.calls} calls "
+                f"({' + '.join(map(str, self.rounds))}: parts, then answers combined)"
+            )
         price = f"{self.most_usd:f} USD" if self.most_usd is not None else "price unknown"
-        about = "at most" if self.exact else "by estimate at most"
-        lines.append(
-            f"{about} {self.input_tokens:,} tokens in, {self.output_tokens:,} out: {price} "
-            f"({self.model}, {self.counted_by})"
+        return (
+            f"{parts}\n{'' if self.exact else 'by estimate '}at most {self.input_tokens:,} tokens "
+            f"in, {self.output_tokens:,} out: {price} ({self.model}, {self.counted_by})"
         )
-        return "\n".join(lines)
 
     __repr__ = __str__
 
@@ -173,27 +173,30 @@ def plan_long(
         1 part: it fits into one call (up to ... tokens)
         at most ... tokens in, 1,000 out: 0.00... USD (...)
     """
-    _check_texts(instruction, text, system, combine)
+    given = {"instruction": instruction, "text": text, "system": system, "combine": combine}
+    for name, value in given.items():
+        if value is not None or name in ("instruction", "text"):
+            check_text(value)
+            if not str(value).strip():
+                raise InputError(f"{name} is empty: nothing was sent.")
     check_parameters({"max_tokens": max_tokens})
-    if part_tokens is not None:
-        check_whole("part_tokens", part_tokens, 1)
+    check_whole("part_tokens", part_tokens, optional=True)
     overhead = Overhead.of(gateway_or_client, model, system)
-    counter = overhead.counter
-    combine = combine or instruction
+    counter, combine = overhead.counter, combine or instruction
     around_part = BORDERS + overhead.tokens([_on_part(instruction, "", MANY, MANY)])
     around_answers = BORDERS + overhead.tokens([_on_answers(combine, [])])
     answer = max_tokens + counter.at_most(_on_answer("", MANY))
     window = _window(model)
     if window is None and part_tokens is None:
         raise InputError(f"No context window is known for {model}: say part_tokens=...")
-    most = (window - max_tokens - around_part) if window is not None else (part_tokens or 0)
-    if most < 1 or (part_tokens or 0) > most:
+    most = (part_tokens or 0) if window is None else window - max_tokens - around_part
+    size = most if part_tokens is None else part_tokens
+    if not 1 <= size <= most:
         wanted = f", and part_tokens is {part_tokens:,}" if part_tokens else ""
         raise InputError(
             f"Of {model}'s context window, {window or 0:,} tokens, {max(most, 0):,} are left for a "
             f"part beside max_tokens={max_tokens} and the instruction{wanted}. Make them smaller."
         )
-    size = most if part_tokens is None else part_tokens
     spans = split_spans(text, size, counter.at_most, overlap)
     parts = tuple(part for span in spans if (part := text[span.start : span.end]).strip())
     group = (most + around_part - around_answers) // answer
@@ -212,9 +215,8 @@ def plan_long(
         tokens += answers * answer + calls * around_answers
     sizes = tuple(map(counter.at_most, parts))
     return LongPlan(
-        instruction, combine, model, parts, sizes, size, max_tokens, group, tokens,
-        counter.exact, counter.name,
-    )  # fmt: skip
+        instruction, combine, model, parts, sizes, size, max_tokens, group, tokens, overhead
+    )
 
 
 @dataclass(frozen=True)
@@ -222,6 +224,7 @@ class Overhead:
     """Counts the tokens of prompts, with what each call has beside its prompt (``per_call``)."""
 
     counter: Counter
+    system: str | None
     per_call: int
 
     @classmethod
@@ -229,19 +232,10 @@ class Overhead:
         by_mock = isinstance(target, Gateway) and target.mock is not None
         counter = counter_for(model, by_mock=by_mock)  # the mock has a rule of its own
         own = counter.at_most(system) + MESSAGE_FRAME if system else 0
-        return cls(counter, own + MESSAGE_FRAME + REPLY_FRAME)
+        return cls(counter, system, own + MESSAGE_FRAME + REPLY_FRAME)
 
     def tokens(self, prompts: Sequence[str]) -> int:
         return sum(map(self.counter.at_most, prompts)) + len(prompts) * self.per_call
-
-
-def _check_texts(instruction: object, text: object, system: object, combine: object) -> None:
-    given = {"instruction": instruction, "text": text}
-    given |= {name: it for name, it in (("system", system), ("combine", combine)) if it is not None}
-    for name, value in given.items():
-        check_text(value)
-        if not str(value).strip():
-            raise InputError(f"{name} is empty: nothing was sent.")
 
 
 def _window(model: str) -> int | None:
@@ -411,7 +405,7 @@ async def ask_long(
     overlap: int = 0,
     combine: str | None = None,
     max_concurrency: int = 5,
-    journal: str | PathLike[str] | None = None,
+    journal: Path | None = None,
     budget_usd: Money | None = None,
     progress: bool = True,
     **sdk_parameters: Any,
@@ -473,21 +467,21 @@ async def ask_long(
     )
     if progress and (budget is not None or is_live(gateway_or_client)):
         print(plan)
-    overhead = Overhead.of(gateway_or_client, model, system)
     rounds: list[BatchResult] = []
     prompts = plan.prompts()
     while True:
         done = await batch(
             gateway_or_client, prompts, model=model, system=system, max_tokens=max_tokens,
             max_concurrency=max_concurrency, journal=journal, progress=progress,
-            budget_usd=_left(budget, rounds, plan, overhead, system, prompts), **sdk_parameters,
+            budget_usd=_left(budget, rounds, plan, prompts), **sdk_parameters,
         )  # fmt: skip
         rounds.append(done)
-        _check_answers(rounds, journal)
-        if len(done) == 1:
+        _check_answers(tuple(rounds), journal)
+        texts = [item.text or "" for item in done]
+        if len(texts) == 1:
             break
-        prompts = plan.combining([item.text or "" for item in done])
-    reply = LongReply(rounds[-1][0].text or "", plan, tuple(rounds))
+        prompts = plan.combining(texts)
+    reply = LongReply(texts[0], plan, tuple(rounds))
     if reply.cut:
         warn(
             f"{reply.cut} of {sum(map(len, rounds))} answers were cut by max_tokens={max_tokens}, "
@@ -527,12 +521,7 @@ def ask_long_sync(
 
 
 def _left(
-    budget: Decimal | None,
-    rounds: list[BatchResult],
-    plan: LongPlan,
-    overhead: Overhead,
-    system: str | None,
-    prompts: list[str],
+    budget: Decimal | None, rounds: list[BatchResult], plan: LongPlan, prompts: list[str]
 ) -> Decimal | None:
     """The budget of one round: what is left, lost replies taken off at their most.
 
@@ -542,19 +531,20 @@ def _left(
     if budget is None:
         return None
     spent = sum((done.budgeted_usd for done in rounds), Decimal(0))
-    reader = Reader(plan.model, system, {"max_tokens": plan.max_tokens}, hashed=False)
-    by_rule = sum((most_usd(reader.item(prompt)) or Decimal(0) for prompt in prompts), Decimal(0))
-    planned = plan.usd_of(overhead.tokens(prompts), len(prompts)) or Decimal(0)
+    system, limit = plan.overhead.system, {"max_tokens": plan.max_tokens}
+    items, _ = Reader(plan.model, system, limit, hashed=False).items(prompts)
+    by_rule = estimate_items(items).most_usd or Decimal(0)
+    planned = plan.usd_of(plan.overhead.tokens(prompts), len(prompts)) or Decimal(0)
     return max(budget - spent + by_rule - planned, Decimal(0))
 
 
-def _check_answers(rounds: list[BatchResult], journal: object) -> None:
+def _check_answers(rounds: tuple[BatchResult, ...], journal: object) -> None:
     """Raise ``LongPromptError`` if a call of the last round has failed, or gave no text."""
     done = rounds[-1]
     if done.failed:
         # What stopped the batch is why the others were not asked at all.
         causes = [*(item.error for item in done.failed), done.stopped_by]
-        known = [error for error in causes if not isinstance(error, NotAskedError | None)]
+        known = (error for error in causes if not isinstance(error, NotAskedError | None))
         kinds = ", ".join(sorted({type(error).__name__ for error in known}))
         what = "parts" if len(rounds) == 1 else "calls that combine answers"
         again = "the same call asks for the rest alone."
@@ -563,17 +553,13 @@ def _check_answers(rounds: list[BatchResult], journal: object) -> None:
         raise LongPromptError(
             f"{len(done.failed)} of {len(done)} {what} have no answer ({kinds}), so there is none "
             f"for the whole. Those that came are in this error's results; {again}",
-            tuple(rounds),
+            rounds,
         ) from done.failed[0].error
-    empty = [
-        item
-        for item in done
-        if item.finish_reason == "content_filter" or not (item.text or "").strip()
-    ]
-    if empty:
+    no_text = [i for i in done if i.finish_reason == "content_filter" or not (i.text or "").strip()]
+    if no_text:
         raise LongPromptError(
-            f"{len(empty)} of {len(done)} calls were answered without a text, or cut by a "
+            f"{len(no_text)} of {len(done)} calls were answered without a text, or cut by a "
             "content filter, so there is no answer for the whole. They are in this error's "
-            f"results, the first at index {empty[0].index}: see its finish_reason.",
-            tuple(rounds),
+            f"results, the first at index {no_text[0].index}: see its finish_reason.",
+            rounds,
         )

@@ -113,15 +113,9 @@ class Gate:
 
     @property
     def _open(self) -> bool:
-        return not (
-            self._gap_s
-            or self._still_held
-            or self._lock.locked()
-            or self.requests.per_minute
-            or self.tokens.per_minute
-            or self.learning
-            or self._opens_s > self.clock()
-        )
+        held = self._gap_s or self._still_held or self._lock.locked() or self.learning
+        limited = self.requests.per_minute or self.tokens.per_minute
+        return not (held or limited or self._opens_s > self.clock())
 
     @property
     def counts_tokens(self) -> bool:
@@ -145,11 +139,8 @@ class Gate:
 
     def _wait_s(self, tokens: float) -> float:
         now_s = self.clock()
-        return max(
-            self._opens_s - now_s,
-            self.requests.wait_s(now_s, 1),
-            self.tokens.wait_s(now_s, tokens),
-        )
+        paced_s = max(self.requests.wait_s(now_s, 1), self.tokens.wait_s(now_s, tokens))
+        return max(self._opens_s - now_s, paced_s)
 
     def hold(self, wait_s: float | None, sent_s: float) -> float:
         """A request that went out at ``sent_s`` met a 429: nobody sends for ``wait_s`` seconds.

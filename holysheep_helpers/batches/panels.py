@@ -70,7 +70,7 @@ class BatchPanel(Panel):
         self.text = result.summary()
         facts = [*said, *self.text.splitlines(), f"{result.elapsed_s:.2f} s"]
         self._say(" · ".join([*facts, f"spent so far {self.gateway.spend}"]))
-        if result.sent:
+        if any(item.timeline for item in result):
             self.figure.draw(plot_gantt(result))
 
 

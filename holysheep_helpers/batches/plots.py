@@ -101,8 +101,6 @@ def _row(axes: Axes, item: BatchItem) -> None:
 def requests_per_second(batch: BatchResult) -> float:
     """Answers a second, from the first request's start to the last one's end."""
     attempts = [attempt for item in batch for attempt in item.timeline]
-    if not attempts:
-        raise InputError("Nothing was sent in this batch (all from a journal?): no rate to show.")
     took_s = max(a.end_s for a in attempts) - min(a.start_s for a in attempts)
     return sum(a.outcome == "ok" for a in attempts) / took_s
 
@@ -132,8 +130,7 @@ def plot_sweep(sweep: Mapping[int, BatchResult], limit_per_s: float | None = Non
         >>> hs.plot_sweep(sweep).axes[0].get_ylabel()
         'answers a second'
     """
-    if not sweep:
-        raise InputError("No batch was given: a dict of concurrency and result is needed.")
+    _check_sent(sweep)
     levels = sorted(sweep)
     measured = [requests_per_second(sweep[level]) for level in levels]
     request_s = mean_request_s(sweep[levels[0]])
@@ -200,15 +197,19 @@ def plot_pace(batches: Batches, requests_per_minute: float) -> Figure:
 
 def _named(batches: Batches) -> dict[str, BatchResult]:
     named = {"": batches} if isinstance(batches, BatchResult) else dict(batches)
-    for name, batch in named.items():
+    _check_sent(named)
+    return named
+
+
+def _check_sent(batches: Mapping[Any, BatchResult]) -> None:
+    if not batches:
+        raise InputError("No batch was given: hand over what hs.batch() gave back.")
+    for name, batch in batches.items():
         if not any(item.timeline for item in batch):
             raise InputError(
                 f"Nothing was sent in the batch {name!r}: there is nothing to draw. Were all its "
                 "answers in a journal?"
             )
-    if not named:
-        raise InputError("No batch was given: hand over what hs.batch() gave back.")
-    return named
 
 
 def plot_parts(

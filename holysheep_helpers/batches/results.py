@@ -22,13 +22,17 @@ BUSY_SHARE = 0.8
 
 TOKENS = ("prompt_tokens", "completion_tokens")
 
+NOT_SENT = ("no connection", "not sendable")
+"""Outcomes of requests that never reached a server."""
+
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """One request: when it went out and when it ended, in seconds since the batch began.
 
-    ``outcome`` is ``"ok"``, a status (``"429"``), or ``"time-out"``, ``"connection"``, ``"no
-    connection"``, ``"reply"``, ``"interrupted"``; ``model`` the one that was asked.
+    ``outcome`` is ``"ok"``, a status (``"429"``), or ``"time-out"``, ``"connection"``, ``"reply"``,
+    ``"interrupted"``, and, where nothing was sent, ``"no connection"`` or ``"not sendable"``;
+    ``model`` is the one that was asked.
     """
 
     start_s: float
@@ -52,7 +56,7 @@ class BatchItem:
             the server states none.
         model: the model that answered, as the server states it; ``None`` if it states none.
         request_id: as the server states it.
-        attempts: how many requests were sent for this prompt.
+        attempts: how many requests were made for this prompt, also those that could not be sent.
         elapsed_s: seconds from the first request's start to the last one's end.
         timeline: an ``Attempt`` for each request of this run.
         lost: how many requests may have been paid for although no reply arrived.
@@ -110,7 +114,7 @@ class BatchResult(Sequence[BatchItem]):
             have cost. 0 without a budget.
         unpriced: how many answers are of unknown cost.
         restored: how many results are from a journal.
-        sent: how many requests are behind these results.
+        sent: how many requests were sent for these results: none where there was no connection.
         possibly_paid_twice: payments beyond the first for a prompt, at most: replies that were
             lost, and asked again. With a journal, those of earlier runs are in it.
         elapsed_s: how long the batch took, in seconds.
@@ -158,12 +162,11 @@ class BatchResult(Sequence[BatchItem]):
 
     @property
     def cost(self) -> Decimal:
-        return sum((item.cost for item in self._items if item.cost is not None), Decimal(0))
+        return sum((item.cost or Decimal(0) for item in self._items), Decimal(0))
 
     @property
     def spent_usd(self) -> Decimal:
-        known = (i.cost for i in self._items if i.cost is not None and not i.restored)
-        return sum(known, Decimal(0))
+        return sum((i.cost or Decimal(0) for i in self._items if not i.restored), Decimal(0))
 
     @property
     def unpriced(self) -> int:
@@ -176,7 +179,7 @@ class BatchResult(Sequence[BatchItem]):
 
     @property
     def sent(self) -> int:
-        return sum(len(item.timeline) for item in self._items)
+        return sum(a.outcome not in NOT_SENT for item in self._items for a in item.timeline)
 
     @property
     def possibly_paid_twice(self) -> int:
@@ -204,13 +207,11 @@ class BatchResult(Sequence[BatchItem]):
 
         names = ["text", "error", "finish_reason", "prompt_tokens", "completion_tokens", "cost"]
         names += ["model", "attempts", "elapsed_s", "lost", "restored"]
-        columns: dict[str, list[Any]] = {
-            name: [
-                getattr(item.usage if name in TOKENS else item, name, None) for item in self._items
-            ]
-            for name in names
-        }
-        frame = pd.DataFrame(columns, index=pd.Index(self._labels))
+
+        def column(name: str) -> list[Any]:
+            return [getattr(i.usage if name in TOKENS else i, name, None) for i in self._items]
+
+        frame = pd.DataFrame({name: column(name) for name in names}, pd.Index(self._labels))
         return frame.astype(dict.fromkeys(TOKENS, "Int64"))
 
     def summary(self) -> str:
@@ -257,7 +258,7 @@ def run_outside_a_loop(call: Callable[[], Coroutine[Any, Any, Result]], instead:
     raise InputError(f"An event loop runs here already: use `{instead}`.")
 
 
-KEPT = ("text", "finish_reason", "model", "request_id", "attempts", "elapsed_s")
+KEPT = ("text", "finish_reason", "model", "request_id", "attempts", "elapsed_s", "refusal")
 """What a journal keeps of a result as it is."""
 
 
@@ -267,21 +268,12 @@ def recorded(result: BatchItem) -> dict[str, Any]:
     return {name: getattr(result, name) for name in KEPT} | {
         "usage": usage.model_dump(exclude_none=True, warnings=False) if usage else None,
         "cost": None if cost is None else str(cost),
-        "elapsed_s": round(result.elapsed_s, 6),
-        **({"refusal": result.refusal} if result.refusal else {}),
     }
 
 
-def restored(index: int, prompt: Any, record: dict[str, Any], lost: int = 0) -> BatchItem:
+def restored(index: int, prompt: Any, record: dict[str, Any], lost: int) -> BatchItem:
     """The result that ``recorded`` kept."""
-    usage, cost = record.get("usage"), record.get("cost")
-    return BatchItem(
-        index=index,
-        prompt=prompt,
-        usage=read_usage(usage),
-        cost=None if cost is None else Decimal(cost),
-        lost=lost,
-        restored=True,
-        **{"text": "", "attempts": 1} | {name: record[name] for name in KEPT if name in record},
-        refusal=record.get("refusal", ""),
-    )
+    kept = {name: record[name] for name in KEPT if name in record}
+    usage, cost = read_usage(record.get("usage")), record.get("cost")
+    cost = None if cost is None else Decimal(cost)
+    return BatchItem(index, prompt, usage=usage, cost=cost, lost=lost, restored=True, **kept)

@@ -21,7 +21,7 @@ from typing import Any
 import httpx2
 import openai
 
-from holysheep_helpers import catalog
+from holysheep_helpers import catalog, exceptions
 from holysheep_helpers._checks import check_number, check_whole
 from holysheep_helpers.batches.journal import Journal
 from holysheep_helpers.batches.pacing import Gate, Limit
@@ -32,16 +32,6 @@ from holysheep_helpers.client.requests import Item, Reader, checked_models
 from holysheep_helpers.client.spend import Budget, BudgetError, checked_usd
 from holysheep_helpers.diagnosis.diagnose import Diagnosis, add_advice
 from holysheep_helpers.diagnosis.waiting import back_off_s
-from holysheep_helpers.exceptions import (
-    ClientClosedError,
-    DeadlineError,
-    GatewayError,
-    HolySheepError,
-    InputError,
-    JournalError,
-    NotAskedError,
-    UnexpectedReplyError,
-)
 from holysheep_helpers.pricing.money import cost_or_none, warn_if_assumed
 from holysheep_helpers.resilience.circuit_breaker import CircuitBreaker, Permit
 from holysheep_helpers.resilience.decision import Decision, Failure, asked_wait_s, decide
@@ -58,7 +48,7 @@ FATAL = {
 }
 """Kinds of error that every other request of the batch would meet, too."""
 
-_OF_A_REQUEST = (openai.OpenAIError, HolySheepError, TypeError, ValueError, RuntimeError)
+_OF_A_REQUEST = (openai.OpenAIError, exceptions.HolySheepError, TypeError, ValueError, RuntimeError)
 """Errors of one request: they never end a batch without its result.
 
 A ``RuntimeError`` is one if the client is closed, or its event loop has ended.
@@ -100,7 +90,7 @@ class Setup:
         if self.models is not None:
             first, *_ = self.in_turn = checked_models(self.models)
             if self.model not in (catalog.DEFAULT_MODEL, first):
-                raise InputError(
+                raise exceptions.InputError(
                     f"Both model={self.model!r} and models were given: leave one of them out."
                 )
         hashed = self.journal is not None
@@ -148,7 +138,7 @@ class Record:
     def not_asked(self, why: BaseException | None) -> BatchItem:
         """The result of a prompt whose turn never came, or that was interrupted."""
         reason = type(why).__name__ if why else "interrupted"
-        error = NotAskedError(
+        error = exceptions.NotAskedError(
             f"No answer: the batch was stopped first ({reason}). result.retry_failed() asks again, "
             "and so does the same call, if it has a journal."
         )
@@ -207,8 +197,8 @@ class Asker:
                 return await self._ask_until_done(record, deadline)
         except TimeoutError:
             return self._too_late(record)
-        except (BudgetError, JournalError) as error:  # without a line of intent nothing is sent
-            self.stop(error)
+        except (BudgetError, exceptions.JournalError) as error:
+            self.stop(error)  # without a line of intent nothing is sent
             return record.not_asked(self.stopped_by)
 
     async def _ask_until_done(self, record: Record, deadline: Deadline) -> BatchItem:
@@ -274,7 +264,7 @@ class Asker:
     def _keep(self, journal: Journal, item: Item, result: BatchItem) -> None:
         try:
             journal.answer(item.key, recorded(result))
-        except JournalError as error:  # the answer is kept here; nothing more is asked
+        except exceptions.JournalError as error:  # the answer is kept here; nothing more is asked
             self.stop(error)
 
     async def _send(self, record: Record, deadline: Deadline) -> BatchItem | Failure:
@@ -309,15 +299,12 @@ class Asker:
         self._limited_since_s = inf
         usage, asked = reply.usage, record.item.model
         warn_if_assumed(usage, reply.model, asked)
+        cost = cost_or_none(usage, reply.model, asked)
         return record.result(
-            text=reply.text,
-            usage=usage,
-            cost=cost_or_none(usage, reply.model, asked),
-            finish_reason=reply.finish_reason,
-            model=reply.model,
-            refusal=reply.refusal,
+            text=reply.text, usage=usage, cost=cost, finish_reason=reply.finish_reason,
+            model=reply.model, refusal=reply.refusal,
             request_id=response.headers.get("x-request-id"),
-        )
+        )  # fmt: skip
 
     def _decide(self, record: Record, failure: Failure, tries: int, another: bool) -> Decision:
         why, now_s, left_s, limited_s = failure.why, self.now_s(), None, 0.0
@@ -352,7 +339,7 @@ class Asker:
         return record.failed(error)
 
     def _too_late(self, record: Record) -> BatchItem:
-        error = DeadlineError(
+        error = exceptions.DeadlineError(
             f"No answer within deadline_s={self.setup.deadline_s} after {len(record.timeline)} "
             f"requests (the last: {record.timeline[-1].outcome}). Allow more time, or ask for less."
         )
@@ -439,7 +426,7 @@ def _failure_of(error: Exception) -> Failure:
     failure = Failure.of(error)
     if (why := failure.why).kind != "client_closed":
         return failure
-    closed = ClientClosedError(f"{why.what} {why.advice}", maybe_sent=why.may_have_cost)
+    closed = exceptions.ClientClosedError(f"{why.what} {why.advice}", maybe_sent=why.may_have_cost)
     return Failure(closed, why)
 
 
@@ -448,12 +435,11 @@ def outcome_of(failure: Failure) -> str:
     error = failure.error
     if isinstance(error, openai.APIStatusError):
         return str(error.status_code)
-    if isinstance(error, UnexpectedReplyError | GatewayError):
+    if isinstance(error, exceptions.UnexpectedReplyError | exceptions.GatewayError):
         return "reply"
-    if not isinstance(error, openai.APIConnectionError | ClientClosedError):
-        return "not sendable"
     if not failure.why.may_have_cost:
-        return "no connection"
+        no_line = isinstance(error, openai.APIConnectionError | exceptions.ClientClosedError)
+        return "no connection" if no_line else "not sendable"
     return "time-out" if isinstance(error, openai.APITimeoutError) else "connection"
 
 

@@ -99,6 +99,8 @@ def test_a_closed_client_stops_a_batch_and_leaves_its_result(
     assert (result.possibly_paid_twice, mock.entries()) == (0, [])
     assert isinstance(result.stopped_by, hs.ClientClosedError)
     assert result[0].timeline[0].outcome == "no connection"
+    assert result.sent == 0
+    assert "\n0 requests sent, 0 USD\n" in repr(result)
 
 
 def test_an_error_of_the_sdk_is_in_the_item_with_what_the_server_says() -> None:

@@ -23,22 +23,28 @@ Answer = Callable[[httpx2.Request], Coroutine[None, None, httpx2.Response]]
 
 
 class _Selector(selectors.DefaultSelector):  # pyright: ignore[reportGeneralTypeIssues]
-    """Jumps to the next timer where another one would wait for it."""
+    """Jumps to the next timer where another one would wait for it, if it ``may_jump``."""
 
-    now_s = 0.0
+    def __init__(self, may_jump: Callable[[], bool]) -> None:
+        super().__init__()
+        self.now_s = 0.0
+        self._may_jump = may_jump
 
     def select(self, timeout: float | None = None) -> list[Any]:
         if timeout is None:
             return super().select(None)
         ready = super().select(0)
-        if not ready:
-            self.now_s += max(timeout, 0)
-        return ready
+        if ready or timeout <= 0:
+            return ready
+        if not self._may_jump():
+            return super().select(0.01)  # until it is ready; its clock stands still meanwhile
+        self.now_s += timeout
+        return []
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    def __init__(self) -> None:
-        self.virtual = _Selector()
+    def __init__(self, may_jump: Callable[[], bool] = lambda: True) -> None:
+        self.virtual = _Selector(may_jump)
         super().__init__(self.virtual)
 
     def time(self) -> float:
@@ -53,9 +59,13 @@ def run(main: Coroutine[Any, Any, Any]) -> Any:
         return runner.run(main)
 
 
-def asker_in_virtual_time(seed: int = 0) -> Callable[..., Asker]:
+def asker_in_virtual_time(random: Random | None = None) -> Callable[..., Asker]:
     """To be put in the place of ``Asker``: it goes by the loop's clock, and draws from a seed."""
-    return partial(Asker, clock=lambda: asyncio.get_running_loop().time(), random=Random(seed))
+
+    def clock() -> float:
+        return asyncio.get_running_loop().time()
+
+    return partial(Asker, clock=clock, random=random or Random(0))
 
 
 async def client_of(answer: Answer, **options: Any) -> openai.AsyncOpenAI:

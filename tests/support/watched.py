@@ -15,18 +15,22 @@ from tests.support.inside import running, tenant_of
 
 
 class WatchedMock(MockHandle):
-    """``asked`` counts its requests; ``when_asked`` calls as soon as it has got so many."""
+    """``asked`` counts its requests, ``stalled`` those that it will never answer, nor end.
+
+    ``when_asked`` calls as soon as it has got so many.
+    """
 
     def __init__(self, base_url: str, server: Server) -> None:
         super().__init__(base_url, "hs-mock-batch")
-        self.asked, self._call_at = 0, (0, lambda: None)
+        self.asked, self.stalled, self._call_at = 0, 0, (0, lambda: None)
         tenant_of(server, self).journal = _Counted(self)
 
     def when_asked(self, count: int, call: Callable[[], Any]) -> None:
         self._call_at = (count, call)
 
-    def begun(self) -> None:
+    def begun(self, entry: Entry) -> None:
         self.asked += 1
+        self.stalled += entry.fault == "stall"
         count, call = self._call_at
         if self.asked == count:
             call()
@@ -53,7 +57,7 @@ class _Counted(Journal):
 
     def begin(self, entry: Entry) -> Entry:
         begun = super().begin(entry)
-        self._mock.begun()
+        self._mock.begun(begun)
         return begun
 
 
