@@ -294,23 +294,19 @@ class FitRow:
     contradiction: str = ""
 
 
-_AMOUNTS = {
-    *("usd", "krw", "share", "premium_low", "premium_high", "cheaper_by", "krw_per_usd"),
-    *("input_usd_per_mtok", "output_usd_per_mtok", "cached_input_usd_per_mtok"),
-}
+_AMOUNTS = ("usd", "krw", "usd_per_mtok", "share", "premium_low", "premium_high", "cheaper_by")
+"""How the names of fields end that hold exact amounts, which the file has as text."""
 
 
 def _row(entry: Mapping[str, Any]) -> dict[str, Any]:
     """An entry of the file as the fields of its class: exact amounts, and each source looked up."""
-    amounts = {name: Decimal(entry[name]) for name in _AMOUNTS & entry.keys()}
+    amounts = {name: Decimal(entry[name]) for name in entry if name.endswith(_AMOUNTS)}
     sources = {name: _SOURCES[entry[name]] for name in entry if name.endswith("source")}
     return {**entry, **amounts, **sources}
 
 
 def _model(entry: Mapping[str, Any]) -> Model:
     row = _row(entry)
-    if "context_window" in row:
-        row.setdefault("context_source", row["source"])
     if "price" in row:
         row["price"] = Price(**_row(row["price"]))
     row["aliases"] = tuple(row.get("aliases", ()))
@@ -321,11 +317,7 @@ _FACTS = tomllib.loads(files(__name__).joinpath("catalog.toml").read_text(encodi
 _SOURCES = {key: Source(**value) for key, value in _FACTS["sources"].items()}
 _MODELS = tuple(map(_model, _FACTS["models"]))
 _BY_ID = {name: model for model in _MODELS for name in (model.id, *model.aliases)}
-if len(_BY_ID) != sum(1 + len(model.aliases) for model in _MODELS):
-    raise ValueError("catalog.toml: an id or alias stands there twice")
-_PLANS = MappingProxyType({
-    name: Plan(name, **_row(entry)) for name, entry in _FACTS["plans"].items()
-})  # fmt: skip
+_PLANS = MappingProxyType({k: Plan(k, **_row(v)) for k, v in _FACTS["plans"].items()})
 _PRESETS = MappingProxyType({k: MappingProxyType(v) for k, v in _FACTS["presets"].items()})
 _SNAPSHOT = re.compile(r"[-@](?:\d{4}-\d{2}-\d{2}|\d{8})$")
 
@@ -367,10 +359,9 @@ def published_price(model_id: str) -> Price | None:
 
 def nearest(model_id: str, count: int = 3) -> tuple[str, ...]:
     """Up to ``count`` known ids that resemble ``model_id``, the successor of an old id first."""
-    successor = _FACTS["old_ids"].get(model_id)
     ranked = difflib.get_close_matches(model_id.lower(), _BY_ID, n=count + 1, cutoff=0.5)
-    names = [successor, *ranked] if successor else ranked
-    return tuple(dict.fromkeys(_BY_ID[name].id for name in names))[:count]
+    names = [_FACTS["old_ids"].get(model_id), *ranked]
+    return tuple(dict.fromkeys(_BY_ID[name].id for name in names if name))[:count]
 
 
 def plans() -> Mapping[str, Plan]:

@@ -252,10 +252,9 @@ def split_spans(text: str, max_tokens: int, count: Count, overlap: int = 0) -> l
             start = fresh
             reach = _reach(text, start, count, max_tokens, length)
         if reach == start:
-            cost = count(text[start : start + 1])
             raise InputError(
-                f"max_tokens is {max_tokens}, and the character {text[start]!r} alone has {cost} "
-                "tokens: allow more."
+                f"max_tokens is {max_tokens}, and the character {text[start]!r} alone has "
+                f"{count(text[start])} tokens: allow more."
             )
         end, level = _end(text, start, fresh, reach, count, max_tokens)
         parts.append(Part(start, fresh, end, level))
@@ -265,19 +264,19 @@ def split_spans(text: str, max_tokens: int, count: Count, overlap: int = 0) -> l
 
 def _reach(text: str, start: int, count: Count, limit: int, guess: int) -> int:
     """How far a part may go: an end that fits, close to the first one that does not."""
-    fits, over = start, len(text) + 1  # which is none, as long as nothing has been too long
-    end = min(start + guess, len(text))
-    while over - fits > 1 + (over <= len(text)) * _CLOSE_ENOUGH * (fits - start):
+    fits, over = start, len(text) + 1
+    end, close = min(start + guess, len(text)), 0.0  # until something has been too long
+    while over - fits > 1 + close * (fits - start):
         size = count(text[start:end])
         # What fits grows about evenly with the text: aim a little below the limit.
         aim = start + int((end - start) * limit / max(size, 1) * 0.995)
         if size <= limit:
             fits = end
         else:
-            over = end
+            over, close = end, _CLOSE_ENOUGH
         if aim <= fits:  # it is nearly full: on to the first end that is too far
             aim = fits + int(_CLOSE_ENOUGH * (fits - start))
-        if over <= aim and over <= len(text):
+        if aim >= over and close:
             aim = (fits + over) // 2
         end = min(max(aim, fits + 1), over - 1)
     return fits

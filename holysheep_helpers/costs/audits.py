@@ -7,17 +7,16 @@ from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from itertools import combinations, product
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from pandas import DataFrame
 
 from holysheep_helpers import catalog
 from holysheep_helpers.catalog import Price, PublishedMonth
 from holysheep_helpers.costs.months import ENDS, HALF, less_or_more, monthly_cost, usd_per_mtok
 from holysheep_helpers.exceptions import InputError
 from holysheep_helpers.pricing import money
-from holysheep_helpers.pricing.money import Exact, Prices
-
-if TYPE_CHECKING:
-    from pandas import DataFrame
+from holysheep_helpers.pricing.money import EXACT, Exact, Prices
 
 Claims = Sequence[tuple[Decimal, Price]]
 """What was said to be the cost of one volume and mix, at several prices."""
@@ -51,8 +50,8 @@ class Explanation:
     given: str
 
     def __str__(self) -> str:
-        off = self.times is not None and self.times != 1
-        times = f" ({self.times:,.4g} times the stated volume)" if off else ""
+        stated = self.times in (None, 1)
+        times = "" if stated else f" ({self.times:,.4g} times the stated volume)"
         return f"{_tokens(self.tokens)} tokens{times} at {_mix(self.input_share)}"
 
 
@@ -170,8 +169,6 @@ def audit_table(rows: Iterable[PublishedMonth] | None = None) -> DataFrame:
         >>> hs.audit_table()["possible"].tolist()
         [False, False, False, False, False]
     """
-    from pandas import DataFrame
-
     found = []
     for row in _rows(rows):
         audit = audit_claim(row.usd, row.model, row.tokens)
@@ -260,8 +257,7 @@ class Comparison:
     @property
     def holds(self) -> bool:
         """Whether this mix saves what was claimed, to half a percentage point."""
-        off = money.EXACT.subtract(self.saving_share, self.claimed)
-        return off.copy_abs() <= HALF_A_POINT
+        return EXACT.subtract(self.saving_share, self.claimed).copy_abs() <= HALF_A_POINT
 
     @property
     def possible(self) -> bool:
@@ -319,10 +315,9 @@ def audit_comparison(
         186% more to 43% more.
     """
     mine, theirs = money.find_price(model, prices), money.find_price(other, prices)
-    claimed = money.share("cheaper_by", cheaper_by)
-    mix = money.share("input_share", input_share)
+    claimed, mix = money.share("cheaper_by", cheaper_by), money.share("input_share", input_share)
     usd = [(usd_per_mtok(mine, at), usd_per_mtok(theirs, at)) for at in (mix, *ENDS)]
-    saved, *ends = (money.ratio(money.EXACT.subtract(two, one), two) for one, two in usd)
+    saved, *ends = (money.ratio(EXACT.subtract(two, one), two) for one, two in usd)
     return Comparison(model, other, claimed, mix, *usd[0], saved, *sorted(ends))
 
 
@@ -342,8 +337,7 @@ def _corners(claims: Claims) -> set[tuple[Fraction, Fraction]]:
         strips.append((*per_million, middle - half, middle + half))
     if all(a * d == b * c for (a, b, *_), (c, d, *_) in combinations(strips, 2)):
         raise InputError(
-            "Rows of one price leave volume and mix open: give two models at least, or use "
-            "hs.audit_claim()."
+            "Rows of one price leave volume and mix open: give two models, or use hs.audit_claim()."
         )
     borders = [(a, b, end) for a, b, *ends in strips for end in ends]
     borders += [(Fraction(1), Fraction(0), Fraction(0)), (Fraction(0), Fraction(1), Fraction(0))]
@@ -414,7 +408,7 @@ def _explanation(
 def _half_a_digit(amount: Decimal) -> Decimal:
     """Half of the amount's last digit, half a dollar at most: how exact it was stated."""
     exponent: Any = amount.as_tuple().exponent
-    return Decimal(5).scaleb(min(exponent, 0) - 1, money.EXACT)
+    return Decimal(5).scaleb(min(exponent, 0) - 1, EXACT)
 
 
 def _usd(amount: Decimal) -> str:

@@ -246,15 +246,13 @@ def premium(models: Iterable[str] | None = None, *, input_share: Exact | None = 
     """
     from pandas import DataFrame
 
-    mixes = (
-        sorted([HALF, *ENDS]) if input_share is None else [money.share("input_share", input_share)]
-    )
+    mixes = sorted([HALF, *ENDS]) if input_share is None else [input_share]
     rows = [_premium(name, mix) for name in model_ids(models) for mix in mixes]
     return DataFrame(rows, dtype=object)
 
 
-def _premium(model: str, mix: Decimal) -> dict[str, object]:
-    known = catalog.find_stated(model)
+def _premium(model: str, input_share: Exact) -> dict[str, object]:
+    mix, known = money.share("input_share", input_share), catalog.find_stated(model)
     gateway, direct = catalog.published_price(model), money.direct_price(model)
     ours, theirs = (usd_per_mtok(price, mix) if price else None for price in (gateway, direct))
     offers = money.offers(known.id if known else model)

@@ -10,16 +10,15 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import accumulate
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from pandas import DataFrame
 
 from holysheep_helpers.catalog import ExchangeRate
 from holysheep_helpers.costs.months import ENDS, monthly_cost, usd_per_mtok
 from holysheep_helpers.exceptions import InputError
 from holysheep_helpers.pricing import money
 from holysheep_helpers.pricing.money import EXACT, Exact, Prices
-
-if TYPE_CHECKING:
-    from pandas import DataFrame
 
 YEAR = 12
 
@@ -344,8 +343,6 @@ def sensitivity(
         >>> hs.sensitivity(move)["moves"].head(2).to_dict()
         {'tokens': Decimal('244.80'), 'one_off_usd': Decimal('200.00')}
     """
-    from pandas import DataFrame
-
     turn = money.share("swing", swing)
     if turn == 1:
         raise InputError(f"swing is {swing!r}: below 1 is needed, or all would be turned to 0.")
@@ -374,9 +371,8 @@ def sensitivity(
                 )
             results[f"result_{end}"] = found
         moves = EXACT.subtract(max(results.values()), min(results.values()))
-        rows.append(
-            {"input": name} | inputs | results | {"moves": money.dollars(moves), "note": note}
-        )
+        row = {"input": name, **inputs, **results}
+        rows.append(row | {"moves": money.dollars(moves), "note": note})
     in_order = DataFrame(rows, dtype=object).sort_values("moves", ascending=False, kind="stable")
     return in_order.set_index("input")
 
@@ -442,15 +438,11 @@ def crossover(model: str, other: str, *, prices: Prices = "published") -> Crosso
         (Decimal('0.765'), 'deepseek-v3.2')
     """
     one, two = money.find_price(model, prices), money.find_price(other, prices)
-    all_output, all_input = (
-        EXACT.subtract(usd_per_mtok(one, mix), usd_per_mtok(two, mix)) for mix in ENDS
-    )
-    below, above = (
-        model if more < 0 else other if more else None for more in (all_output, all_input)
-    )
+    more = [EXACT.subtract(usd_per_mtok(one, mix), usd_per_mtok(two, mix)) for mix in ENDS]
+    below, above = (model if usd < 0 else other if usd else None for usd in more)
     if below == above:
         return Crossover(model, other, None, below, None, None)
-    mix = money.ratio(all_output, EXACT.subtract(all_output, all_input))
+    mix = money.ratio(more[0], EXACT.subtract(*more))
     return Crossover(model, other, mix, None, below, above)
 
 
@@ -526,10 +518,7 @@ def runway(
     credit_usd = money.to_usd(money.money("credit_krw", credit_krw), rate)
     price = usd_per_mtok(money.find_price(model, prices), money.share("input_share", input_share))
     tokens = money.ratio(EXACT.scaleb(credit_usd, 6), price)
-    used, rise = (
-        money.volume("tokens_per_month", tokens_per_month),
-        money.growth_rate("growth", growth),
-    )
-    months, _ = _months_until(tokens, used, Decimal(0), rise)
+    used = money.volume("tokens_per_month", tokens_per_month)
+    months, _ = _months_until(tokens, used, Decimal(0), money.growth_rate("growth", growth))
     days = None if months is None else money.tidy(EXACT.multiply(months, DAYS_A_MONTH))
     return Runway(credit_usd, tokens, months, days)

@@ -9,7 +9,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
-from matplotlib.ticker import MaxNLocator, PercentFormatter, StrMethodFormatter
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 from pandas import DataFrame
 
 from holysheep_helpers import catalog
@@ -63,9 +63,8 @@ def plot_costs(costs: DataFrame) -> Figure:
     for row in rows.to_dict("records"):
         won = f" · {krw_text(row['krw'])} KRW" if "krw" in row else ""
         saved = row.get("saving_share")
-        labels.append(
-            f"{row['usd']:,.2f} USD{won}" + (f" · {less_or_more(saved)}" if saved else "")
-        )
+        less = f" · {less_or_more(saved)}" if saved else ""
+        labels.append(f"{row['usd']:,.2f} USD{won}{less}")
         colours.append(figures.GREY if saved == 0 else figures.BLUE)
     bars = axes.barh(range(len(rows)), [float(value) for value in usd], color=colours)
     axes.bar_label(bars, labels, padding=4)
@@ -117,7 +116,7 @@ def plot_audit(audits: Iterable[Audit]) -> Figure:
         axes.annotate(said, (max(claimed, high), number), (12, 0), **figures.BESIDE)
     last = max(max(row.usd, row.highest_usd) for row in rows)
     axes.set(xscale="log", xlim=(None, 60 * float(last)))
-    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,g}"))
+    axes.xaxis.set_major_formatter("{x:,g}")
     axes.set_xlabel("US dollars (each step is ten times as much)")
     refuted = sum(not row.possible for row in rows)
     axes.set_title(f"{refuted} of {len(rows)} claims: no mix of so many tokens costs that")
@@ -157,8 +156,9 @@ def plot_premium(premiums: DataFrame) -> Figure:
     for number, model in enumerate(models):
         rows = known[known["model"] == model]
         if not len(rows):
-            said = "unknown: no price to compare with"
-            axes.annotate(said, (0, number), (6, 0), **figures.BESIDE)
+            axes.annotate(
+                "unknown: no price to compare with", (0, number), (6, 0), **figures.BESIDE
+            )
             continue
         found = [float(value) for value in rows["premium"]]
         axes.plot([min(found), max(found)], [number] * 2, color=figures.GREY, linewidth=2, zorder=1)
@@ -219,7 +219,7 @@ def plot_break_even(cases: Case | Mapping[str, Case], months: int = 24) -> Figur
     axes.set(title=f"Paid back: {', '.join(found)}", xlim=(0, count))
     axes.set(xlabel="months since the move", ylabel="net gain so far, USD")
     axes.xaxis.set_major_locator(MaxNLocator(steps=[1, 2, 3, 6, 10], integer=True))
-    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+    axes.yaxis.set_major_formatter("{x:,.0f}")
     if len(given) > 1:
         axes.legend(loc="best", frameon=True)
     return figure
@@ -249,7 +249,7 @@ def plot_sensitivity(found: DataFrame, axis_label: str = "first year's net gain,
     _need(found, "hs.sensitivity()", "low", "high", "result_low", "result_high", "moves")
     rows = found[found["moves"] != 0]
     names = [input_label(str(name)) for name in rows.index]
-    idle = [input_label(str(name)) for name in found.index if name not in rows.index]
+    idle = [input_label(name) for name in found.index if name not in rows.index]
     base = found["result_base"].iloc[0]
     ranges = map(_range, rows.index, rows["low"], rows["high"])
     labels = [f"{name}\n{ends}" for name, ends in zip(names, ranges, strict=True)]
@@ -262,11 +262,10 @@ def plot_sensitivity(found: DataFrame, axis_label: str = "first year's net gain,
     left, right = axes.get_xlim()
     if left < 0 < right:
         axes.axvline(0, color=figures.GREY, linewidth=1.5)
-    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+    axes.xaxis.set_major_formatter("{x:,.0f}")
     axes.set_xlabel(axis_label + (f"\n(moved by neither {' nor '.join(idle)})" if idle else ""))
     axes.set_title(f"Most hangs on the {names[0]}" if names else "Nothing moves the result")
-    patches = Patch(label="turned down", **DOWN), Patch(label="turned up", **UP)
-    figures.legend_below(figure, *patches)
+    figures.legend_below(figure, Patch(label="turned down", **DOWN), Patch(label="turned up", **UP))
     return figure
 
 

@@ -72,6 +72,11 @@ def test_retirements_are_told() -> None:
     assert fine.warning() == ""
 
 
+def test_no_id_or_alias_stands_there_twice() -> None:
+    names = [name for model in catalog.models() for name in (model.id, *model.aliases)]
+    assert len(names) == len(set(names)) > 20
+
+
 def test_aliases_lead_to_their_model() -> None:
     assert catalog.find("mistral/small-2603") is catalog.find("mistral-small-2603")
     assert catalog.find("mistral-small") is None
