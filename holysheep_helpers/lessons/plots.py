@@ -45,16 +45,13 @@ def plot_streams(streams: Stream | AsyncStream | Mapping[str, Stream | AsyncStre
                 "`for text in stream: ...` or `stream.read()`."
             )
         _staircase(axes, name, stream, colour)
-    first, last = named[next(iter(named))], max(s.elapsed_s or 0 for s in named.values())
-    axes.set_title(
-        f"First text after {first.ttft_s or 0:.2f} s, all of it after {first.elapsed_s or 0:.2f} s"
-        if len(named) == 1
-        else _soonest(named)
-    )
-    axes.set_xlabel("seconds since the call")
-    axes.set_ylabel("characters received")
-    axes.set_xlim(0, last * 1.05)
-    axes.set_ylim(0, None)
+    name, soonest = min(named.items(), key=lambda one: one[1].ttft_s or 0)
+    first_s, last_s = soonest.ttft_s or 0, max(stream.elapsed_s or 0 for stream in named.values())
+    title = f"First text after {first_s:.2f} s, all of it after {last_s:.2f} s"
+    if len(named) > 1:
+        title = f"{name}: first text after {first_s:.2f} s, the soonest of {len(named)}"
+    axes.set(title=title, xlabel="seconds since the call", ylabel="characters received")
+    axes.set(xlim=(0, last_s * 1.05), ylim=(0, None))
     axes.legend(loc="lower right", frameon=True)
     figure.tight_layout()
     return figure
@@ -74,12 +71,6 @@ def _staircase(axes: Axes, name: str, stream: Stream | AsyncStream, colour: str)
         axes.plot(*end, marker="x", markersize=11, markeredgewidth=3, color=colour)
         note = "ended here, no finish reason"
         axes.annotate(note, end, xytext=(-8, -16), textcoords="offset points", ha="right")
-
-
-def _soonest(named: Mapping[str, Stream | AsyncStream]) -> str:
-    first_s = {name: stream.ttft_s or 0 for name, stream in named.items()}
-    name = min(first_s, key=first_s.__getitem__)
-    return f"{name}: first text after {first_s[name]:.2f} s, the soonest of {len(named)}"
 
 
 def plot_bars(values: Mapping[str, Decimal | float], axis_label: str, title: str) -> Figure:
@@ -111,7 +102,6 @@ def plot_bars(values: Mapping[str, Decimal | float], axis_label: str, title: str
     axes.invert_yaxis()  # the first name on top
     axes.grid(visible=False, axis="y")
     axes.margins(x=0.12)
-    axes.set_xlabel(axis_label)
-    axes.set_title(title)
+    axes.set(xlabel=axis_label, title=title)
     figure.tight_layout()
     return figure

@@ -102,10 +102,8 @@ class View:
         return text
 
     def _warn(self, said: Iterable[str]) -> None:
-        lines = (
-            f"<div>Warning: {escape(self._without_key(text))}</div>" for text in dict.fromkeys(said)
-        )
-        inside = "".join(lines)
+        texts = dict.fromkeys(map(self._without_key, said))
+        inside = "".join(f"<div>Warning: {escape(text)}</div>" for text in texts)
         self.warned.value = f'<div class="hs-warned" role="status">{inside}</div>' * bool(inside)
 
     def _show(self, text: str, *, columns: bool = False) -> None:

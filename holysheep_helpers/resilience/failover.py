@@ -69,8 +69,7 @@ def _paid_before(answer: FailoverReply | _StreamWithTurns) -> int:
 
 def breaker_of(target: object) -> CircuitBreaker:
     """The circuit breaker that all calls through this gateway or client share, unless given one."""
-    known = _breakers.get(target)
-    return _breakers.setdefault(target, CircuitBreaker()) if known is None else known
+    return _breakers.get(target) or _breakers.setdefault(target, CircuitBreaker())
 
 
 class Call:

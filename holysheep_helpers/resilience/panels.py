@@ -60,17 +60,15 @@ class ErrorsPanel(Panel):
         assert mock is not None
         seen, spent_usd = len(mock.entries()), self.gateway.spend.usd
         mock.script([at.fault] * at.times)
-        columns = False
         try:
-            text = self._call(at)(at.prompt).text
+            self._show(self._call(at)(at.prompt).text)
         except InputError:
             raise
         except (openai.OpenAIError, HolySheepError) as error:
-            text, columns = str(diagnose(error)), True
+            self._show(str(diagnose(error)), columns=True)
         finally:
             mock.script([])  # other cells may ask the same mock
         self.entries = mock.entries()[seen:]
-        self._show(text, columns=columns)
         lost = sum(entry["paid"] == "maybe" for entry in self.entries)
         bill = f"{(self.gateway.spend.usd - spent_usd).normalize():f} USD"
         bill += f", and up to {lost} more that were lost" if lost else ""
@@ -152,15 +150,13 @@ class FailoverPanel(Panel):
 
     def _work(self, at: Any) -> None:
         mock = self.gateway.mock
-        if mock is None:
-            raise InputError("An outage needs the mock: hs.failover_panel(hs.connect('mock')).")
-        now_s, came = 0, Counter[str]()
+        assert mock is not None, "live, Run is off"
+        second, came = 0, Counter[str]()
         known = {"failures": at.failures, "cool_down_s": at.cool_down}
-        breaker = self.breaker = CircuitBreaker(**known, clock=lambda: now_s)
+        breaker = self.breaker = CircuitBreaker(**known, clock=lambda: second)
         mock.script([])  # what another cell may have left
         try:
             for second in range(at.calls):
-                now_s = second
                 if self._stopped.is_set():
                     break
                 if second == at.begins:

@@ -71,12 +71,11 @@ def plot_attempts(entries: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
     axes.margins(x=0.2)
     axes.set_xlim(0, max(axes.get_xlim()[1], LEAST_AXIS_S))
     axes.grid(visible=False, axis="y")
-    axes.set_xlabel("seconds since the first request arrived")
     answered = sum(rows[-1]["paid"] == "yes" for rows in entries.values())
     found = f"{answered} of {len(entries)} ways to ask got their answer"
     if len(entries) == 1:
         found = f"{'Answered' if answered else 'No answer'} after {axes.texts[0].get_text()}"
-    axes.set_title(found)
+    axes.set(xlabel="seconds since the first request arrived", title=found)
     there = {entry["paid"] for rows in entries.values() for entry in rows}
     marks = [Patch(label=label, **style) for paid, (label, style) in _PAID.items() if paid in there]
     figures.legend_below(figure, *marks)
@@ -117,8 +116,8 @@ def plot_herd(returns: Mapping[str, Sequence[float]]) -> Figure:
     figure, grid = figures.subplots(len(returns), squeeze=False, **look)
     for axes, (name, times), colour in zip(grid[:, 0], returns.items(), cycle(figures.COLOURS)):
         axes.hist(times, bins=edges, color=colour)
-        axes.set_title(f"{name}: at most {most_at_once(times)} of {len(times)} within any 50 ms")
-        axes.set_ylabel("requests")
+        title = f"{name}: at most {most_at_once(times)} of {len(times)} within any 50 ms"
+        axes.set(title=title, ylabel="requests")
         axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
     grid[-1, 0].set_xlabel("seconds since the limit was met")
     figure.tight_layout()
@@ -181,8 +180,7 @@ def plot_circuit(breaker: CircuitBreaker, outage_s: tuple[float, float] | None =
         label = f"down from {outage_s[0]:g} to {outage_s[1]:g} s"
         axes.plot(outage_s, [-0.46] * 2, color=figures.GREY, linewidth=5, label=label)
         axes.axvline(outage_s[1], color=figures.GREY, linestyle=":", linewidth=1.5, zorder=0.5)
-    axes.set_xlim(-0.02 * end_s, 1.02 * end_s)
-    axes.set_xlabel("seconds since the first call")
+    axes.set(xlim=(-0.02 * end_s, 1.02 * end_s), xlabel="seconds since the first call")
     counts = Counter((event.model, event.what) for event in events)
     worst = max(models, key=lambda model: (counts[model, "failed"], counts[model, "no verdict"]))
     failed, wrong = counts[worst, "failed"], counts[worst, "no verdict"]
