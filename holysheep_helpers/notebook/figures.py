@@ -6,14 +6,14 @@ have it, unless they call ``hs.use_style()``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from importlib.util import find_spec
 from io import BytesIO
 from pathlib import Path
 from threading import RLock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import matplotlib as mpl
 from cycler import cycler
@@ -25,6 +25,8 @@ from matplotlib.patches import Patch
 
 if TYPE_CHECKING:
     from matplotlib.typing import RcKeyType
+
+T = TypeVar("T")
 
 STYLE = Path(__file__).with_name("lessons.mplstyle")
 KOREAN_FONT = "NanumGothic"
@@ -115,36 +117,33 @@ def korean_font_found() -> bool:
     return KOREAN_FONT in known or any(file.stem == KOREAN_FONT for file in _font_files())
 
 
+def _in_own_style(*methods: str) -> Callable[[type[T]], type[T]]:
+    """Make these methods of a class use the style."""
+
+    def decorate(cls: type[T]) -> type[T]:
+        for name in methods:
+            setattr(cls, name, own_style()(getattr(cls, name)))
+        return cls
+
+    return decorate
+
+
+@_in_own_style("clear", "set_title", "set_xticks", "set_yticks", "text", "annotate", "legend")
 class Axes(mpl_axes.Axes):
     """Axes whose texts have the style, also those that a learner changes later."""
 
-    clear = own_style()(mpl_axes.Axes.clear)
-    set_title = own_style()(mpl_axes.Axes.set_title)
-    set_xticks = own_style()(mpl_axes.Axes.set_xticks)
-    set_yticks = own_style()(mpl_axes.Axes.set_yticks)
-    text = own_style()(mpl_axes.Axes.text)
-    annotate = own_style()(mpl_axes.Axes.annotate)
-    legend = own_style()(mpl_axes.Axes.legend)
 
-
+@_in_own_style("__init__", "add_subplot", "draw", "tight_layout", "suptitle", "text", "legend")
 class Figure(mpl_figure.Figure):
     """A figure that is made, changed and drawn in the style, whenever that is.
 
     It is no figure of pyplot: a notebook shows it once, where it is a cell's last value.
     """
 
-    draw = own_style()(mpl_figure.Figure.draw)
-    tight_layout = own_style()(mpl_figure.Figure.tight_layout)
-    suptitle = own_style()(mpl_figure.Figure.suptitle)
-    text = own_style()(mpl_figure.Figure.text)
-    legend = own_style()(mpl_figure.Figure.legend)
-
-    @own_style()
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         Canvas(self)
 
-    @own_style()
     def add_subplot(self, *place: Any, **options: Any) -> Any:
         if not options.keys() & {"projection", "polar"}:
             options = {"axes_class": Axes, **options}
@@ -157,10 +156,9 @@ class Figure(mpl_figure.Figure):
         return png.getvalue()
 
 
+@_in_own_style("print_figure")
 class Canvas(FigureCanvasAgg):
     """What saves a figure to a file, or for a notebook: margins and colours are the style's."""
-
-    print_figure = own_style()(FigureCanvasAgg.print_figure)
 
 
 def subplots(
