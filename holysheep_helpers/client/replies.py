@@ -40,6 +40,9 @@ Together and Ollama, in lower case. ``"load"`` is Ollama's for a model that was 
 READ_ALREADY = "holysheep_reply"
 """Where the meter leaves what it has read of a whole reply, in the response's ``extensions``."""
 
+_IN_USAGE = CompletionUsage.model_fields.keys()
+_IN_DETAILS = PromptTokensDetails.model_fields.keys()
+
 _BY_MAX_TOKENS = ("length", "max_tokens", "max_output_tokens")
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 _BOM = b"\xef\xbb\xbf"
@@ -72,36 +75,31 @@ class ParsedReply:
     ``None``. Of several choices the first one is read.
     """
 
-    __slots__ = ("_body", "_choice", "_message", "usage")
+    __slots__ = ("_body", "_choice", "_message", "has_choice", "usage")
+
+    has_choice: bool
 
     usage: CompletionUsage | None
     """The server's count of tokens, as ``read_usage`` makes it out; some send it in the choice."""
 
     def __init__(self, body: object) -> None:
-        self._body = body
-        self._choice = None
-        for choice in _as_list(_field(body, "choices")):
-            if _is_object(choice):
-                self._choice = choice
-                break
-        message = _field(self._choice, "message")
-        self._message = message if _is_object(message) else _field(self._choice, "delta")
-        sent = _field(body, "usage")
-        self.usage = read_usage(sent) if sent is not None else None
-        if self.usage is None and self._choice is not None:
-            sent = _field(self._choice, "usage")
-            self.usage = read_usage(sent) if sent is not None else None
-
-    @property
-    def has_choice(self) -> bool:
-        return self._choice is not None
+        if isinstance(body, list) and len(body) == 1:
+            body = body[0]  # Gemini's errors
+        self._body = fields_of(body)
+        choice = next(filter(_is_object, _as_list(self._body.get("choices"))), None)
+        self.has_choice = choice is not None
+        self._choice = fields_of(choice)
+        message = self._choice.get("message")
+        self._message = fields_of(message if _is_object(message) else self._choice.get("delta"))
+        sent = self._body.get("usage"), self._choice.get("usage")
+        self.usage = read_usage(sent[0]) or read_usage(sent[1])
 
     @property
     def is_answer(self) -> bool:
         """Whether it can be a whole reply: it has a text, thoughts, a call or a finish reason."""
-        if self.text or self.refusal or self.reasoning or _field(self._message, "tool_calls"):
+        if self.text or self.refusal or self.reasoning or self._message.get("tool_calls"):
             return True
-        content = _field(self._message, "content")
+        content = self._message.get("content")
         is_odd = not isinstance(content, str | list | None)
         return content == "" or (self.finish_reason is not None and not is_odd)
 
@@ -120,12 +118,12 @@ class ParsedReply:
     @property
     def text(self) -> str:
         """The answer, or this chunk's part of it. Some gateways send it as a list of parts."""
-        content = _field(self._message, "content")
+        content = self._message.get("content")
         if isinstance(content, str):
             return content
         if isinstance(content, list) and (text := "".join(_parts(content, "text"))):
             return text
-        legacy = _field(self._choice, "text")
+        legacy = self._choice.get("text")
         return legacy if isinstance(legacy, str) else ""
 
     @property
@@ -137,8 +135,7 @@ class ParsedReply:
         for name in ("reasoning_content", "reasoning"):
             if thought := _text_of(self._message, name):
                 return thought
-        content = _field(self._message, "content")
-        return "".join(_parts(content, "thinking")) if isinstance(content, list) else ""
+        return "".join(_parts(_as_list(self._message.get("content")), "thinking"))
 
     @property
     def refusal(self) -> str:
@@ -149,16 +146,12 @@ class ParsedReply:
     def error(self) -> Any:
         """The error that came in the place of an answer, or beside it; ``None`` if none did."""
         body = self._body
-        if isinstance(body, list) and len(body) == 1:
-            body = body[0]  # Gemini's
-        if found := _field(body, "error") or _field(self._choice, "error"):
+        if found := body.get("error") or self._choice.get("error"):
             return found
-        is_flat = "error" in (_field(body, "object"), _field(body, "type"))
-        if not is_flat and self._choice is None:  # FastAPI's, Mistral's
-            is_flat = _field(body, "detail") is not None or _text_of(body, "message") is not None
-        if not is_flat:
-            return None
-        return {name: value for name, value in fields_of(body).items() if value is not None}
+        is_flat = "error" in (body.get("object"), body.get("type"))
+        if not is_flat and not self.has_choice:  # FastAPI's, Mistral's
+            is_flat = body.get("detail") is not None or _text_of(body, "message") is not None
+        return {n: value for n, value in body.items() if value is not None} if is_flat else None
 
     @property
     def token_counts(self) -> dict[str, int]:
@@ -168,9 +161,9 @@ class ParsedReply:
         found = {
             "prompt_tokens": getattr(usage, "prompt_tokens", None),
             "output_tokens": getattr(usage, "completion_tokens", None),
-            "reasoning_tokens": _field(details, "reasoning_tokens"),
+            "reasoning_tokens": fields_of(details).get("reasoning_tokens"),
         }
-        sent = fields_of(_field(self._body, "usage") or _field(self._choice, "usage"))
+        sent = fields_of(self._body.get("usage") or self._choice.get("usage"))
         sent = {**sent, **fields_of(sent.get("completion_tokens_details"))}
         sent["output_tokens"] = sent.get("completion_tokens")
         return {
@@ -192,18 +185,29 @@ def read_usage(sent: object) -> CompletionUsage | None:
     said = fields_of(sent)
     if not said:
         return None
-    prompt, answer = said.get("prompt_tokens"), said.get("completion_tokens")
-    total = said.get("total_tokens")
-    if type(prompt) is int and type(answer) is int and type(total) is int:
-        details = said.get("prompt_tokens_details")
-        known = fields_of(details).get("cached_tokens") or 0
-        is_plain = prompt >= 0 and answer >= 0 and prompt + answer == total < MOST_TOKENS
-        if is_plain and cache_parts(said, prompt)[0] == known:
-            if isinstance(sent, CompletionUsage) and isinstance(details, BaseModel | None):
-                return sent
-            with suppress(ValidationError):
-                return CompletionUsage.model_validate(said)
+    if _is_plain(said):
+        if isinstance(sent, CompletionUsage) and not isinstance(sent.prompt_tokens_details, dict):
+            return sent
+        with suppress(ValidationError):
+            return CompletionUsage.model_validate(said)
     return _mended(fields_of(_as_the_sdk_does(said)))
+
+
+def _is_plain(said: dict[str, Any]) -> bool:
+    """Whether counts and total agree, and cached tokens stand where the SDK has them."""
+    prompt, answer = said.get("prompt_tokens"), said.get("completion_tokens")
+    total, details = said.get("total_tokens"), said.get("prompt_tokens_details")
+    if not type(prompt) is type(answer) is type(total) is int:
+        return False
+    if prompt < 0 or answer < 0 or not prompt + answer == total < MOST_TOKENS:
+        return False
+    if not isinstance(details, dict | PromptTokensDetails | None):
+        return False
+    parts = fields_of(details)
+    cached = parts.get("cached_tokens") or 0
+    if said.keys() <= _IN_USAGE and parts.keys() <= _IN_DETAILS:  # nothing of a cache elsewhere
+        return type(cached) is int and 0 <= cached <= prompt
+    return cache_parts(said, prompt)[0] == cached
 
 
 def _as_the_sdk_does(said: Mapping[str, Any]) -> CompletionUsage:
@@ -245,20 +249,10 @@ def _mended(said: Mapping[str, Any]) -> CompletionUsage | None:
     return CompletionUsage.construct(**fields)
 
 
-def _text_of(value: Any, name: str) -> str | None:
+def _text_of(fields: dict[str, Any], name: str) -> str | None:
     """A field that is a text, and not an empty one."""
-    found = _field(value, name)
+    found = fields.get(name)
     return found if isinstance(found, str) and found else None
-
-
-def _field(value: Any, name: str) -> Any:
-    """A field of JSON, or of the SDK's object: its own look-up of a missing one takes long."""
-    if isinstance(value, dict):
-        return value.get(name)
-    if not isinstance(value, BaseModel):
-        return None
-    known = value.__dict__
-    return known[name] if name in known else (value.__pydantic_extra__ or {}).get(name)
 
 
 def _is_object(value: object) -> bool:

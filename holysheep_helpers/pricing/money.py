@@ -337,16 +337,21 @@ def cache_parts(usage: object, prompt: int | None) -> tuple[int, int]:
     What can't be a part of the prompt is 0: then those tokens have the price of the others.
     """
     said = fields_of(usage)
-    places = [*(fields_of(said.get(name)) for name in _DETAILS), said]
-    places = [place for place in places if not _OF_A_CACHE.isdisjoint(place)]
-    cached, written = _part(places, _CACHED), _part(places, _WRITTEN)
-    cached = cached if cached <= (prompt or 0) else 0
-    return cached, written if cached + written <= (prompt or 0) else 0
+    cached = written = None
+    for place in (*(fields_of(said.get(name)) for name in _DETAILS), said):
+        if not _OF_A_CACHE.isdisjoint(place):
+            cached = _part(place, _CACHED) if cached is None else cached
+            written = _part(place, _WRITTEN) if written is None else written
+    cached, written, prompt = cached or 0, written or 0, prompt or 0
+    cached = cached if cached <= prompt else 0
+    return cached, written if cached + written <= prompt else 0
 
 
-def _part(places: list[dict[str, Any]], names: tuple[str, ...]) -> int:
-    found = (count(place.get(name)) for place in places for name in names)
-    return next((part for part in found if part is not None), 0)
+def _part(place: dict[str, Any], names: tuple[str, ...]) -> int | None:
+    for name in names:
+        if (part := count(place.get(name))) is not None:
+            return part
+    return None
 
 
 def count(value: Any) -> int | None:
