@@ -221,13 +221,12 @@ class _MeteredStream(httpx2.SyncByteStream, httpx2.AsyncByteStream):
     def __init__(self, response: httpx2.Response, spend: Spend, label: str) -> None:
         self._inner: Any = response.stream
         self._spend, self._label = spend, label
-        self._response = response
-        self._is_coded = "content-encoding" in response.headers
-        is_kept = self._is_coded or not is_event_stream(response)
+        self._response: httpx2.Response | None = response
+        self._coding = response.headers.get("content-encoding")
+        is_kept = self._coding or not is_event_stream(response)
         self._kept: list[bytes] | None = [] if is_kept else None
         self._events = EventStream()
         self._first = self._with_usage = b""
-        self._finished = False
 
     def __iter__(self) -> Iterator[bytes]:
         for data in self._inner:
@@ -263,12 +262,14 @@ class _MeteredStream(httpx2.SyncByteStream, httpx2.AsyncByteStream):
                 self._with_usage = event
 
     def _finish(self) -> None:
-        if self._finished:
+        response, self._response = self._response, None
+        if response is None:
             return
-        self._finished = True
         if self._kept is not None:
             body = b"".join(self._kept)
-            self._keep_usage(self._events.feed(self._decoded(body) if self._is_coded else body))
+            if self._coding:
+                body = _decoded(body, self._coding)
+            self._keep_usage(self._events.feed(body))
         self._keep_usage([self._events.take_rest()])
         # A cost that the gateway states is read digit by digit, not as a float.
         exact = {"parse_float": Decimal} if b'"cost"' in self._with_usage else {}
@@ -276,22 +277,22 @@ class _MeteredStream(httpx2.SyncByteStream, httpx2.AsyncByteStream):
         if said.usage is None:
             return  # the call stays unpriced
         if self._events.is_json and not exact:
-            self._response.extensions[READ_ALREADY] = said
+            response.extensions[READ_ALREADY] = said
         stated = said.model or ParsedReply(parse_json(self._first)).model
         asked = None
         if not stated or catalog.published_price(stated) is None:
-            asked = model_of(self._response.request)
+            asked = model_of(response.request)
         self._spend.used(said.usage, stated or asked or "", self._label, asked)
 
-    def _decoded(self, body: bytes) -> bytes:
-        """The body without its compression, as far as it can be read."""
-        coding = {"content-encoding": self._response.headers["content-encoding"]}
-        decoded = bytearray()
-        with suppress(httpx2.DecodingError):
-            response = httpx2.Response(200, headers=coding, stream=httpx2.ByteStream(body))
-            for piece in response.iter_bytes():
-                decoded += piece
-        return bytes(decoded)
+
+def _decoded(body: bytes, coding: str) -> bytes:
+    """A body without its compression, as far as it can be read."""
+    headers, decoded = {"content-encoding": coding}, bytearray()
+    with suppress(httpx2.DecodingError):
+        response = httpx2.Response(200, headers=headers, stream=httpx2.ByteStream(body))
+        for piece in response.iter_bytes():
+            decoded += piece
+    return bytes(decoded)
 
 
 class BudgetError(HolySheepError, openai.OpenAIError):

@@ -322,7 +322,6 @@ def check_rate(rate: object) -> None:
 
 # ---- the tokens of one call ---------------------------------------------------------------------
 # Spellings: public recordings of OpenRouter, Mistral, DeepSeek, Kimi, xAI and litellm.
-_DETAILS = ("prompt_tokens_details", "prompt_token_details")
 _CACHED = ("prompt_cache_hit_tokens", "cached_tokens", "num_cached_tokens")
 _WRITTEN = ("cache_creation_input_tokens", "cache_write_tokens", "cache_creation_tokens")
 _OF_A_CACHE = frozenset((*_CACHED, *_WRITTEN))
@@ -338,7 +337,8 @@ def cache_parts(usage: object, prompt: int | None) -> tuple[int, int]:
     """
     said = fields_of(usage)
     cached = written = None
-    for place in (*(fields_of(said.get(name)) for name in _DETAILS), said):
+    details = fields_of(said.get("prompt_tokens_details"))
+    for place in (details, fields_of(said.get("prompt_token_details")), said):
         if not _OF_A_CACHE.isdisjoint(place):
             cached = _part(place, _CACHED) if cached is None else cached
             written = _part(place, _WRITTEN) if written is None else written
@@ -349,7 +349,7 @@ def cache_parts(usage: object, prompt: int | None) -> tuple[int, int]:
 
 def _part(place: dict[str, Any], names: tuple[str, ...]) -> int | None:
     for name in names:
-        if (part := count(place.get(name))) is not None:
+        if name in place and (part := count(place[name])) is not None:
             return part
     return None
 
@@ -366,7 +366,7 @@ def fields_of(value: Any) -> dict[str, Any]:
     if not isinstance(value, BaseModel):
         return {}
     more = value.__pydantic_extra__
-    return {**value.__dict__, **more} if more else vars(value)
+    return {**value.__dict__, **more} if more else value.__dict__
 
 
 # ---- the cost of one call -----------------------------------------------------------------------
