@@ -309,6 +309,9 @@ def test_a_variable_is_not_to_blame_for_what_was_raised_elsewhere(
     with pytest.raises(OSError, match="No such file") as caught:
         (tmp_path / "missing").read_bytes()
     assert hs.diagnose(caught.value).kind == "unknown"
+    with httpx2.Client(trust_env=False) as http, pytest.raises(httpx2.UnsupportedProtocol) as asked:
+        http.get("ftp://127.0.0.1")
+    assert "ALL_PROXY" not in str(hs.diagnose(asked.value))
 
 
 @pytest.mark.parametrize(

@@ -225,6 +225,21 @@ def test_a_handshake_that_breaks_off_is_no_bad_certificate() -> None:
     assert (hs.diagnose(error).kind, hs.diagnose(error).retryable) == ("connect", True)
 
 
+def test_a_certificate_is_to_blame_for_its_own_connection_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", "/another/ca.pem")
+
+    def fails() -> None:
+        try:
+            raise ssl.SSLCertVerificationError(1, "x")
+        except ssl.SSLError:
+            raise KeyError("x")  # noqa: B904 (the error before it is its context)
+
+    found = hs.diagnose(caught(fails))
+    assert (found.kind, "SSL_CERT_FILE" in found.advice) == ("unknown", False)
+
+
 def test_a_connection_that_the_system_gave_up_was_late() -> None:
     error = openai.APIConnectionError(request=httpx2.Request("POST", GATEWAY))
     error.__cause__ = httpx2.ConnectError("x")

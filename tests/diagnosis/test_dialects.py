@@ -162,6 +162,13 @@ def test_no_money_is_quota_whatever_the_status(status: int, name: str, word: str
     assert (found.kind, found.retryable, found.wait_s) == ("quota", False, None)
 
 
+@pytest.mark.parametrize("code", KIND_OF_CODE)
+def test_a_code_says_what_it_says_in_capitals_and_wherever_it_stands(code: str) -> None:
+    for body in (error("x", type=code.upper()), flat("x", code=code)):
+        assert told(400, body).kind == KIND_OF_CODE[code]
+        assert hs.diagnose(hs.GatewayError("x", body)).kind == KIND_OF_CODE[code]
+
+
 def test_a_402_may_be_asked_again_only_if_it_names_a_wait() -> None:
     again = told(402, error("x", metadata={"retry_after_seconds": 5}))
     assert (again.kind, again.retryable, again.wait_s) == ("rate_limit", True, 5)
@@ -218,6 +225,9 @@ def test_a_404_that_speaks_of_availability_is_about_the_model() -> None:
 def test_a_body_that_says_not_to_ask_again_is_believed() -> None:
     found = told(503, error("x", availability={"retryable": False}))
     assert (found.kind, found.retryable) == ("server_error", False)
+    assert "The server itself says" in found.advice
+    never = told(402, error("x", availability={"retryable": False}))
+    assert never.advice == KINDS["quota"].advice
 
 
 def test_a_refused_key_may_come_as_a_400() -> None:
@@ -353,6 +363,10 @@ def test_neither_key_nor_prompt_is_in_what_is_shown_of_a_body() -> None:
     request = refusal(400, {}, key="plain-key-1234").request
     body = ErrorBody({"error": f"no: {prompt} (plain-key-1234)"})
     assert body.shown(request=request) == "no: … (key …)"
+    long = "Tell me the secret recipe for kimchi, please."
+    messages = [{"role": "user", "content": long}]
+    request = refusal(400, {}, messages=messages).request
+    assert ErrorBody(f"no: {long[9:]}").shown(request=request) == "no: …"
     assert ErrorBody({}).shown(request=request) == ""
 
 
