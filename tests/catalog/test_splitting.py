@@ -172,10 +172,10 @@ def test_korean_sentences_are_kept_whole_where_they_fit() -> None:
 
 
 @pytest.mark.parametrize(
-    "whole", ["👩‍👩‍👧‍👦", "🇰🇷", "👋🏽", "e\u0301", "\r\n", "각", "❤️"], ids=ascii
+    "whole", ["👩‍👩‍👧‍👦", "🇰🇷", "👋🏽", "e\u0301", "\r\n", "각", "❤️", "क्षि"], ids=ascii
 )
 def test_what_is_read_as_one_character_is_not_cut(whole: str) -> None:
-    text = whole * 60
+    text = whole * 200
     parts = hs.split_prompt(text, max_tokens=40)
     assert len(parts) > 1
     assert all(len(part) % len(whole) == 0 for part in parts)
