@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from contextvars import copy_context
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from functools import partial
 from itertools import cycle
@@ -90,7 +90,12 @@ class LoadPlan:
     @property
     def count(self) -> int:
         """All requests at most, those of the warm-up included."""
-        return self.runs + -(-self.warmup // self.concurrency) * self.concurrency + self.ramp
+        return self.runs + self.warm + self.ramp
+
+    @property
+    def warm(self) -> int:
+        """The warm-up: as many for each asker, so that each has its connection."""
+        return -(-self.warmup // self.concurrency) * self.concurrency
 
     @property
     def ramp(self) -> int:
@@ -208,7 +213,7 @@ class Measurement:
     ) -> RawRun:
         arguments, now_s = next(self._turns), clock()
         raw = RawRun(index, arguments["model"], now_s if due_s is None else due_s, now_s)
-        probe.set(raw.probe)  # of this task and those that it starts
+        probe.set(raw)  # of this task and those that it starts
         try:
             with readable_head():
                 stream = await client.chat.completions.create(**arguments)
@@ -252,7 +257,7 @@ class Load:
 
     async def run(self, plan: LoadPlan) -> None:
         """Warm up, then ask as planned, unless nobody answered."""
-        await self.warm_up(plan.warmup, plan.concurrency)
+        await self.closed(plan.warm, plan.concurrency, into=self.warm)
         if self.warm and all(isinstance(raw.error, HOPELESS) for raw in self.warm):
             self.stopped_by = self.warm[-1].error
         if self.stopped_by is not None:
@@ -262,31 +267,22 @@ class Load:
             await self.opened(plan.runs, plan.rate_per_s, Random(SEED))
         else:
             spread_s = stagger_s(self.warm, plan.concurrency) if plan.stagger else 0.0
-            await self.closed(plan.runs, plan.concurrency, spread_s, ramp=plan.ramp > 0)
-
-    async def warm_up(self, count: int, concurrency: int) -> None:
-        """At least ``count`` runs, ``concurrency`` at once, so that each has its connection."""
-        for first in range(0, count, concurrency):
-            if self.stopped_by is not None:
-                return
-            async with asyncio.TaskGroup() as group:
-                for index in range(first, first + concurrency):
-                    group.create_task(self._ask_one(index, None, self.warm))
+            await self.closed(plan.runs, plan.concurrency, self.runs, spread_s, plan.ramp > 0)
 
     async def closed(
-        self, count: int, concurrency: int, stagger_s: float, ramp: bool = False
+        self, count: int, askers: int, into: list[RawRun], apart_s: float = 0.0, ramp: bool = False
     ) -> None:
-        """``concurrency`` askers, each asking anew as soon as it has its answer.
+        """So many ``askers``, each asking anew as soon as it has its answer.
 
-        Their first starts are ``stagger_s`` seconds apart. With ``ramp``, all but the last ask once
+        Their first starts are ``apart_s`` seconds apart. With ``ramp``, all but the last ask once
         for the warm-up before: the load is not whole yet. Only once, for the cost's sake: who has
         an answer at once, a 429 say, waits for the last to start.
         """
-        askers, warm = min(concurrency, count), len(self.warm)
+        askers, warm = min(askers, count), len(self.warm)
         todo, all_started = iter(range(count)), asyncio.Event()
 
         async def asker(number: int) -> None:
-            await asyncio.sleep(number * stagger_s)
+            await asyncio.sleep(number * apart_s)
             if ramp and number == askers - 1:
                 self._begin()
                 all_started.set()
@@ -296,7 +292,7 @@ class Load:
             for index in todo:
                 if self.stopped_by is not None:
                     return
-                await self._ask_one(index, None, self.runs)
+                await self._ask_one(index, None, into)
 
         async with asyncio.TaskGroup() as group:
             for number in range(askers):
@@ -342,14 +338,13 @@ def stagger_s(warm: Sequence[RawRun], concurrency: int) -> float:
 
 
 @dataclass(slots=True)
-class RawRun:
+class RawRun(Probe):
     """A run as it was recorded. Its bytes are read later: that would delay the stamps of others."""
 
     index: int
     model: str
     due_s: float
     called_s: float = 0.0
-    probe: Probe = field(default_factory=Probe, repr=False)
     handed_on_s: float | None = None
     done_s: float = 0.0
     cost_usd: Decimal | None = None
@@ -357,15 +352,10 @@ class RawRun:
 
     def read(self, began_s: float) -> TimedStream:
         """The run with all that its bytes say; moments in seconds since ``began_s``."""
-        own = ("index", "model", "due_s", "called_s", "done_s", "handed_on_s", "cost_usd")
-        wires = ("sent_s", "connect_s", "new_connection")
-        stream = TimedStream(
-            error=error_label(self.error),
-            **{name: getattr(self, name) for name in own},
-            **{name: getattr(self.probe, name) for name in wires},
-            **facts_of(self.probe.reads),
-        )
-        return stream.shifted(-began_s)
+        known = {one.name: getattr(self, one.name) for one in fields(self)}
+        del known["connect_began_s"]
+        known |= facts_of(known.pop("reads")) | {"error": error_label(self.error)}
+        return TimedStream(**known).shifted(-began_s)
 
 
 def error_label(error: Exception | None) -> str | None:

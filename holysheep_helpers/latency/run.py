@@ -64,6 +64,8 @@ BUSY_SHARE, CLIENT_SHARE = 0.7, 0.25
 """From here on the client itself makes up the figures: its share of the processor's time, and of
 what a user waits for the first token."""
 
+COMPARED = ("ttft_s", "itl_s", "e2e_s")
+
 TOO_FEW = f"too few runs to tell ({LEAST_RUNS} of each are the least)"
 
 NO_MEDIAN = "half or more failed, so that there is no median to compare"
@@ -542,10 +544,7 @@ class Comparison:
     """The difference of two measurements' medians, ``second - first``, with 95% intervals."""
 
     def __init__(
-        self,
-        first: LatencyRun,
-        second: LatencyRun,
-        metrics: Sequence[str] = ("ttft_s", "itl_s", "e2e_s"),
+        self, first: LatencyRun, second: LatencyRun, metrics: Sequence[str] = COMPARED
     ) -> None:
         if not isinstance(second, LatencyRun):
             raise InputError(f"A {type(second).__name__} was given: an hs.LatencyRun is needed.")

@@ -19,7 +19,7 @@ from holysheep_helpers.client.replies import EventStream, ParsedReply, parse_jso
 from holysheep_helpers.latency.data import Text
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Probe:
     """What passed for one request. Moments are seconds on the loop's ``wire_clock``.
 

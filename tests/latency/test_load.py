@@ -79,7 +79,7 @@ def test_a_closed_loop_never_asks_more_at_once_and_asks_anew_as_soon_as_it_may(
 ) -> None:
     draw = Random(concurrency)
     asked = Asked(*(draw.uniform(0.1, 2.0) for _ in range(40)))
-    made = load(asked, lambda made: made.closed(40, concurrency, 0.0))
+    made = load(asked, lambda made: made.closed(40, concurrency, made.runs, 0.0))
     assert asked.most == concurrency
     assert sorted(run.index for run in made.runs) == list(range(40))
     starts = sorted(run.called_s for run in asked.runs)
@@ -90,7 +90,7 @@ def test_a_closed_loop_never_asks_more_at_once_and_asks_anew_as_soon_as_it_may(
 
 def test_fewer_runs_than_askers_are_asked_once_each() -> None:
     asked = Asked(1.0)
-    made = load(asked, lambda made: made.closed(3, 10, 0.25))
+    made = load(asked, lambda made: made.closed(3, 10, made.runs, 0.25))
     assert [run.called_s for run in asked.runs] == close([0.0, 0.25, 0.5])
     assert made.clock() == close(1.5)  # the others are not waited for
 
@@ -120,7 +120,7 @@ def test_the_spread_is_that_of_the_median_stream_that_worked() -> None:
 
 def test_what_begins_before_the_last_asker_has_started_is_warm_up() -> None:
     asked = Asked(1.0)
-    made = load(asked, lambda made: made.closed(6, 4, 0.25, ramp=True))
+    made = load(asked, lambda made: made.closed(6, 4, made.runs, 0.25, ramp=True))
     assert [run.called_s for run in made.warm] == close([0.0, 0.25, 0.5])
     assert made.began_s == close(0.75)
     assert [run.called_s for run in made.runs] == close([0.75, 1.0, 1.25, 1.5, 1.75, 2.0])
@@ -129,7 +129,7 @@ def test_what_begins_before_the_last_asker_has_started_is_warm_up() -> None:
 
 def test_answers_that_come_at_once_bring_no_more_than_one_request_each() -> None:
     asked = Asked(0.001)
-    made = load(asked, lambda made: made.closed(8, 4, 0.25, ramp=True))
+    made = load(asked, lambda made: made.closed(8, 4, made.runs, 0.25, ramp=True))
     assert [run.index for run in made.warm] == [0, 1, 2]
     assert sorted(run.index for run in made.runs) == list(range(8))
     assert min(run.called_s for run in made.runs) == close(made.began_s) == close(0.75)
@@ -141,7 +141,7 @@ def test_a_fatal_status_before_the_load_is_whole_is_met_once_by_each() -> None:
         wire.measure(20, concurrency=4, warmup=4)
     assert len(wire.entries) == 4 + 4
     asked = Asked(0.001)
-    made = load(refusing(asked, 1), lambda made: made.closed(8, 4, 0.25, ramp=True))
+    made = load(refusing(asked, 1), lambda made: made.closed(8, 4, made.runs, 0.25, ramp=True))
     assert (len(made.warm), made.runs, len(asked.runs)) == (1, [], 1)
 
 
@@ -286,7 +286,7 @@ def test_a_budget_that_was_spent_before_is_raised(warmup: int) -> None:
 
 
 def test_what_nobody_foresaw_ends_it_like_that_too() -> None:
-    made = load(refusing(Asked(1.0), 4), lambda made: made.closed(20, 2, 0.0))
+    made = load(refusing(Asked(1.0), 4), lambda made: made.closed(20, 2, made.runs, 0.0))
     assert sorted(run.index for run in made.runs) == [0, 1, 2, 3]
     assert isinstance(made.stopped_by, ZeroDivisionError)
 
