@@ -311,7 +311,6 @@ async def _in_order(asker: Asker, reader: Reader, prompts: Any) -> AsyncGenerato
     ahead = asyncio.Semaphore(AHEAD * asker.setup.max_concurrency)
     slots = asyncio.Semaphore(asker.setup.max_concurrency)
     tasks: asyncio.Queue[asyncio.Task[BatchItem] | None] = asyncio.Queue()
-    open_tasks: set[asyncio.Task[Any]] = set()
 
     async def one(index: int, prompt: Any) -> BatchItem:
         try:
@@ -333,10 +332,7 @@ async def _in_order(asker: Asker, reader: Reader, prompts: Any) -> AsyncGenerato
                 await ahead.acquire()
                 if asker.stopped_by is not None:
                     return
-                task = asyncio.create_task(one(next(numbers), prompt))
-                open_tasks.add(task)
-                task.add_done_callback(open_tasks.discard)
-                tasks.put_nowait(task)
+                tasks.put_nowait(asyncio.create_task(one(next(numbers), prompt)))
         finally:
             tasks.put_nowait(None)
 
@@ -349,9 +345,10 @@ async def _in_order(asker: Asker, reader: Reader, prompts: Any) -> AsyncGenerato
                 return  # without waiting for another prompt
         await feeder
     finally:
-        for task in (feeder, *open_tasks):
+        left = [feeder, *filter(None, [tasks.get_nowait() for _ in range(tasks.qsize())])]
+        for task in left:
             task.cancel()
-        await asyncio.gather(feeder, *open_tasks, return_exceptions=True)
+        await asyncio.gather(*left, return_exceptions=True)
 
 
 async def _each(prompts: Any) -> AsyncGenerator[Any]:

@@ -453,14 +453,11 @@ async def ask_long(
     if "max_completion_tokens" in sdk_parameters:
         raise InputError("The limit of each answer is max_tokens here. Nothing was sent.")
     if sdk_parameters.get("models") is not None:
-        raise InputError(
-            "models: parts are counted and priced for one model here, give model=... alone."
-        )
+        raise InputError("models: parts are counted for one model here, give model=... alone.")
     async_client(gateway_or_client)  # raises if it is neither
-    plan = plan_long(
-        gateway_or_client, instruction, text, model=model, system=system, max_tokens=max_tokens,
-        part_tokens=part_tokens, overlap=overlap, combine=combine,
-    )  # fmt: skip
+    common: Any = {"model": model, "system": system, "max_tokens": max_tokens}
+    split: Any = {"part_tokens": part_tokens, "overlap": overlap, "combine": combine}
+    plan = plan_long(gateway_or_client, instruction, text, **common, **split)
     budget = checked_usd(budget_usd)
     Budget(budget).check_covers(
         plan.most_usd, plan.model, f"{plan.calls} calls", "Lower max_tokens, make parts larger"
@@ -470,10 +467,10 @@ async def ask_long(
     rounds: list[BatchResult] = []
     prompts = plan.prompts()
     while True:
+        left = _left(budget, rounds, plan, prompts)
         done = await batch(
-            gateway_or_client, prompts, model=model, system=system, max_tokens=max_tokens,
-            max_concurrency=max_concurrency, journal=journal, progress=progress,
-            budget_usd=_left(budget, rounds, plan, prompts), **sdk_parameters,
+            gateway_or_client, prompts, max_concurrency=max_concurrency, journal=journal,
+            budget_usd=left, progress=progress, **common, **sdk_parameters,
         )  # fmt: skip
         rounds.append(done)
         _check_answers(tuple(rounds), journal)

@@ -44,14 +44,11 @@ class BatchPanel(Panel):
             self.gateway.mock.script(503, probability=at.faults / 100)
         try:
             self._say(f"Prompts under way: {at.prompts} …")
+            prompts = [f"{at.prompt} ({number + 1})" for number in range(at.prompts)]
             asked = batch(
-                self.gateway,
-                [f"{at.prompt} ({number + 1})" for number in range(at.prompts)],
-                max_concurrency=at.concurrency,
-                requests_per_minute=at.per_minute or None,
-                max_tokens=TOKENS,
-                progress=False,
-            )
+                self.gateway, prompts, max_concurrency=at.concurrency, max_tokens=TOKENS,
+                requests_per_minute=at.per_minute or None, progress=False,
+            )  # fmt: skip
             result = self._until_stopped(asked)
             said = []
         except CancelledError:

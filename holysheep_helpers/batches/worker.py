@@ -93,8 +93,7 @@ class Setup:
                 raise exceptions.InputError(
                     f"Both model={self.model!r} and models were given: leave one of them out."
                 )
-        hashed = self.journal is not None
-        self.reader = Reader(first, self.system, self.sdk_parameters, hashed=hashed)
+        self.reader = Reader(first, self.system, self.sdk_parameters, self.journal is not None)
         check_whole("max_concurrency", self.max_concurrency)
         check_number("requests_per_minute", self.requests_per_minute, above=0, optional=True)
         check_number("tokens_per_minute", self.tokens_per_minute, above=0, optional=True)
@@ -218,7 +217,7 @@ class Asker:
                 failure = result if another else turns.end_round(result)
                 decision = self._decide(record, failure, tries, another)
                 if decision.next == "give up":
-                    return self._given_up(record, failure, tries, decision)
+                    return self._given_up(record, failure, tries, decision.because)
                 if decision.next == "ask again" and not is_limited(failure.why):
                     await self._pause(decision.wait_s)  # after a 429 all wait at the gate
         finally:
@@ -250,8 +249,11 @@ class Asker:
             cost = reserved if found.cost is None else found.cost
             if note is not None and found.usage is not None and found.usage.total_tokens:
                 self.gate.tokens.correct(note, found.usage.total_tokens)
-            if journal is not None:
-                self._keep(journal, item, found)
+            try:
+                if journal is not None:
+                    journal.answer(item.key, recorded(found))
+            except exceptions.JournalError as error:
+                self.stop(error)  # the answer is kept here; nothing more is asked
             return found
         except BudgetError:  # the gateway's own budget refused it, before it was sent
             cost = Decimal(0)
@@ -260,12 +262,6 @@ class Asker:
             raise
         finally:
             self.budget.settle(reserved, cost)
-
-    def _keep(self, journal: Journal, item: Item, result: BatchItem) -> None:
-        try:
-            journal.answer(item.key, recorded(result))
-        except exceptions.JournalError as error:  # the answer is kept here; nothing more is asked
-            self.stop(error)
 
     async def _send(self, record: Record, deadline: Deadline) -> BatchItem | Failure:
         """Send the request and read the reply; the timeline tells what became of it."""
@@ -278,16 +274,16 @@ class Asker:
         try:
             response = await send(self.client, self._url, record.item)
             reply = read_whole(response, self._base_url)
-        except BudgetError:
-            raise
         except asyncio.CancelledError:
             is_late = deadline is not None and deadline.expired()
             ended("time-out" if is_late else "interrupted", maybe_paid=True)
             raise
         except _OF_A_REQUEST as error:
-            failure = record.failure = _failure_of(error)
-            if type(failure.error) is RuntimeError:  # a mistake in the code, no word of a server
+            failure = _failure_of(error)
+            # The gateway's own budget refused it, or a mistake in the code: no word of a server.
+            if isinstance(error, BudgetError) or type(failure.error) is RuntimeError:
                 raise
+            record.failure = failure
             ended(outcome_of(failure), maybe_paid=failure.why.may_have_cost)
             if is_limited(failure.why) and isinstance(failure.error, openai.APIStatusError):
                 self.gate.learn(failure.error.response.headers, done=False)
@@ -324,17 +320,15 @@ class Asker:
             longest_wait_s=PATIENCE_S, left_s=left_s, wait_s=wait_s,
         )  # fmt: skip
 
-    def _given_up(
-        self, record: Record, failure: Failure, tries: int, decision: Decision
-    ) -> BatchItem:
-        if decision.because == "deadline":
+    def _given_up(self, record: Record, failure: Failure, tries: int, because: str) -> BatchItem:
+        if because == "deadline":
             return self._too_late(record)
         error = failure.error
         if isinstance(error, openai.OpenAIError):
             add_advice(error)
-        if decision.because == "attempts":
+        if because == "attempts":
             error.add_note(f"Given up after {tries} requests.")
-        if is_fatal(failure.why) or is_limited(failure.why) or decision.because == "patience":
+        if is_fatal(failure.why) or is_limited(failure.why) or because == "patience":
             self.stop(error)
         return record.failed(error)
 
