@@ -61,7 +61,7 @@ Item._max_tokens: "max_completion_tokens" => "max_tokens"
 # resilience
 decide: tries >= attempts => tries > attempts
 CircuitBreaker._verdict: circuit.failures >= self.failures => circuit.failures > self.failures
-CircuitBreaker._keeps_out: trial_s + self.cool_down_s => trial_s
+CircuitBreaker.permit: trial_s + self.cool_down_s => trial_s
 Permit.failed: wait_s or self._breaker.cool_down_s => self._breaker.cool_down_s
 failover: max_retries=0 => max_retries=1
 # latency
