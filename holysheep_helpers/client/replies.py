@@ -197,7 +197,7 @@ def _is_plain(said: dict[str, Any]) -> bool:
     """Whether counts and total agree, and cached tokens stand where the SDK has them."""
     prompt, answer = said.get("prompt_tokens"), said.get("completion_tokens")
     total, details = said.get("total_tokens"), said.get("prompt_tokens_details")
-    if not type(prompt) is type(answer) is type(total) is int:
+    if type(prompt) is not int or type(answer) is not int or type(total) is not int:
         return False
     if prompt < 0 or answer < 0 or not prompt + answer == total < MOST_TOKENS:
         return False

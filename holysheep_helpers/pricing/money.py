@@ -366,7 +366,7 @@ def fields_of(value: Any) -> dict[str, Any]:
     if not isinstance(value, BaseModel):
         return {}
     more = value.__pydantic_extra__
-    return {**value.__dict__, **more} if more else value.__dict__
+    return {**value.__dict__, **more} if more else vars(value)
 
 
 # ---- the cost of one call -----------------------------------------------------------------------
