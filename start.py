@@ -19,9 +19,11 @@ import importlib
 import importlib.util
 import os
 import platform
+import re
 import signal
 import subprocess
 import sys
+import sysconfig
 import tempfile
 from pathlib import Path
 
@@ -55,6 +57,22 @@ TASKS = ("lab", "test", "notebooks", "setup", "wheels")
 INSTALLER = "uv>=0.9"
 PARALLEL = ("-n", "4")  # on two cores, too: lessons wait for their mock most of the time
 QUICK = ("-n", "logical", "--maxprocesses=4", "-m", "not process")  # these wait for nothing
+
+# Of the variables of pip and uv only these count: they say how packages are reached. All others say
+# where to install, what, or whether at all, and start.py decides that.
+HOW_TO_REACH = {
+    *("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "PIP_TRUSTED_HOST", "PIP_PROXY"),
+    *("PIP_CERT", "PIP_CLIENT_CERT", "PIP_KEYRING_PROVIDER", "PIP_TIMEOUT", "PIP_DEFAULT_TIMEOUT"),
+    *("PIP_RETRIES", "PIP_CACHE_DIR", "PIP_NO_CACHE_DIR", "PIP_CONFIG_FILE"),
+    *("UV_INDEX", "UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS"),
+    *("UV_INDEX_STRATEGY", "UV_KEYRING_PROVIDER", "UV_INSECURE_HOST", "UV_SYSTEM_CERTS"),
+    *("UV_NATIVE_TLS", "UV_HTTP_TIMEOUT", "UV_HTTP_CONNECT_TIMEOUT", "UV_REQUEST_TIMEOUT"),
+    *("UV_HTTP_RETRIES", "UV_CONCURRENT_DOWNLOADS", "UV_CACHE_DIR", "UV_NO_CACHE"),
+    *("UV_CONFIG_FILE", "UV_OFFLINE", "UV_EXCLUDE_NEWER"),
+}
+# An index of your own, NAME, has its password in UV_INDEX_NAME_PASSWORD.
+CREDENTIALS = re.compile("UV_INDEX_.+_(USERNAME|PASSWORD)")
+OTHER_PYTHON = {"PYTHONPATH", "PYTHONHOME"}  # would put other packages before those in .venv
 
 
 class SetupError(Exception):
@@ -123,6 +141,8 @@ class Environment:
         inside = ("Scripts", "python.exe") if on == "win32" else ("bin", "python")
         self.python = str(self.folder.joinpath(*inside))
         self.stamp = self.folder / "holysheep-stamp.txt"
+        places = {"base": str(self.folder), "platbase": str(self.folder)}
+        self.place = Path(sysconfig.get_path("purelib", "venv", places))  # its packages
 
     def wanted(self) -> list[str]:
         """What the stamp must say: this Python, this folder, this list of dependencies."""
@@ -140,26 +160,35 @@ class Environment:
         except (OSError, subprocess.TimeoutExpired):
             return False
 
+    def packages(self) -> set[str]:
+        """What stands in .venv's folder of packages, without the files that name a version."""
+        found = {path.name for path in self.place.iterdir()} if self.place.is_dir() else set()
+        return {name for name in found if not name.endswith((".dist-info", "__pycache__"))}
+
+    def whole(self) -> bool:
+        """Whether .venv works and has every package that was installed."""
+        return self.works() and self.packages().issuperset(self.stored()[4:])
+
     def ready(self, tests: bool) -> bool:
         stored = self.stored()
-        complete = stored[3:] == ["tests"] or (stored[3:] == ["lessons"] and not tests)
-        return complete and stored[:3] == self.wanted() and self.works()
+        complete = stored[3:4] == ["tests"] or (stored[3:4] == ["lessons"] and not tests)
+        return complete and stored[:3] == self.wanted() and self.whole()
 
     def prepare(self, tests: bool) -> None:
         """Make or mend .venv and install what is missing; at once if nothing is."""
         self.check_folder()
         if self.ready(tests):
             return
-        tests = tests or self.stored()[3:] == ["tests"]
+        tests = tests or self.stored()[3:4] == ["tests"]
         if self.offline:
             self.alone = tool("wheels", "check", self.offline, self.root, tests)
         source = "takes all from your folder" if self.offline else "needs the network"
         say(f"Setting up: this takes a minute or two the first time, and {source}.")
-        if self.stored()[:2] != self.wanted()[:2] or not self.works():
+        if self.stored()[:2] != self.wanted()[:2] or not self.whole():
             self.make()
         self.stamp.unlink(missing_ok=True)
         self.install(tests)
-        stamp = [*self.wanted(), "tests" if tests else "lessons"]
+        stamp = [*self.wanted(), "tests" if tests else "lessons", *sorted(self.packages())]
         self.stamp.write_text("\n".join(stamp) + "\n", "utf-8")
         say("Everything is installed.")
 
@@ -175,6 +204,12 @@ class Environment:
                 "copy the whole folder to a place of your own, such as a new folder in your home "
                 "folder (not in a zip file, Program Files or OneDrive), and run start.py there.",
             ) from None
+        if self.folder.is_symlink():
+            raise SetupError(
+                f"{self.folder} is a link to {os.path.realpath(self.folder)}. start.py clears "
+                "the folder .venv when it makes a new one, and does not do that elsewhere.",
+                "take the link away (not the folder that it leads to), then run start.py again.",
+            )
         found = {path.name for path in self.folder.iterdir()} if self.folder.is_dir() else set()
         signs = {"pyvenv.cfg", "bin", "Scripts", self.stamp.name}
         if (found and not found & signs) or self.folder.is_file():
@@ -203,13 +238,13 @@ class Environment:
 
     def install(self, tests: bool) -> None:
         env = {"UV_SYSTEM_CERTS": "1"}  # a company's certificate is in the system's store, mostly
-        env |= {**os.environ, "PIP_USER": "0", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+        env |= installing(os.environ, HOW_TO_REACH if not self.offline else ())
         say("Installing the packages ...")
         group = ["--group", "dev"] if tests else []
         pip = [self.python, "-m", "pip", "install", "--quiet"]
         uv = [self.python, "-m", "uv", "pip", "install", "--python", self.python]
         if self.offline:
-            env |= {"PIP_CONFIG_FILE": os.devnull, "PIP_FIND_LINKS": "", "UV_OFFLINE": "1"}
+            env |= {"PIP_CONFIG_FILE": os.devnull, "UV_NO_CONFIG": "1", "UV_OFFLINE": "1"}
         for what, command in (
             ("The installer uv", [*pip, *self.alone, INSTALLER]),
             ("The packages", [*uv, *self.alone, "--editable", ".", *group]),
@@ -240,6 +275,18 @@ class Environment:
         lab = [self.python, "-m", "jupyterlab", f"--ServerApp.root_dir={self.root}"]
         lab.append(f"--LabApp.default_url=/lab/tree/{FIRST_LESSON}")
         return lab + (["--allow-root"] if as_root else []) + extra
+
+
+def installing(environ, kept=HOW_TO_REACH) -> dict[str, str]:
+    """The variables for pip and uv: of their own and Python's, only the ``kept`` ones."""
+    env = {
+        name: value
+        for name, value in environ.items()
+        if name in kept
+        or (kept and CREDENTIALS.fullmatch(name))
+        or not (name.startswith(("PIP_", "UV_")) or name in OTHER_PYTHON)
+    }
+    return env | {"PIP_USER": "0", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
 
 
 def loopback_past_proxies(environ: dict[str, str]) -> dict[str, str]:
@@ -283,7 +330,8 @@ def main(arguments: list[str]) -> int:
         if task == "wheels":
             options = tool("filling", "options", extra)
             environment.prepare(tests=False)
-            tool("filling", "fill", options, ROOT, environment.python, INSTALLER)
+            env = installing(os.environ)
+            tool("filling", "fill", options, ROOT, environment.python, INSTALLER, env)
             return 0
         environment.prepare(tests=task != "lab")
         if task == "setup":
@@ -292,7 +340,8 @@ def main(arguments: list[str]) -> int:
         if task == "lab":
             say("Opening JupyterLab. To stop it, press Ctrl-C here twice.")
         command = environment.command(task, extra, getattr(os, "geteuid", lambda: 1)() == 0)
-        return run(command, loopback_past_proxies(dict(os.environ)))
+        env = {name: v for name, v in os.environ.items() if name not in OTHER_PYTHON}
+        return run(command, loopback_past_proxies(env))
     except SetupError as problem:
         print(f"\n{problem}", file=sys.stderr)
         return 1

@@ -45,7 +45,7 @@ def test_twelve_targets_share_what_they_can_and_each_has_its_own(root: Path) -> 
 
 
 def test_versions_are_asked_for_each_system_and_python(root: Path) -> None:
-    one = FakeFilling(root.parent / "w", root, "python", "uv>=0.9", tests=True)
+    one = FakeFilling(root.parent / "w", root, "python", "uv>=0.9", tests=True, env={})
     one.fill(["macos-arm-3.12"])
     compiled, downloaded = one.commands
     assert compiled[compiled.index("--python-platform") + 1] == "aarch64-apple-darwin"
@@ -66,7 +66,7 @@ def test_a_fill_that_fails_leaves_no_list_and_the_next_takes_what_it_left_away(r
             return super().run(command, what)
 
     with pytest.raises(wheels.FolderError, match=r"versions for linux-3\.13 failed"):
-        Broken(folder, root, "python", "uv>=0.9", False).fill(["linux-3.12", "linux-3.13"])
+        Broken(folder, root, "python", "uv>=0.9", False, env={}).fill(["linux-3.12", "linux-3.13"])
     with pytest.raises(start.SetupError, match=r"has no wheels.json"):
         prepare(root, folder)
     filled(root, targets=["linux-3.13"])
@@ -75,12 +75,12 @@ def test_a_fill_that_fails_leaves_no_list_and_the_next_takes_what_it_left_away(r
 
 def test_a_folder_with_other_things_in_it_is_left_alone(root: Path) -> None:
     with pytest.raises(wheels.FolderError, match="other things in it"):
-        FakeFilling(root, root, "python", "uv>=0.9", False).fill(["linux-3.13"])
+        FakeFilling(root, root, "python", "uv>=0.9", False, env={}).fill(["linux-3.13"])
     assert (root / "pyproject.toml").is_file()
     file = root.parent / "file"
     file.touch()
     with pytest.raises(wheels.FolderError, match="is a file"):
-        FakeFilling(file, root, "python", "uv>=0.9", False).fill(["linux-3.13"])
+        FakeFilling(file, root, "python", "uv>=0.9", False, env={}).fill(["linux-3.13"])
 
 
 def test_what_a_mac_writes_on_a_stick_is_in_nobodys_way(root: Path) -> None:
@@ -99,12 +99,12 @@ def test_a_disk_that_is_full_is_told(root: Path, monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(filling.Filling, "download", full)
     with pytest.raises(wheels.FolderError, match=r"can't be filled \(No space left on device\)"):
-        filling.fill(filling.options([str(root / "w")]), root, "python", "uv>=0.9")
+        filling.fill(filling.options([str(root / "w")]), root, "python", "uv>=0.9", {})
 
 
 @pytest.mark.process
 def test_uv_and_pip_have_the_same_macos_in_mind(root: Path) -> None:
-    one = filling.Filling(root, root, start.sys.executable, "uv>=0.9", tests=False)
+    one = filling.Filling(root, root, start.sys.executable, "uv>=0.9", tests=False, env={})
     (root / "tell.py").write_text(
         "import os\nprint(os.environ['MACOSX_DEPLOYMENT_TARGET'])", "utf-8"
     )
@@ -137,6 +137,6 @@ def test_options_are_looked_at_before_anything_is_installed(root: Path) -> None:
 
 @pytest.mark.process
 def test_a_command_that_fails_is_quoted(root: Path) -> None:
-    one = filling.Filling(root / "w", root, start.sys.executable, "uv>=0.9", tests=False)
+    one = filling.Filling(root / "w", root, start.sys.executable, "uv>=0.9", tests=False, env={})
     with pytest.raises(wheels.FolderError, match=r"Trying failed:[\s\S]*no_such_module"):
         one.run(["no_such_module"], "Trying")

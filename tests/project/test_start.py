@@ -160,14 +160,100 @@ def test_a_folder_of_somebody_else_is_left_alone(root: Path) -> None:
     assert (root / ".venv" / "thesis.txt").exists()
 
 
-def test_pip_installs_into_the_environment_whatever_the_user_has_set(root: Path) -> None:
+@pytest.mark.parametrize("remains", ["nothing", "its list of files"])
+def test_a_package_that_was_taken_away_is_found_and_brought_back(root: Path, remains: str) -> None:
+    prepared(root)
+    installed = Environment(root, run=FakeRun())
+    stamp = installed.stamp.read_text("utf-8")
+    assert "openai\n" in stamp
+    (gone,) = root.glob(".venv/**/openai")
+    gone.rmdir()
+    if remains == "nothing":
+        (listed,) = root.glob(".venv/**/openai-*.dist-info")
+        listed.rmdir()
+    assert prepared(root) == ["venv", "pip", "uv"]
+    assert installed.stamp.read_text("utf-8") == stamp
+    assert prepared(root) == []
+
+
+def test_another_version_of_a_package_is_the_users_own_affair(root: Path) -> None:
+    prepared(root)
+    (listed,) = root.glob(".venv/**/openai-*.dist-info")
+    listed.rename(listed.with_name("openai-99.dist-info"))
+    assert prepared(root) == []
+
+
+def test_a_link_in_the_place_of_the_environment_is_left_alone(root: Path) -> None:
+    elsewhere = root.parent / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "pyvenv.cfg").touch()
+    try:
+        (root / ".venv").symlink_to(elsewhere, target_is_directory=True)
+    except OSError as error:  # Windows without the right to make links
+        pytest.skip(f"no link can be made here: {error}")
+    with pytest.raises(start.SetupError, match=r"is a link to .*elsewhere[\s\S]*take the link"):
+        Environment(root, run=FakeRun()).prepare(tests=False)
+    assert (elsewhere / "pyvenv.cfg").is_file()
+
+
+WHERE_AND_WHETHER = [
+    *("PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_DRY_RUN", "PIP_NO_DEPS", "PIP_IGNORE_INSTALLED"),
+    *("PIP_PYTHON", "PIP_NO_BINARY", "PIP_ONLY_BINARY", "PIP_REQUIRE_VIRTUALENV", "PIP_NO_INDEX"),
+    *("PIP_CONSTRAINT", "PIP_REQUIREMENT", "PIP_BREAK_SYSTEM_PACKAGES", "PIP_PRE"),
+    *("UV_PROJECT_ENVIRONMENT", "UV_SYSTEM_PYTHON", "UV_TARGET", "UV_PREFIX", "UV_NO_DEPS"),
+    *("UV_PYTHON", "UV_CONSTRAINT", "UV_OVERRIDE", "UV_BREAK_SYSTEM_PACKAGES", "UV_RESOLUTION"),
+    *("UV_PRERELEASE", "UV_NO_BINARY", "UV_NO_BUILD", "UV_NO_INDEX", "UV_REQUIRE_HASHES"),
+    *("PYTHONPATH", "PYTHONHOME"),
+]
+
+
+def test_no_variable_says_where_or_whether_to_install(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in (*WHERE_AND_WHETHER, "PIP_USER"):
+        monkeypatch.setenv(name, "theirs")
     run = FakeRun()
     environment = Environment(root, run=run)
     environment.prepare(tests=False)
-    pip, uv = run.commands[1:3]
-    assert pip[0] == uv[0] == environment.python
+    for command, env in zip(run.commands[1:3], run.environments[1:3], strict=True):
+        assert command[0] == environment.python
+        assert env is not None
+        assert [name for name in WHERE_AND_WHETHER if name in env] == []
+        assert env["PIP_USER"] == "0"
+    uv = run.commands[2]
     assert uv[uv.index("--python") + 1] == environment.python
-    assert (run.environments[1] or {})["PIP_USER"] == "0"
+
+
+def test_variables_that_say_how_to_reach_packages_count(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [*sorted(start.HOW_TO_REACH), "UV_INDEX_OURS_USERNAME", "UV_INDEX_OURS_PASSWORD"]
+    names += ["HTTPS_PROXY", "SSL_CERT_FILE"]
+    for name in names:
+        monkeypatch.setenv(name, "theirs")
+    run = FakeRun()
+    Environment(root, run=run).prepare(tests=False)
+    for env in run.environments[1:3]:
+        assert [name for name in names if (env or {}).get(name) != "theirs"] == []
+    both = {f"{tool}_{what}" for tool in ("PIP", "UV") for what in ("INDEX_URL", "FIND_LINKS")}
+    needed = {"PIP_PROXY", "PIP_CERT", "PIP_TIMEOUT", "PIP_CACHE_DIR", "UV_HTTP_TIMEOUT"}
+    needed |= {"UV_SYSTEM_CERTS", "UV_CACHE_DIR", "UV_EXCLUDE_NEWER"}
+    assert both | needed <= start.HOW_TO_REACH
+
+
+def test_jupyterlab_and_tests_take_their_packages_from_the_environment_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run = FakeRun()
+    monkeypatch.setattr(start.Environment, "prepare", lambda self, tests: None)
+    monkeypatch.setattr(start, "run", run)
+    monkeypatch.setenv("PYTHONPATH", "theirs")
+    monkeypatch.setenv("HOLYSHEEP_MODE", "mock")
+    assert start.main([]) == 0
+    (env,) = run.environments
+    assert env is not None
+    assert "PYTHONPATH" not in env
+    assert env["HOLYSHEEP_MODE"] == "mock"
 
 
 @pytest.mark.parametrize("chosen", [None, "0"])

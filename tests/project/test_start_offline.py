@@ -35,11 +35,22 @@ def test_it_installs_from_the_folder_alone(root: Path) -> None:
         assert "--no-index" in command
         pins = Path(command[command.index("--constraint") + 1])
         assert pins.read_text("utf-8").split() == ["lesson==2.0", "shared-one==1.5"]
-    settings = run.environments[1] or {}
-    assert settings["UV_OFFLINE"] == "1"
-    assert settings["PIP_FIND_LINKS"] == ""
-    assert settings["PIP_CONFIG_FILE"] == start.os.devnull
+        assert command[command.index("--only-binary") + 1] == ":all:", "nothing is built"
     assert prepare(root, folder).did == []
+
+
+def test_offline_no_variable_of_pip_or_uv_counts(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in (*start.HOW_TO_REACH, "UV_INDEX_ROOM_PASSWORD", "PIP_TARGET", "UV_TARGET"):
+        monkeypatch.setenv(name, "theirs")
+    run = prepare(root, filled(root))
+    for env in run.environments[1:3]:
+        theirs = {name for name, value in (env or {}).items() if value == "theirs"}
+        assert theirs == set()
+        assert env is not None
+        assert env["PIP_CONFIG_FILE"] == start.os.devnull
+        assert (env["UV_NO_CONFIG"], env["UV_OFFLINE"]) == ("1", "1")
 
 
 def test_with_the_network_no_folder_is_named(root: Path) -> None:
@@ -68,6 +79,12 @@ def spoil(folder: Path, how: str) -> None:
         listed.write_text(json.dumps(content | {"sha256": {}}), "utf-8")
     elif how == "foreign":
         (folder / "lesson-2.0-1-py3-none-any.whl").write_bytes(b"a higher build number")
+    elif how == "source":
+        (folder / "lesson-9.0.tar.gz").write_bytes(b"a setup.py that would be run")
+    elif how == "folder":
+        (folder / "more").mkdir()
+    elif how == "another's wheel":
+        (folder / "lesson-2.0-cp312-cp312-win_amd64.whl").write_bytes(b"other")
     elif how == "other lessons":
         listed.write_text(json.dumps(content | {"needs": ["lesson>=1"]}), "utf-8")
     elif how == "other computer":
@@ -82,10 +99,13 @@ def spoil(folder: Path, how: str) -> None:
         ("no list", "has no wheels.json", "Copy the whole folder again"),
         ("half a list", "is damaged", "Copy the whole folder again"),
         ("another's list", "is damaged", "Copy the whole folder again"),
-        ("no sums", "3 of 3 files", "Copy the whole folder again"),
+        ("no sums", "did not put there", "copy the whole folder again"),
         ("foreign", "did not put there: lesson-2.0-1-py3-none-any.whl", "Take them out"),
-        ("missing", "1 of 3 files .* missing or damaged: lesson-2.0", "Copy the whole folder"),
-        ("cut", "1 of 3 files .* missing or damaged: lesson-2.0", "Copy the whole folder"),
+        ("source", "did not put there: lesson-9.0.tar.gz", "Take them out"),
+        ("folder", "did not put there: more", "Take them out"),
+        ("another's wheel", "1 of [0-9]+ files .* damaged: lesson-2.0-cp312", "Copy the whole"),
+        ("missing", "1 of 25 files .* missing or damaged: lesson-2.0", "Copy the whole folder"),
+        ("cut", "1 of 25 files .* missing or damaged: lesson-2.0", "Copy the whole folder"),
         ("other lessons", "another version of these lessons", "python start.py wheels FOLDER"),
         ("other computer", r"nothing for .*\(linux-3.13\), only for: windows-3.11", "one of these"),
     ],

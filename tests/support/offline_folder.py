@@ -50,7 +50,7 @@ class FakeFilling(filling.Filling):
 
 def filled(root: Path, tests: bool = False, targets: list[str] | None = None) -> Path:
     folder = root.parent / "room wheels"
-    FakeFilling(folder, root, "python", "uv>=0.9", tests).fill(targets or wheels.TARGETS)
+    FakeFilling(folder, root, "python", "uv>=0.9", tests, {}).fill(targets or wheels.TARGETS)
     return folder
 
 

@@ -14,14 +14,19 @@ class FakeRun:
         self.commands: list[list[str]] = []
         self.environments: list[dict[str, str] | None] = []
         self.fail_at = fail_at
+        self.folder: Path | None = None
 
     def __call__(self, command: list[str], env: dict[str, str] | None = None) -> int:
         self.commands.append(command)
         self.environments.append(env)
         if command[1:3] == ["-m", "venv"]:
-            folder = Path(command[-1])
-            folder.mkdir(exist_ok=True)
-            (folder / "pyvenv.cfg").touch()
+            self.folder = Path(command[-1])
+            self.folder.mkdir(exist_ok=True)
+            (self.folder / "pyvenv.cfg").touch()
+        elif "--editable" in command and self.folder:
+            packages = start.Environment(self.folder.parent).place
+            for name in ("openai", "openai-3.50.dist-info"):
+                (packages / name).mkdir(parents=True, exist_ok=True)
         return 1 if self.fail_at and self.fail_at in command else 0
 
     @property

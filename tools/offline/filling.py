@@ -14,7 +14,7 @@ import tomllib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tools.offline.wheels import LISTED, TARGETS, FolderError, needs, sha256, wheels_in
+from tools.offline.wheels import LISTED, README, TARGETS, FolderError, needs, sha256, wheels_in
 
 MACOS = "13.0"  # uv works the versions out for it, pip takes wheels for it and older ones
 GLIBC = [f"manylinux_2_{minor}_x86_64" for minor in range(28, 16, -1)]
@@ -31,7 +31,7 @@ PLATFORMS = {
 AT_ONCE = 3
 EDITABLE = "editables>=0.3"  # hatchling asks for it when it builds what --editable needs
 
-README = """\
+WORDS = """\
 Wheels for HolySheep Notebooks: everything that its lessons{tests} need, for a computer without
 internet. Copy this folder and the folder of the lessons to each computer (Python itself must be
 there already), then in the folder of the lessons:
@@ -55,17 +55,23 @@ def to_replace(folder: Path) -> list[Path]:
         raise FolderError(f"{folder} is a file.", "Name a folder, a new one or empty.")
     there = list(folder.iterdir()) if folder.is_dir() else []
     seen = [file for file in there if not file.name.startswith(".")]  # .DS_Store and the like
-    own = {LISTED, "README.txt", *(f"{target}.txt" for target in TARGETS)}
+    own = {LISTED, README, *(f"{target}.txt" for target in TARGETS)}
     if any(file.name not in own and file.suffix != ".whl" for file in seen):
         raise FolderError(f"{folder} has other things in it.", "Name a new folder.")
     return seen
 
 
 class Filling:
-    """One run of ``start.py wheels``; ``python`` has pip and uv, ``installer`` is uv's bound."""
+    """One run of ``start.py wheels``; ``python`` has pip and uv, ``installer`` is uv's bound.
 
-    def __init__(self, folder: Path, root: Path, python: str, installer: str, tests: bool) -> None:
+    ``env`` has the variables for both.
+    """
+
+    def __init__(
+        self, folder: Path, root: Path, python: str, installer: str, tests: bool, env: dict
+    ) -> None:
         self.folder, self.root, self.python, self.tests = folder, root, python, tests
+        self.env = env
         build = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["build-system"]
         self.more = [*build["requires"], EDITABLE, installer]
 
@@ -77,7 +83,7 @@ class Filling:
         done = subprocess.run(
             [self.python, "-m", *command],
             cwd=self.root,
-            env=os.environ | {"MACOSX_DEPLOYMENT_TARGET": MACOS},
+            env=self.env | {"MACOSX_DEPLOYMENT_TARGET": MACOS},
             capture_output=True,
             encoding="utf-8",
             errors="replace",
@@ -147,7 +153,7 @@ class Filling:
             "targets": found,
             "sha256": {file.name: sha256(file) for file in files},
         }
-        words = README.format(
+        words = WORDS.format(
             tests=" and tests" if self.tests else "",
             targets=", ".join(found),
             macos=MACOS,
@@ -155,7 +161,7 @@ class Filling:
             megabytes=f"{megabytes:.0f}",
             listed=LISTED,
         )
-        (self.folder / "README.txt").write_text(words, "utf-8")
+        (self.folder / README).write_text(words, "utf-8")
         (self.folder / LISTED).write_text(json.dumps(content, indent=1) + "\n", "utf-8")
         print(f"Together: {len(wheels)} wheels, {megabytes:.0f} MB. Next: README.txt", flush=True)
 
@@ -188,12 +194,12 @@ def options(arguments: list[str]) -> argparse.Namespace:
     return given
 
 
-def fill(given: argparse.Namespace, root: Path, python: str, installer: str) -> None:
+def fill(given: argparse.Namespace, root: Path, python: str, installer: str, env: dict) -> None:
     """``start.py wheels`` with its options.
 
     :raises FolderError: the folder is not free or can't be written, or a download failed.
     """
-    filling = Filling(given.folder, root, python, installer, given.tests)
+    filling = Filling(given.folder, root, python, installer, given.tests, env)
     try:
         filling.fill(list(dict.fromkeys(given.targets or TARGETS)))
     except OSError as error:

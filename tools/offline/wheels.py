@@ -13,6 +13,7 @@ import tomllib
 from pathlib import Path
 
 LISTED = "wheels.json"
+README = "README.txt"
 PYTHONS = ("3.11", "3.12", "3.13")
 SYSTEMS = ("windows", "macos-arm", "macos-intel", "linux")
 TARGETS = [f"{system}-{python}" for system in SYSTEMS for python in PYTHONS]
@@ -103,22 +104,25 @@ def check(folder: Path, root: Path, tests: bool) -> list[str]:
             f"{', '.join(found['targets'])}.",
             "Run start.py with one of these Pythons, on such a system.",
         )
-    wanted = [f"{target}.txt", *found["targets"][target]]
-    wrong = [name for name in wanted if not whole(folder / name, found["sha256"].get(name))]
+    there = {file.name for file in folder.iterdir() if not file.name.startswith(".")}
+    foreign = sorted(there - found["sha256"].keys() - {LISTED, README})
+    if foreign:
+        raise FolderError(
+            f"{folder} has files that start.py did not put there: {_some(foreign)}",
+            "Take them out, or copy the whole folder again into an empty one.",
+        )
+    # All that is there is compared, for pip and uv may take what stands there for another Python.
+    files = sorted({f"{target}.txt", *found["targets"][target], *(there & found["sha256"].keys())})
+    wrong = [name for name in files if not whole(folder / name, found["sha256"].get(name))]
     if wrong:
         raise FolderError(
-            f"{len(wrong)} of {len(wanted)} files in {folder} are missing or "
+            f"{len(wrong)} of {len(files)} files in {folder} are missing or "
             f"damaged: {_some(wrong)}",
             "Copy the whole folder again.",
         )
-    foreign = [file.name for file in wheels_in(folder) if file.name not in found["sha256"]]
-    if foreign:
-        raise FolderError(
-            f"{folder} has wheels that start.py did not put there: {_some(foreign)}",
-            "Take them out, or copy the whole folder again into an empty one.",
-        )
-    pins = folder / f"{target}.txt"
-    return ["--no-index", "--find-links", str(folder), "--constraint", str(pins)]
+    pins = str(folder / f"{target}.txt")
+    from_folder = ["--no-index", "--find-links", str(folder), "--constraint", pins]
+    return [*from_folder, "--only-binary", ":all:"]  # nothing is built: a build runs its code
 
 
 def _some(names: list[str]) -> str:
