@@ -62,9 +62,13 @@ def _refused(name: str, value: object, needed: str, optional: bool) -> InputErro
 
 def is_loopback(host: str) -> bool:
     """Whether this host name or address means this computer."""
-    if host == "localhost":
-        return True
+    return host == "localhost" or (is_address(host) and ip_address(host).is_loopback)
+
+
+def is_address(host: str) -> bool:
+    """Whether this is an address in numbers, and no name."""
     try:
-        return ip_address(host).is_loopback
+        ip_address(host)
     except ValueError:
         return False
+    return True

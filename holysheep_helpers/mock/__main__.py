@@ -16,8 +16,8 @@ from typing import IO, Any
 
 from holysheep_helpers import catalog
 from holysheep_helpers._checks import is_loopback
-from holysheep_helpers.mock import slots
-from holysheep_helpers.mock.app import MOCK_PREFIX, App
+from holysheep_helpers.mock import ADMIN_VARIABLE, MOCK_PREFIX, OWN_KEY_VARIABLE, slots
+from holysheep_helpers.mock.app import App
 from holysheep_helpers.mock.server import Server, base_url, listen
 from holysheep_helpers.mock.state import State
 from holysheep_helpers.mock.stated import MOST_S, Stated
@@ -62,7 +62,8 @@ def _serve(options: argparse.Namespace) -> int:
         journal = None
         if options.journal is not None:
             try:
-                journal = options.journal.open("a", encoding="utf-8")
+                path = options.journal
+                journal = open(path, "a", encoding="utf-8", opener=_private)  # noqa: SIM115 (below)
                 stack.enter_context(_closing(journal))
             except OSError as error:
                 reason = f"{options.journal}: {error.strerror}"
@@ -74,7 +75,9 @@ def _serve(options: argparse.Namespace) -> int:
             slots=options.slots,
             plan=catalog.plans()[options.plan],
             keys=keys,
-            admin_token=os.environ.get("HOLYSHEEP_MOCK_ADMIN_TOKEN") or None,
+            admin_token=os.environ.get(ADMIN_VARIABLE) or None,
+            own_key=os.environ.get(OWN_KEY_VARIABLE) or None,
+            names=options.names,
             journal_file=journal,
         )
         server = Server(App(state))
@@ -101,6 +104,11 @@ def _tell_the_room(url: str, keys: Path) -> None:
         file=sys.stderr,
         flush=True,
     )
+
+
+def _private(path: str, flags: int) -> int:
+    """Open a file that, if it is new, only its owner may read: there are keys or prompts in it."""
+    return os.open(path, flags, 0o600)
 
 
 @contextlib.contextmanager
@@ -146,7 +154,7 @@ def issue(count: int, file: Path | None) -> int:
         print(sheet, end="")
         return 0
     try:
-        with file.open("x", encoding="utf-8", newline="\n") as new:
+        with open(file, "x", encoding="utf-8", newline="\n", opener=_private) as new:
             new.write(sheet)
     except FileExistsError:
         raise _CannotError(f"{file} is there already, and was left as it is.", 1) from None
@@ -190,6 +198,14 @@ def _parser() -> argparse.ArgumentParser:
     played = [name for name, plan in catalog.plans().items() if plan.can_be_played]
     parser.add_argument("--plan", choices=played, default="unlimited")
     parser.add_argument("--keys", type=Path, help="a file of the keys to accept, one a line")
+    parser.add_argument(
+        "--name",
+        dest="names",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="a name of this computer in the network, by which /mock/ is asked; may be repeated",
+    )
     parser.add_argument("--journal", type=Path, help="append each request to this file, as JSON")
     parser.add_argument(
         "--issue", type=_count, metavar="N", help="write N new keys (to --keys FILE), then end"

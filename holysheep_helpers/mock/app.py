@@ -7,9 +7,9 @@ from hmac import compare_digest
 from typing import Any
 
 from holysheep_helpers import catalog
-from holysheep_helpers._checks import is_loopback
+from holysheep_helpers._checks import is_address
 from holysheep_helpers.exceptions import InputError
-from holysheep_helpers.mock import slots, wire
+from holysheep_helpers.mock import ADMIN_VARIABLE, MOCK_PREFIX, slots, wire
 from holysheep_helpers.mock.exchange import Exchange, Request
 from holysheep_helpers.mock.faults import from_header, parse_script
 from holysheep_helpers.mock.journal import Entry, as_dicts
@@ -23,7 +23,6 @@ from holysheep_helpers.mock.turn import Reply, Turn
 from holysheep_helpers.mock.verdict import verdict
 from holysheep_helpers.mock.wire import WireError
 
-MOCK_PREFIX = "hs-mock-"
 CHAT = "/v1/chat/completions"
 CORS = [
     ("access-control-allow-origin", "*"),
@@ -130,7 +129,7 @@ class App:
         except WireError:
             entry.same = _fingerprint(request)
             raise
-        same = digest(str(state.seed), tenant.key, asked.canonical)
+        same = digest(str(state.seed), tenant.name, asked.canonical)
         same_hex = same.hex()
         entry.same, entry.model, entry.stream = same, sys.intern(asked.model), asked.stream
         entry.prompt_tokens = asked.prompt_tokens
@@ -201,27 +200,56 @@ class App:
     def _targets(self, request: Request) -> list[Tenant]:
         """The keys that this request may see and steer: its own, or those that ``key`` names.
 
-        Raises ``WireError``: 403 from another computer without the admin token.
+        Raises ``WireError``: 403 for other keys without the admin token.
         """
-        token, given = self.state.admin_token, request.header(b"x-mock-admin")
-        trusted = is_loopback(request.host)
-        if given is not None and token is not None:
-            trusted = compare_digest(given.encode("latin-1"), token.encode("utf-8"))
-        if not trusted:
-            raise WireError(
-                403,
-                "From another computer this needs the mock's admin token, in the header "
-                "x-mock-admin (the mock takes it from HOLYSHEEP_MOCK_ADMIN_TOKEN).",
-                code="admin_only",
-            )
+        is_admin = self._is_admin(request)
         named = request.query.get("key")
         if named is None:
             return [self.state.tenant(self._key(request))]
+        if not is_admin:
+            raise _admin_only("the request asks for other keys' data")
         every = [*self.state.tenants(), self.state.strangers]
         found = [tenant for tenant in every if named in ("*", tenant.hash)]
         if not found:
             raise WireError(404, f"No key with the hash {named!r} has asked yet.", param="key")
         return found
+
+    def _is_admin(self, request: Request) -> bool:
+        """Whether this request carries the mock's admin token.
+
+        Raises ``WireError`` (403) for a wrong token, and for what a web page from elsewhere may
+        have made a browser send: to be on this computer proves nothing.
+        """
+        token, given = self.state.admin_token, request.header(b"x-mock-admin")
+        host, origin = request.header(b"host"), request.header(b"origin")
+        if origin is not None and origin.partition("://")[2].lower() != (host or "").lower():
+            message = f"A web page of {origin[:100]!r} asked. Only the mock's own pages may."
+            raise WireError(403, message, code="foreign_origin")
+        if given is not None:
+            right = (token or "").encode("utf-8")
+            if token is None or not compare_digest(given.encode("latin-1"), right):
+                raise _admin_only("the token that was sent is wrong")
+            return True
+        if request.header(b"sec-fetch-site") == "cross-site":
+            raise _admin_only("a web page of another site asked")
+        if host is not None and not self._is_own_name(host):
+            raise _admin_only(f"it was asked as {host[:100]!r}, a name that --name did not give")
+        return False
+
+    def _is_own_name(self, host: str) -> bool:
+        """Whether a ``Host`` header has an address, localhost, or a name that was given."""
+        name = host.rpartition(":")[0] if host.rpartition(":")[2].isdecimal() else host
+        name = name.strip("[]").lower()
+        return name == "localhost" or name in self.state.names or is_address(name)
+
+
+def _admin_only(why: str) -> WireError:
+    return WireError(
+        403,
+        "This needs the mock's admin token, in the header x-mock-admin (the mock takes it from "
+        f"{ADMIN_VARIABLE}): {why}.",
+        code="admin_only",
+    )
 
 
 def _models(name: str) -> dict[str, Any]:

@@ -26,13 +26,12 @@ def dump(body: Any) -> bytes:
 
 @dataclass(slots=True)
 class Request:
-    """``host`` is the client's; ``nth_on_connection`` counts the requests on its connection."""
+    """``nth_on_connection`` counts the requests on its connection."""
 
     method: str
     path: str
     query_string: str
     headers: dict[bytes, bytes]
-    host: str
     nth_on_connection: int
     body: bytes
 

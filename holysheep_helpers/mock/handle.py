@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from holysheep_helpers.exceptions import HolySheepError
+from holysheep_helpers.mock import LEARNERS_KEY
 from holysheep_helpers.mock.journal import Entry
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-LEARNERS_KEY = "hs-mock-learner"
 Fault = int | str | dict[str, Any]
 
 
@@ -48,12 +48,24 @@ class Verdict(tuple[dict[str, Any], ...]):
 
 
 class MockHandle:
-    """``base_url`` ends with /v1; ``api_key`` is a key that the mock accepts."""
+    """``base_url`` ends with /v1; ``api_key`` is a key that the mock accepts.
 
-    def __init__(self, base_url: str, api_key: str = LEARNERS_KEY) -> None:
+    ``headers`` are those of its requests to /mock/. With the mock's ``admin_token`` they may ask
+    for other keys, and under any name of its computer.
+    """
+
+    def __init__(
+        self, base_url: str, api_key: str = LEARNERS_KEY, admin_token: str | None = None
+    ) -> None:
         self.base_url = base_url
         self.api_key = api_key
+        self.admin_token = admin_token
         self._refusing: socket.socket | None = None
+
+    @property
+    def headers(self) -> dict[str, str]:
+        token = {} if self.admin_token is None else {"x-mock-admin": self.admin_token}
+        return {"Authorization": f"Bearer {self.api_key}", **token}
 
     def script(
         self,
@@ -140,7 +152,7 @@ class MockHandle:
         path = address.path.removesuffix("/v1") + f"/mock/{what}"
         data = None if body is None else json.dumps(body).encode("utf-8")
         try:
-            connection.request(method, path, data, {"Authorization": f"Bearer {self.api_key}"})
+            connection.request(method, path, data, self.headers)
             answer = connection.getresponse()
             said = json.loads(answer.read())
         except (OSError, HTTPException, ValueError) as error:

@@ -57,7 +57,6 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport: Any = transport
-        self.host: str = (transport.get_extra_info("peername") or ("",))[0]
         self.quiet_since_s = asyncio.get_running_loop().time()
         self._every.add(self)
 
@@ -176,9 +175,7 @@ class Connection(asyncio.Protocol):
         path, _, query = target.decode("latin-1").partition("?")
         if "%" in path:
             path = unquote(path)
-        request = Request(
-            method, path, query, self._headers, self.host, self._count, bytes(self._body)
-        )
+        request = Request(method, path, query, self._headers, self._count, bytes(self._body))
         self._count += 1
         exchange = Exchange(
             self,

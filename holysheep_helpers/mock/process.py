@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import secrets
 import subprocess
 import sys
 import threading
@@ -11,6 +12,7 @@ from pathlib import Path
 from queue import Empty, Queue
 from typing import Self
 
+from holysheep_helpers.mock import ADMIN_VARIABLE, MOCK_PREFIX, OWN_KEY_VARIABLE
 from holysheep_helpers.mock.handle import MockError, MockHandle
 from holysheep_helpers.mock.slots import checked
 from holysheep_helpers.mock.stated import Stated
@@ -21,11 +23,15 @@ START_TIMEOUT_S = 20.0
 class MockProcess(MockHandle):
     """A mock that runs beside this process, on loopback, and ends with it.
 
+    Its key and its admin token are random: other users of this computer know neither.
+
     ``pid`` is its process; the rest is as in ``MockHandle``.
     """
 
-    def __init__(self, child: subprocess.Popen[bytes], base_url: str) -> None:
-        super().__init__(base_url)
+    def __init__(
+        self, child: subprocess.Popen[bytes], base_url: str, api_key: str, admin_token: str
+    ) -> None:
+        super().__init__(base_url, api_key, admin_token)
         self._child = child
         atexit.register(self.stop)
 
@@ -60,6 +66,8 @@ class MockProcess(MockHandle):
             command += ["--slots", str(slots)]
         source = str(Path(__file__).parents[2])
         path = os.pathsep.join(filter(None, (source, os.environ.get("PYTHONPATH"))))
+        key, token = f"{MOCK_PREFIX}{secrets.token_hex(8)}", secrets.token_urlsafe(16)
+        own = {OWN_KEY_VARIABLE: key, ADMIN_VARIABLE: token}  # not in the command: all can read it
         flags = 0
         if sys.platform == "win32":
             flags = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
@@ -68,7 +76,7 @@ class MockProcess(MockHandle):
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env={**os.environ, "PYTHONPATH": path, "PYTHONUTF8": "1"},
+            env={**os.environ, **own, "PYTHONPATH": path, "PYTHONUTF8": "1"},
             start_new_session=os.name == "posix",  # a kernel's Stop button must not end it
             creationflags=flags,
         )
@@ -82,7 +90,7 @@ class MockProcess(MockHandle):
                 else f"The mock did not start (exit code {child.returncode}). See why with: "
                 f"{sys.executable} -m holysheep_helpers.mock --port {port}"
             )
-        return cls(child, line)
+        return cls(child, line, key, token)
 
     @property
     def pid(self) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib.util
+import secrets
 import socket
 import sys
 import threading
@@ -151,12 +152,13 @@ def serve(
         slots=checked(slots),
         plan=catalog.plans()[plan],
         keys=keys,
+        admin_token=secrets.token_urlsafe(16),
     )
     server = Server(App(state, pacer))
     sock = listen("127.0.0.1", 0)
     thread = threading.Thread(target=server.run, args=(sock,), name="holysheep mock")
     thread.start()
-    handle = MockHandle(base_url(sock))
+    handle = MockHandle(base_url(sock), admin_token=state.admin_token)
     try:
         yield handle
     finally:

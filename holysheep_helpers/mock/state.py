@@ -9,6 +9,7 @@ from hashlib import blake2b
 from typing import IO
 
 from holysheep_helpers.catalog import Plan
+from holysheep_helpers.mock import LEARNERS_KEY
 from holysheep_helpers.mock.faults import Script
 from holysheep_helpers.mock.journal import Journal
 from holysheep_helpers.mock.limits import Limits
@@ -22,13 +23,24 @@ asked again, they count as new."""
 
 
 class Tenant:
-    """Everything about one key. ``hash`` stands for it where the key itself must not show."""
+    """Everything about one key.
+
+    Replies and times are drawn for its ``name``, which is the key itself but for a kernel's own
+    mock: that one's key is random. ``hash`` stands for it where the key must not show.
+    """
 
     def __init__(
-        self, key: str, plan: Plan, scale: float, file: IO[str] | None, slots: int | None = None
+        self,
+        key: str,
+        plan: Plan,
+        scale: float,
+        file: IO[str] | None,
+        slots: int | None = None,
+        name: str | None = None,
     ) -> None:
         self.key = key
-        self.hash = key_hash(key)
+        self.name = name or key
+        self.hash = key_hash(self.name)
         self.script = Script()
         self.limits = Limits(plan, scale)
         self.journal = Journal(file)
@@ -74,7 +86,11 @@ class Tenant:
 
 
 class State:
-    """All keys of one mock. ``strangers`` stands for whoever asks without a right key."""
+    """All keys of one mock. ``strangers`` stands for whoever asks without a right key.
+
+    ``own_key`` is the random one of the kernel that the mock belongs to. ``names`` are those that
+    the mock's computer has in the network, beside its addresses and ``localhost``.
+    """
 
     def __init__(
         self,
@@ -86,6 +102,8 @@ class State:
         slots: int | None = None,
         keys: frozenset[str] | None = None,
         admin_token: str | None = None,
+        own_key: str | None = None,
+        names: Iterable[str] = (),
         journal_file: IO[str] | None = None,
     ) -> None:
         self.seed = seed
@@ -95,12 +113,15 @@ class State:
         self.plan = plan
         self.keys = keys
         self.admin_token = admin_token
+        self.own_key = own_key
+        self.names = frozenset(name.lower() for name in names)
         self._journal_file = journal_file
         self._tenants: OrderedDict[str, Tenant] = OrderedDict()
         self.strangers = self._new("")
 
     def _new(self, key: str) -> Tenant:
-        return Tenant(key, self.plan, self.time_scale, self._journal_file, self.slots)
+        name = LEARNERS_KEY if key == self.own_key else key
+        return Tenant(key, self.plan, self.time_scale, self._journal_file, self.slots, name)
 
     def tenant(self, key: str) -> Tenant:
         known = self._tenants.get(key)

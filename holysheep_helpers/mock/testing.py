@@ -36,7 +36,8 @@ def holysheep_mock(
     another process, a test meets the same replies and faults.
     """
     name = blake2b(request.node.nodeid.encode("utf-8"), digest_size=8).hexdigest()
-    handle = MockHandle(holysheep_server.base_url, f"hs-mock-test-{name}")
+    server = holysheep_server
+    handle = MockHandle(server.base_url, f"hs-mock-test-{name}", server.admin_token)
     handle.reset()  # the same test, run again in this session
     yield handle
     handle.close()

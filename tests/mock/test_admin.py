@@ -7,13 +7,16 @@ from typing import Any
 import pytest
 
 from holysheep_helpers import catalog
+from holysheep_helpers.mock import LEARNERS_KEY
 from holysheep_helpers.mock.app import App
 from holysheep_helpers.mock.exchange import Request
 from holysheep_helpers.mock.handle import MockHandle
+from holysheep_helpers.mock.process import MockProcess
 from holysheep_helpers.mock.state import State, key_hash
 from tests.support import raw
 
 TOKEN = "the-teacher"
+STEERED = [("/mock/journal", "GET"), ("/mock/script", "POST"), ("/mock/slots", "POST")]
 
 
 class Answered:
@@ -25,46 +28,113 @@ class Answered:
     def send_json(self, status: int, body: Any, headers: Any = ()) -> None:
         self.status, self.body = status, body
 
+    @property
+    def code(self) -> str:
+        assert isinstance(self.body, dict)
+        return self.body["error"]["code"]
+
 
 def ask(
-    host: str,
     path: str = "/mock/journal",
+    method: str = "GET",
     *,
     query: str = "",
-    method: str = "GET",
-    admin: str | None = None,
     token: str | None = TOKEN,
+    **given: str,
 ) -> Answered:
-    headers = {b"authorization": b"Bearer hs-mock-anna"}
-    if admin is not None:
-        headers[b"x-mock-admin"] = admin.encode("latin-1")
-    app = App(State(plan=catalog.plans()["unlimited"], admin_token=token))
+    """Anna's request; ``given`` are headers, with ``_`` for a dash and ``admin`` for the token."""
+    headers = {b"authorization": b"Bearer hs-mock-anna", b"host": b"127.0.0.1:8765"}
+    for name, value in given.items():
+        name = {"admin": "x-mock-admin"}.get(name, name.replace("_", "-"))
+        headers[name.encode("ascii")] = value.encode("latin-1")
+    unlimited = catalog.plans()["unlimited"]
+    app = App(State(plan=unlimited, admin_token=token, names=["Room.local"]))
+    app.state.tenant("hs-mock-anna")
+    app.state.tenant("hs-mock-ben")
     answered = Answered()
     body = b'{"slots": 4}' if path == "/mock/slots" else b"[]"
-    request = Request(method, path, query, headers, host, 0, body)
+    request = Request(method, path, query, headers, 0, body)
     app.handle(request, answered)  # pyright: ignore[reportArgumentType]
     return answered
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "127.0.0.9"])
-def test_this_computer_needs_no_token(host: str) -> None:
-    assert ask(host).status == 200
-    assert ask(host, "/mock/script", method="POST").status == 200
-    assert ask(host, "/mock/slots", method="POST").status == 200
+@pytest.mark.parametrize(("path", "method"), STEERED)
+def test_a_key_steers_its_own_requests_alone(path: str, method: str) -> None:
+    own, other = (f"key={key_hash(f'hs-mock-{name}')}" for name in ("anna", "ben"))
+    assert ask(path, method).status == 200
+    for query in (own, other, "key=*"):
+        refused = ask(path, method, query=query)
+        assert (refused.status, refused.code) == (403, "admin_only")
+    for query in (own, other):
+        assert ask(path, method, query=query, admin=TOKEN).status == 200
 
 
-@pytest.mark.parametrize("host", ["192.168.1.7", "10.0.0.1", "fe80::1", ""])
-def test_another_computer_needs_the_token(host: str) -> None:
-    steered = [("/mock/journal", "GET"), ("/mock/script", "POST"), ("/mock/slots", "POST")]
-    for path, method in steered:
-        assert ask(host, path, method=method).status == 403
-        assert ask(host, path, method=method, admin="guess").status == 403
-        assert ask(host, path, method=method, admin=TOKEN).status == 200
-        assert ask(host, path, method=method, admin="", token=None).status == 403
+@pytest.mark.parametrize(("path", "method"), STEERED)
+def test_a_wrong_token_is_refused_everywhere(path: str, method: str) -> None:
+    assert ask(path, method, admin="guess").status == 403
+    assert ask(path, method, admin="").status == 403
+    assert ask(path, method, admin="", token=None).status == 403
+    assert ask(path, method, admin=TOKEN, token=None).status == 403
 
 
-def test_a_wrong_token_is_refused_here_too() -> None:
-    assert ask("127.0.0.1", admin="guess").status == 403
+@pytest.mark.parametrize(
+    "origin", ["https://evil.example", "http://localhost:8888", "http://127.0.0.1:1", "null", ""]
+)
+@pytest.mark.parametrize(("path", "method"), STEERED)
+def test_no_web_page_of_elsewhere_may_ask_even_with_the_token(
+    path: str, method: str, origin: str
+) -> None:
+    for token in ({}, {"admin": TOKEN}):
+        refused = ask(path, method, origin=origin, **token)
+        assert (refused.status, refused.code) == (403, "foreign_origin")
+
+
+def test_a_page_of_the_mocks_own_address_may_ask() -> None:
+    assert ask(origin="http://127.0.0.1:8765", sec_fetch_site="same-origin").status == 200
+
+
+def test_a_browser_that_says_cross_site_needs_the_token() -> None:
+    assert ask(sec_fetch_site="cross-site").code == "admin_only"
+    assert ask(sec_fetch_site="cross-site", admin=TOKEN).status == 200
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:8765", "localhost.evil.example"])
+def test_a_name_that_was_not_given_needs_the_token(host: str) -> None:
+    """Whoever makes a name of theirs lead to this computer has their page ask under that name."""
+    assert ask(host=host).code == "admin_only"
+    assert ask(host=host, origin=f"http://{host}").code == "admin_only"
+    assert ask(host=host, admin=TOKEN).status == 200
+
+
+@pytest.mark.parametrize("name", ["127.0.0.1", "192.168.1.7", "[::1]", "LOCALHOST", "room.local"])
+@pytest.mark.parametrize("port", ["", ":8765"])
+def test_addresses_localhost_and_given_names_are_the_mocks_own(name: str, port: str) -> None:
+    assert ask(host=name + port).status == 200
+
+
+@pytest.mark.process
+def test_each_kernels_mock_has_a_key_and_a_token_that_nobody_can_guess(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HOLYSHEEP_MOCK_ADMIN_TOKEN", "of the room")
+    first, second = MockProcess.start(time_scale=0), MockProcess.start(time_scale=0)
+    try:
+        keys = {first.api_key, second.api_key, LEARNERS_KEY}
+        assert len(keys) == 3
+        constant = MockHandle(first.base_url)
+        told = {raw.ask(one).content for one in (first, second, constant)}
+        assert len(told) == 1, "each learner reads the same answer"
+        constant.reset()
+        assert len(first.entries()) == 1
+        assert constant.entries() == []
+        constant.script(500)
+        assert raw.ask(first).status == 200, "a key that everyone knows steers itself alone"
+        every = raw.send(constant, method="GET", path="/mock/journal?key=*")
+        assert every.status == 403
+        assert first.api_key not in repr(first)
+    finally:
+        first.stop()
+        second.stop()
 
 
 def test_a_teacher_sees_all_keys_and_a_learner_one(mock: MockHandle) -> None:

@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import socket
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -169,6 +170,7 @@ def test_its_address_is_not_reachable_from_outside(process: MockProcess) -> None
 def test_the_journal_goes_to_a_file_too(tmp_path: Path) -> None:
     file = tmp_path / "journal.jsonl"
     with standing_alone("--journal", file) as url:
+        assert os.name == "nt" or stat.S_IMODE(file.stat().st_mode) == 0o600, "prompts are in it"
         mock = MockHandle(url, "hs-mock-secret")
         mock.script([503])
         raw.send(mock, raw.body("안녕하세요"))

@@ -1,13 +1,16 @@
 """A mock for a whole room: keys that are issued, and what each person is told."""
 
+import os
 import re
 import socket
+import stat
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from holysheep_helpers.mock import server
+from holysheep_helpers.mock.__main__ import main
 from holysheep_helpers.mock.handle import MockHandle
 from tests.support import raw
 from tests.support.processes import COMMAND, ENV, run, standing_alone
@@ -108,3 +111,14 @@ def test_a_sheet_as_an_editor_saves_it_is_read(tmp_path: Path) -> None:
         keys = ("hs-mock-01-a", "hs-mock-02-b", "hs-mock-03-c")
         asked = [raw.send(MockHandle(url, key), raw.body()).status for key in keys]
     assert asked == [200, 200, 401]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no modes of files for owner and others")
+def test_a_sheet_of_keys_is_its_owners_alone(tmp_path: Path) -> None:
+    sheet = tmp_path / "keys.txt"
+    before = os.umask(0)
+    try:
+        assert main(["--issue", "2", "--keys", str(sheet)]) == 0
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(sheet.stat().st_mode) == 0o600

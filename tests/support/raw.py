@@ -100,7 +100,7 @@ def on(
 ) -> Answer:
     """One request on this connection; a header of ``None`` is left out."""
     content = payload if isinstance(payload, bytes) else json.dumps(payload).encode("utf-8")
-    named = {"Authorization": f"Bearer {mock.api_key}", **(headers or {})}
+    named = {**mock.headers, **(headers or {})}
     connection.request(
         method,
         path,

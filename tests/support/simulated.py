@@ -89,7 +89,7 @@ class Simulation:
         named = {"authorization": f"Bearer {key}", **headers}
         lines = {k.replace("_", "-").encode(): v.encode() for k, v in named.items()}
         body = json.dumps(raw.body("What is an API gateway?", stream=True, max_tokens=tokens))
-        request = Request("POST", raw.CHAT, "", lines, "127.0.0.1", 0, body.encode())
+        request = Request("POST", raw.CHAT, "", lines, 0, body.encode())
 
         def leave() -> None:
             if not exchange.ended:
