@@ -13,6 +13,7 @@ from .lessons.exercises import hint as hint
 # 01 Connect
 from .client.connect import connect as connect
 from .client.connect import login as login
+from .client.settings import EnvFileWarning as EnvFileWarning
 from .client.gateway import Gateway as Gateway
 from . import catalog as catalog
 

@@ -1,18 +1,15 @@
-"""``connect()``: mock or live, decided once and in the open, and where its settings come from."""
+"""``connect()``: mock or live, decided once and in the open."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from io import StringIO
-from pathlib import Path
 from typing import Any, Literal
 
 from holysheep_helpers import catalog
 from holysheep_helpers.catalog import KEY_VARIABLE
 from holysheep_helpers.client.gateway import Gateway
+from holysheep_helpers.client.settings import Settings, read_settings
 from holysheep_helpers.client.spend import Budget, checked_usd
 from holysheep_helpers.diagnosis.config import HOW_TO_SET, Secret, checked_key, checked_url
 from holysheep_helpers.exceptions import ConfigurationError
@@ -80,8 +77,8 @@ def connect(
         >>> hs.connect("mock", time_scale=0).mode
         'mock'
     """
-    found = settings()
-    asked = mode or found.get("HOLYSHEEP_MODE") or "auto"
+    found = read_settings()
+    asked = mode or found.values.get("HOLYSHEEP_MODE") or "auto"
     if asked not in ("auto", "mock", "live"):
         raise ConfigurationError(
             f"The mode is {asked!r}: 'auto', 'mock' and 'live' are allowed "
@@ -102,7 +99,7 @@ def connect(
         return _own_mock(found, plan, budget, why, time_scale)
 
     key = find_key(api_key, found)
-    named = base_url or found.get("HOLYSHEEP_BASE_URL")
+    named = base_url or found.values.get("HOLYSHEEP_BASE_URL")
     if asked == "auto" and key is None and named is None:
         return _own_mock(found, plan, budget, f"no {KEY_VARIABLE} is set", time_scale)
     if time_scale is not None:
@@ -119,7 +116,7 @@ def connect(
             "This key was issued by a mock, and the real gateway does not know it. Name the "
             "mock's address: hs.connect(base_url=...) or HOLYSHEEP_BASE_URL."
         )
-    where = "base_url" if base_url is not None else "HOLYSHEEP_BASE_URL"
+    where = "base_url" if base_url is not None else found.source("HOLYSHEEP_BASE_URL")
     is_shared_mock = asked == "auto" and key.from_mock
     live_default = budget is None and not is_shared_mock
     if asked == "auto":
@@ -135,20 +132,21 @@ def connect(
             today=None if is_shared_mock else today,
         ),
         why=why,
+        address_from="" if base_url is not None or named is None else where,
     )
 
 
 def _own_mock(
-    found: Mapping[str, str],
+    found: Settings,
     plan: str | None,
     budget: Decimal | None,
     why: str,
     time_scale: float | None,
 ) -> Gateway:
-    seed = _number("HOLYSHEEP_MOCK_SEED", found.get("HOLYSHEEP_MOCK_SEED", "0"), int)
+    seed = _number("HOLYSHEEP_MOCK_SEED", found.values.get("HOLYSHEEP_MOCK_SEED", "0"), int)
     if time_scale is None:
         name = "HOLYSHEEP_MOCK_TIME_SCALE"
-        scale = _number(name, found.get(name, "1"), float)
+        scale = _number(name, found.values.get(name, "1"), float)
     else:
         scale = _number("time_scale", str(time_scale), float)
     played = catalog.plans()[plan or "unlimited"]
@@ -209,54 +207,10 @@ def login() -> None:
     )
 
 
-def find_key(argument: object, found: Mapping[str, str]) -> Secret | None:
+def find_key(argument: object, found: Settings) -> Secret | None:
     """The key to use, checked: the argument, then ``hs.login()``, then the settings."""
     if argument is not None:
         return checked_key(argument, "the argument api_key")
-    if session.key is None and KEY_VARIABLE in found:
-        return checked_key(found[KEY_VARIABLE], KEY_VARIABLE)
+    if session.key is None and found.key is not None:
+        return checked_key(found.key, found.source(KEY_VARIABLE))
     return session.key
-
-
-def settings() -> Mapping[str, str]:
-    """The ``HOLYSHEEP_*`` settings: the environment before a ``.env`` file; empty ones left out.
-
-    The file is the first ``.env`` in this folder or the ones above it, up to the project's top
-    (where ``pyproject.toml`` or ``.git`` is). ``HOLYSHEEP_ENV_FILE`` names another.
-
-    Raises ``ConfigurationError`` if that file is not there, can't be read, or is no UTF-8.
-    """
-    path = _env_file()
-    found = {**(_read(path) if path else {}), **os.environ}
-    return {name: v for name, v in found.items() if name.startswith("HOLYSHEEP_") and v}
-
-
-def _env_file() -> Path | None:
-    named = os.environ.get("HOLYSHEEP_ENV_FILE")
-    if named:
-        return Path(named)
-    here = Path.cwd()
-    for folder in (here, *here.parents):
-        if (folder / ".env").is_file():
-            return folder / ".env"
-        if (folder / "pyproject.toml").exists() or (folder / ".git").exists():
-            break
-    return None
-
-
-def _read(path: Path) -> Mapping[str, str | None]:
-    from dotenv import dotenv_values
-
-    try:
-        text = path.read_text("utf-8-sig")
-    except OSError as error:
-        raise ConfigurationError(
-            f"{path} can't be read ({error.strerror}). Mend that, or name another file in "
-            "HOLYSHEEP_ENV_FILE."
-        ) from None
-    except UnicodeDecodeError:  # its own words would quote the file, and the file holds a key
-        raise ConfigurationError(
-            f"{path} is not stored as UTF-8 (Windows PowerShell's > writes UTF-16). Store it again "
-            "as UTF-8: in Notepad with File, Save as, Encoding."
-        ) from None
-    return dotenv_values(stream=StringIO(text), interpolate=False)

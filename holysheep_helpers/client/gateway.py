@@ -49,6 +49,7 @@ class Gateway:
         mock: the handle of the mock that was started for it, or ``None``.
         time_scale: how slowly the mock is played: 1 as in life, 0.05 twenty times as fast.
         why: how the mode was decided.
+        address_from: the variable that named the address, with its file, or ``""``.
 
     Example:
         >>> gw.client().base_url == gw.base_url + "/"
@@ -65,6 +66,7 @@ class Gateway:
     plan: catalog.Plan | None = None
     mock: MockProcess | None = None
     time_scale: float = 1.0
+    address_from: str = ""
 
     def __post_init__(self, key: Secret, budget: Budget) -> None:
         self._key = key
@@ -174,6 +176,7 @@ class Gateway:
         speed = f"played at {1 / self.time_scale:.3g} times the speed" if self.time_scale else ""
         return [
             ("address", "this computer, a port of its own" if own else self.base_url),
+            *([("named by", self.address_from)] if self.address_from else []),
             ("key", f"{self._key!r} (the mock's own)" if own else repr(self._key)),
             ("plan", str(self.plan) if self.plan else "unknown here; the server knows"),
             *([("speed", speed or "answers at once")] if self.time_scale != 1 else []),

@@ -1,4 +1,4 @@
-"""The ``HOLYSHEEP_*`` settings: from the environment, and from a ``.env`` file that can be trusted."""
+"""The ``HOLYSHEEP_*`` settings, from the environment and from a ``.env`` file."""
 
 from __future__ import annotations
 
@@ -23,7 +23,10 @@ _SIGNS_OF_A_CONTAINER = (Path("/.dockerenv"), Path("/run/.containerenv"))
 
 
 class EnvFileWarning(UserWarning):
-    """A ``.env`` file that another user can write was left alone, or read with this word."""
+    """A ``.env`` file that another user can write was left alone, or read all the same.
+
+    The message says which, and what to do.
+    """
 
 
 @dataclass(frozen=True)
@@ -37,9 +40,6 @@ class Settings:
     key: Secret | None
     file: Path | None = None
     in_file: frozenset[str] = frozenset()
-
-    def get(self, name: str, default: str | None = None) -> str | None:
-        return self.values.get(name, default)
 
     def source(self, name: str) -> str:
         """Where a setting was made, for messages and the card."""

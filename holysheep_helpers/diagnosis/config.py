@@ -66,11 +66,11 @@ class Secret:
 
 def checked_key(value: Any, where: str) -> Secret:
     """The key as a ``Secret``, or a ``ConfigurationError`` that says what is off without it."""
-    if isinstance(value, Secret):
-        return value
-    if fault := fault_of_key(value, where):
+    if isinstance(value, str):
+        value = Secret(value)  # from here on no frame has it, whatever a traceback shows
+    if fault := fault_of_key(value.reveal() if isinstance(value, Secret) else value, where):
         raise ConfigurationError(fault)
-    return Secret(value)
+    return value
 
 
 def fault_of_key(value: object, where: str) -> str:

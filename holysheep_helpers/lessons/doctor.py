@@ -11,7 +11,8 @@ from importlib import metadata
 
 import openai
 
-from holysheep_helpers.client.connect import connect, find_key, settings
+from holysheep_helpers.client.connect import connect, find_key
+from holysheep_helpers.client.settings import read_settings
 from holysheep_helpers.diagnosis import config
 from holysheep_helpers.diagnosis.diagnose import diagnose
 from holysheep_helpers.exceptions import ConfigurationError, HolySheepError
@@ -138,7 +139,7 @@ def _widgets() -> Finding:
 
 def _key() -> Finding:
     try:
-        key = find_key(None, settings())
+        key = find_key(None, read_settings())
     except HolySheepError as error:
         return Finding("key", False, "the key can't be right", str(error))
     return Finding("key", True, "set (not shown)" if key else "none: the mock will answer")

@@ -12,7 +12,9 @@ import pytest
 
 import holysheep_helpers as hs
 from holysheep_helpers.client import connect
+from holysheep_helpers.client.settings import Settings
 from holysheep_helpers.diagnosis import config
+from holysheep_helpers.diagnosis.config import Secret
 from holysheep_helpers.exceptions import ConfigurationError
 from tests.support.keys import made_up
 
@@ -45,7 +47,8 @@ def test_a_key_that_was_copied_badly_is_told_and_not_shown(
     bad = change(LIVE_KEY)
     given = bad if where == "argument" else None
     if given is None:
-        monkeypatch.setattr(connect, "settings", lambda: {"HOLYSHEEP_API_KEY": bad})
+        found = Settings({}, Secret(bad))  # no variable can hold all of these
+        monkeypatch.setattr(connect, "read_settings", lambda: found)
     with pytest.raises(ConfigurationError, match=says) as caught:
         hs.connect(api_key=given)
     shown = "".join(traceback.format_exception(caught.value))

@@ -211,6 +211,7 @@ def errors() -> None:
     warnings: list[type[UserWarning]] = [
         hs.BatchStoppedWarning,
         hs.CutShortWarning,
+        hs.EnvFileWarning,
         hs.LatencyStoppedWarning,
         hs.StalePriceWarning,
         hs.AssumedPriceWarning,
