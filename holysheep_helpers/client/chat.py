@@ -219,8 +219,8 @@ def _reply(
         reasoning=said.reasoning,
         refusal=said.refusal,
     )
-    warn_if_assumed(reply.usage, reply.model, asked, stacklevel=4)
-    if reply.cut_short or ending(reply.finish_reason) == "unknown":
+    warn_if_assumed(said.usage, said.model, asked, stacklevel=4)
+    if ending(said.finish_reason) in ("cut", "unknown"):
         _warn_of_end(reply.finish_reason, arguments, stacklevel=4)
     return reply
 

@@ -144,8 +144,9 @@ def test_leaving_early_closes_the_connection_so_that_the_server_stops(
 ) -> None:
     with serve(time_scale=1) as mock:
         gateway = hs.connect("live", mock.base_url, mock.api_key)
+        mock.script([{"kind": "stall", "after": 2}])
         stream = read(gateway, most=1)
-        (entry,) = mock.entries(settle_s=10)
+        (entry,) = mock.entries(settle_s=60)
     assert entry["client_left"]
     assert len(entry["sent_s"]) < len(entry["due_s"])
     assert (stream.complete, stream.usage, stream.cost) == (False, None, None)
@@ -156,10 +157,11 @@ def test_leaving_early_closes_the_connection_so_that_the_server_stops(
 def test_a_bare_break_closes_a_stream_too() -> None:
     with serve(time_scale=1) as mock:
         gateway = hs.connect("live", mock.base_url, mock.api_key)
+        mock.script([{"kind": "stall", "after": 1}])  # its end can't come before the client leaves
         for _ in hs.stream(gateway, PROMPT):
             break
         gc.collect()
-        (entry,) = mock.entries(settle_s=10)
+        (entry,) = mock.entries(settle_s=60)
     assert entry["client_left"]
 
 
