@@ -103,6 +103,8 @@ def test_the_last_part_is_no_crumb_that_would_have_fitted() -> None:
     limit = TEKKEN(week) * 4 // 3
     parts = split_spans(week * 2, limit, TEKKEN)
     assert len(parts) == 2
+    # the first ends a little before 1,000; what is left fits, though it is longer than the first
+    assert len(split_spans("#" * 1995, 1000, len)) == 2
 
 
 LONG = {
