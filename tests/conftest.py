@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from datetime import date
 from functools import cache
+from multiprocessing.process import BaseProcess
 from typing import Any
 
 import httpcore2
@@ -54,19 +55,14 @@ def only_those_marked_start_processes(
 ) -> None:
     """``python start.py test --quick`` stays quick: what takes a process of its own says so."""
     if request.node.get_closest_marker("process") is None:
-        monkeypatch.setattr(subprocess, "Popen", _Refused)
+        monkeypatch.setattr(subprocess.Popen, "__init__", _refused)
+        monkeypatch.setattr(BaseProcess, "start", _refused)
 
 
-class _Refused(subprocess.Popen[Any]):
-    """Others may still derive from it; none is started."""
-
-    def __init__(self, *arguments: object, **options: object) -> None:
-        raise AssertionError(
-            f"This test starts a process, {arguments}: mark it with @pytest.mark.process."
-        )
-
-    def __del__(self, *_: object) -> None:
-        pass
+def _refused(*arguments: object, **options: object) -> None:
+    raise AssertionError(
+        f"This test starts a process, {arguments}: mark it with @pytest.mark.process."
+    )
 
 
 @pytest.fixture
