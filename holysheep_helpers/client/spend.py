@@ -348,16 +348,10 @@ class Estimate:
 
     def times(self, runs: int) -> Estimate:
         """The same work, done so many times."""
+        counts = ("calls", "input_tokens", "output_tokens", "uncapped", "unpriced")
         with exactly():
-            return replace(
-                self,
-                calls=self.calls * runs,
-                input_tokens=self.input_tokens * runs,
-                output_tokens=self.output_tokens * runs,
-                most_usd=None if self.most_usd is None else self.most_usd * runs,
-                uncapped=self.uncapped * runs,
-                unpriced=self.unpriced * runs,
-            )
+            usd = None if self.most_usd is None else self.most_usd * runs
+        return replace(self, most_usd=usd, **{name: getattr(self, name) * runs for name in counts})
 
 
 @runtime_checkable
