@@ -54,7 +54,7 @@ FIRST_LESSON = "notebooks/00_start_here.ipynb"
 TASKS = ("lab", "test", "notebooks", "setup", "wheels")
 INSTALLER = "uv>=0.9"
 PARALLEL = ("-n", "4")  # on two cores, too: lessons wait for their mock most of the time
-QUICK = ("-n", "3", "-m", "not process")  # these wait less: for time-outs, mostly
+QUICK = ("-n", "3", "-m", "not process", "--hypothesis-profile=quick")  # these wait less
 
 
 class SetupError(Exception):

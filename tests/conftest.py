@@ -20,7 +20,14 @@ from holysheep_helpers.mock.handle import MockHandle
 pytest_plugins = ["holysheep_helpers.mock.testing"]
 
 settings.register_profile("at any pace", deadline=None)  # a slow computer fails no test
+settings.register_profile("quick", deadline=None, max_examples=25)  # of start.py test --quick
 settings.load_profile("at any pace")
+
+
+def pytest_report_header() -> str:
+    name = settings.get_current_profile_name()
+    fewer = " (a quarter of the examples)" if name == "quick" else ""
+    return f"property tests: the profile {name!r}{fewer}"
 
 
 @pytest.fixture(autouse=True, scope="session")

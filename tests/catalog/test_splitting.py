@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 import holysheep_helpers as hs
 from holysheep_helpers.catalog import splitting
 from holysheep_helpers.catalog.splitting import Part, counter_for, split_spans
+from tests.support.strategies import examples
 
 
 def tekken(text: str) -> int:
@@ -63,7 +64,7 @@ def sendable(text: str) -> str:
     return text.encode("utf-8", "ignore").decode()
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(
     text=st.one_of(texts, one_kind).map(sendable),
     name=st.sampled_from(list(COUNTS)),
@@ -84,7 +85,7 @@ def test_nothing_is_lost_and_nothing_overflows(
         assert COUNTS[name](text[after.start : after.fresh]) <= overlap
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(text=texts.map(sendable), limit=st.integers(20, 200))
 def test_parts_are_no_fewer_than_needed_and_not_many_more(text: str, limit: int) -> None:
     parts = split_spans(text, limit, tekken)
@@ -93,7 +94,7 @@ def test_parts_are_no_fewer_than_needed_and_not_many_more(text: str, limit: int)
     assert bool(parts) == bool(text)
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(text=texts.map(sendable), name=st.sampled_from(list(COUNTS)), spare=st.integers(0, 20))
 def test_what_fits_is_one_part(text: str, name: str, spare: int) -> None:
     limit = max(COUNTS[name](text), 1) + spare
