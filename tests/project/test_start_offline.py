@@ -75,6 +75,11 @@ def spoil(folder: Path, how: str) -> None:
         wheel.write_bytes(wheel.read_bytes()[:-1])
     elif how == "another's list":
         listed.write_text("[]", "utf-8")
+    elif how == "a target without a list":
+        content["targets"]["linux-3.13"] = 5
+        listed.write_text(json.dumps(content), "utf-8")
+    elif how == "deep":
+        listed.write_text("[" * 100_000, "utf-8")
     elif how == "no sums":
         listed.write_text(json.dumps(content | {"sha256": {}}), "utf-8")
     elif how == "foreign":
@@ -99,6 +104,8 @@ def spoil(folder: Path, how: str) -> None:
         ("no list", "has no wheels.json", "Copy the whole folder again"),
         ("half a list", "is damaged", "Copy the whole folder again"),
         ("another's list", "is damaged", "Copy the whole folder again"),
+        ("a target without a list", "is damaged", "Copy the whole folder again"),
+        ("deep", "is damaged", "Copy the whole folder again"),
         ("no sums", "did not put there", "copy the whole folder again"),
         ("foreign", "did not put there: lesson-2.0-1-py3-none-any.whl", "Take them out"),
         ("source", "did not put there: lesson-9.0.tar.gz", "Take them out"),

@@ -64,11 +64,13 @@ def listed(folder: Path) -> dict:
         raise FolderError(what, again) from None
     except OSError as error:
         raise FolderError(f"{folder} can't be read ({error.strerror}).", again) from None
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
     parts = {"tests": bool, "needs": list, "targets": dict, "sha256": dict}
-    if not isinstance(found, dict) or not all(
-        isinstance(found.get(name), kind) for name, kind in parts.items()
+    if (
+        not isinstance(found, dict)
+        or not all(isinstance(found.get(name), kind) for name, kind in parts.items())
+        or not all(isinstance(names, list) for names in found["targets"].values())
     ):
         raise FolderError(f"The list {LISTED} in {folder} is damaged.", again)
     return found
