@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -78,6 +79,18 @@ def spoil(folder: Path, how: str) -> None:
     elif how == "a target without a list":
         content["targets"]["linux-3.13"] = 5
         listed.write_text(json.dumps(content), "utf-8")
+    elif how == "a number for a name":
+        content["targets"]["linux-3.13"].append(5)
+        listed.write_text(json.dumps(content), "utf-8")
+    elif how == "a name that no file has":
+        content["targets"]["linux-3.13"].append("a\0b")
+        listed.write_text(json.dumps(content), "utf-8")
+    elif how == "a pipe":
+        wheel.unlink()
+        os.mkfifo(wheel)
+    elif how == "a pipe as list":
+        listed.unlink()
+        os.mkfifo(listed)
     elif how == "deep":
         listed.write_text("[" * 100_000, "utf-8")
     elif how == "no sums":
@@ -97,6 +110,11 @@ def spoil(folder: Path, how: str) -> None:
         listed.write_text(json.dumps(content), "utf-8")
 
 
+needs_pipes = pytest.mark.skipif(
+    not hasattr(os, "mkfifo"), reason="Windows has no pipes with a file's name"
+)
+
+
 @pytest.mark.parametrize(
     ("how", "what", "cure"),
     [
@@ -105,6 +123,10 @@ def spoil(folder: Path, how: str) -> None:
         ("half a list", "is damaged", "Copy the whole folder again"),
         ("another's list", "is damaged", "Copy the whole folder again"),
         ("a target without a list", "is damaged", "Copy the whole folder again"),
+        ("a number for a name", "is damaged", "Copy the whole folder again"),
+        ("a name that no file has", "1 of 26 files", "Copy the whole folder again"),
+        pytest.param("a pipe", "1 of 25 files", "Copy the whole folder", marks=needs_pipes),
+        pytest.param("a pipe as list", "has no wheels.json", "Copy the", marks=needs_pipes),
         ("deep", "is damaged", "Copy the whole folder again"),
         ("no sums", "did not put there", "copy the whole folder again"),
         ("foreign", "did not put there: lesson-2.0-1-py3-none-any.whl", "Take them out"),
