@@ -188,6 +188,12 @@ class Environment:
             self.make()
         self.stamp.unlink(missing_ok=True)
         self.install(tests)
+        if not self.works():  # a settings file of pip or uv can say where, as variables could
+            raise SetupError(
+                f"The packages were installed, but not into {self.folder}.",
+                "take target, prefix, root and the like out of the settings of pip and uv "
+                "(pip config list; uv.toml), then run start.py again.",
+            )
         stamp = [*self.wanted(), "tests" if tests else "lessons", *sorted(self.packages())]
         self.stamp.write_text("\n".join(stamp) + "\n", "utf-8")
         say("Everything is installed.")
@@ -204,9 +210,10 @@ class Environment:
                 "copy the whole folder to a place of your own, such as a new folder in your home "
                 "folder (not in a zip file, Program Files or OneDrive), and run start.py there.",
             ) from None
-        if self.folder.is_symlink():
-            raise SetupError(
-                f"{self.folder} is a link to {os.path.realpath(self.folder)}. start.py clears "
+        here, real = os.path.realpath(self.root), os.path.realpath(self.folder)
+        if os.path.normcase(real) != os.path.normcase(os.path.join(here, ".venv")):
+            raise SetupError(  # a junction of Windows is no symlink, and yet leads elsewhere
+                f"{self.folder} is a link to {real}. start.py clears "
                 "the folder .venv when it makes a new one, and does not do that elsewhere.",
                 "take the link away (not the folder that it leads to), then run start.py again.",
             )
@@ -229,7 +236,8 @@ class Environment:
             )
         say(f"Making .venv with Python {platform.python_version()} ...")
         python = getattr(sys, "_base_executable", "") or sys.executable  # not .venv's own
-        if self.run([python, "-m", "venv", "--clear", str(self.folder)]):
+        command = [python, "-m", "venv", "--clear", str(self.folder)]
+        if self.run(command, installing(os.environ)):
             raise SetupError(
                 f"Python could not make the folder {self.folder}; its own words are above.",
                 "close JupyterLab and terminals that still use it, see that the disk is not full, "
@@ -263,7 +271,7 @@ class Environment:
             "utf-8",
         )
         say("Looking for fonts ...")  # Matplotlib's list of fonts, once, rather than in a lesson
-        self.run([self.python, "-c", "import matplotlib.font_manager"])
+        self.run([self.python, "-c", "import matplotlib.font_manager"], env)
 
     def command(self, task: str, extra: list[str], as_root: bool) -> list[str]:
         """The command line of a task, for this environment's Python."""

@@ -14,6 +14,7 @@ from holysheep_helpers.diagnosis.config import Secret
 from holysheep_helpers.exceptions import ConfigurationError, warn
 
 FILE_VARIABLE = "HOLYSHEEP_ENV_FILE"
+LARGEST = 65_536  # characters of a file; python-dotenv takes minutes for some megabytes
 
 # File systems that make owners and modes up, for the disk behind them has others or none:
 # Windows' disks in WSL, folders shared with a virtual machine or a container, network shares.
@@ -53,7 +54,8 @@ def read_settings() -> Settings:
     this folder or the ones above it, up to the project's top (where ``pyproject.toml`` or ``.git``
     is) or the home folder. One that belongs to another user, or that all may write, is left alone.
 
-    Raises ``ConfigurationError`` if that file is not there, can't be read, or is no UTF-8.
+    Raises ``ConfigurationError`` if that file is not there, can't be read, is too large, or is no
+    UTF-8.
     """
     named = os.environ.get(FILE_VARIABLE)
     path = Path(named) if named else _found_file()
@@ -66,12 +68,17 @@ def read_settings() -> Settings:
 
 
 def _found_file() -> Path | None:
-    here, home = Path.cwd(), Path.home()
+    try:
+        here = Path.cwd()
+    except OSError:  # it was deleted
+        return None
+    home = os.path.realpath(os.path.expanduser("~"))  # where nobody has one, Path.home() fails
     for folder in (here, *here.parents):
         file = folder / ".env"
-        if file.is_file():
+        if os.path.isfile(file):
             return file if _may_be_read(file) else None
-        if folder == home or any((folder / top).exists() for top in ("pyproject.toml", ".git")):
+        tops = (folder / "pyproject.toml", folder / ".git")
+        if os.path.realpath(folder) == home or any(map(os.path.exists, tops)):
             return None
     return None
 
@@ -82,7 +89,7 @@ def _may_be_read(file: Path) -> bool:
     if getuid is None:  # Windows: other users can't write into your folders
         return True
     found = file.stat()
-    if found.st_uid not in (0, getuid()):
+    if not {found.st_uid, file.lstat().st_uid} <= {0, getuid()}:  # a link's owner chose its target
         what, cure = "belongs to another user", f"chown it, or name it in {FILE_VARIABLE}"
     elif found.st_mode & stat.S_IWOTH:
         what, cure = "can be written by all users", "chmod go-w .env"
@@ -120,7 +127,8 @@ def _read(path: Path) -> Mapping[str, str | None]:
     from dotenv import dotenv_values
 
     try:
-        text = path.read_text("utf-8-sig")
+        with path.open(encoding="utf-8-sig") as file:
+            text = Secret(file.read(LARGEST + 1))
     except OSError as error:
         raise ConfigurationError(
             f"{path} can't be read ({error.strerror}). Mend that, or name another file in "
@@ -131,4 +139,9 @@ def _read(path: Path) -> Mapping[str, str | None]:
             f"{path} is not stored as UTF-8 (Windows PowerShell's > writes UTF-16). Store it again "
             "as UTF-8: in Notepad with File, Save as, Encoding."
         ) from None
-    return dotenv_values(stream=StringIO(text), interpolate=False)
+    if len(text.reveal()) > LARGEST:
+        raise ConfigurationError(
+            f"{path} has more than {LARGEST:,} characters: that is no file of settings. Name "
+            f"another in {FILE_VARIABLE}, or move it away."
+        )
+    return dotenv_values(stream=StringIO(text.reveal()), interpolate=False)

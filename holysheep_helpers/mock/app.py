@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from hmac import compare_digest
 from typing import Any
@@ -24,6 +25,7 @@ from holysheep_helpers.mock.verdict import verdict
 from holysheep_helpers.mock.wire import WireError
 
 CHAT = "/v1/chat/completions"
+HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^][:%]+)(:[0-9]+)?")  # RFC 3986, 3.2: name, then port
 CORS = [
     ("access-control-allow-origin", "*"),
     ("access-control-expose-headers", "*"),
@@ -222,7 +224,8 @@ class App:
         """
         token, given = self.state.admin_token, request.header(b"x-mock-admin")
         host, origin = request.header(b"host"), request.header(b"origin")
-        if origin is not None and origin.partition("://")[2].lower() != (host or "").lower():
+        own = f"://{host}".lower()  # without a host no origin is the mock's own
+        if origin is not None and not (host and origin.lower() in (f"http{own}", f"https{own}")):
             message = f"A web page of {origin[:100]!r} asked. Only the mock's own pages may."
             raise WireError(403, message, code="foreign_origin")
         if given is not None:
@@ -230,7 +233,7 @@ class App:
             if token is None or not compare_digest(given.encode("latin-1"), right):
                 raise _admin_only("the token that was sent is wrong")
             return True
-        if request.header(b"sec-fetch-site") == "cross-site":
+        if request.header(b"sec-fetch-site") not in (None, "none", "same-origin", "same-site"):
             raise _admin_only("a web page of another site asked")
         if host is not None and not self._is_own_name(host):
             raise _admin_only(f"it was asked as {host[:100]!r}, a name that --name did not give")
@@ -238,8 +241,8 @@ class App:
 
     def _is_own_name(self, host: str) -> bool:
         """Whether a ``Host`` header has an address, localhost, or a name that was given."""
-        name = host.rpartition(":")[0] if host.rpartition(":")[2].isdecimal() else host
-        name = name.strip("[]").lower()
+        found = HOST.fullmatch(host.lower())
+        name = found[1].strip("[]") if found else ""
         return name == "localhost" or name in self.state.names or is_address(name)
 
 

@@ -49,6 +49,7 @@ class Connection(asyncio.Protocol):
         self._count = 0
         self._refused = False
         self._head = 0
+        self._past_head = False
         self._owed = 0  # bytes of a body that the parser leaves to us
         self._unread = 0  # bytes that came since the parser last made something of them
         self._target, self._headers, self._body = b"", {}, bytearray()
@@ -114,6 +115,7 @@ class Connection(asyncio.Protocol):
     def on_message_begin(self) -> None:
         self._target, self._headers, self._body = b"", {}, bytearray()
         self._head = self._unread = 0
+        self._past_head = False
         self.quiet_since_s = asyncio.get_running_loop().time()
 
     def on_url(self, url: bytes) -> None:
@@ -121,7 +123,10 @@ class Connection(asyncio.Protocol):
         self._count_head(len(url))
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._headers[name.lower()] = value
+        name = name.lower()
+        if not self._past_head:  # what comes behind a body decides nothing
+            before = self._headers.get(name)  # one that comes twice is a list: RFC 9110, 5.3
+            self._headers[name] = value if before is None else before + b", " + value
         self._count_head(len(name) + len(value))
 
     def _count_head(self, size: int) -> None:
@@ -135,6 +140,7 @@ class Connection(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         self._unread = 0
+        self._past_head = True
         length = self._headers.get(b"content-length", b"0")
         if self._refused:
             return

@@ -28,7 +28,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.delenv("HOLYSHEEP_ENV_FILE", raising=False)
     here = tmp_path / "home" / "work" / "lessons"
     here.mkdir(parents=True)
-    monkeypatch.setattr(Path, "home", lambda: tmp_path / "home")
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(tmp_path / "home"))
     monkeypatch.chdir(here)
     return here
 
@@ -98,6 +99,79 @@ def test_the_administrators_file_and_a_named_one_are_trusted(
     monkeypatch.setattr(settings, "owners_are_real", lambda _: True)
     of_all(file, monkeypatch)
     monkeypatch.setenv("HOLYSHEEP_ENV_FILE", str(file))
+    assert read_settings().file == file
+
+
+@needs_owners
+def test_a_link_that_another_user_made_is_left_alone(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its target is this user's own, and which one it is was chosen by somebody else."""
+    monkeypatch.setattr(settings, "owners_are_real", lambda _: True)
+    (folder / "notes.txt").write_text(FILE, "utf-8")
+    (folder / ".env").symlink_to(folder / "notes.txt")
+    assert read_settings().file == folder / ".env"
+    if os.getuid() == 0:
+        os.lchown(folder / ".env", 4321, -1)
+    else:
+        link, lstat = folder / ".env", Path.lstat
+        theirs = os.stat_result((*lstat(link)[:4], 4321, *lstat(link)[5:]))
+        monkeypatch.setattr(Path, "lstat", lambda path: theirs if path == link else lstat(path))
+    with pytest.warns(hs.EnvFileWarning, match="belongs to another user: it was left alone"):
+        assert read_settings().file is None
+
+
+def test_a_home_folder_that_is_a_link_ends_the_search_too(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = folder.parents[1]
+    (home.parent / ".env").write_text(FILE, "utf-8")
+    try:
+        (home.parent / "me").symlink_to(home, target_is_directory=True)
+    except OSError as error:  # Windows without the right to make links
+        pytest.skip(f"no link can be made here: {error}")
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(home.parent / "me"))
+    assert read_settings().file is None
+
+
+def test_without_a_current_or_a_home_folder_nothing_fails(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)  # as for a user without an entry
+    (folder.parents[2] / "pyproject.toml").touch()
+    assert read_settings().file is None
+
+    def deleted() -> str:
+        raise FileNotFoundError
+
+    monkeypatch.setattr(os, "getcwd", deleted)
+    assert read_settings().file is None
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no pipes with a file's name")
+def test_a_pipe_or_a_folder_of_that_name_is_no_file(folder: Path) -> None:
+    os.mkfifo(folder / ".env")
+    (folder.parent / ".env").mkdir()
+    (folder.parents[1] / ".env").write_text(FILE, "utf-8")
+    assert read_settings().file == folder.parents[1] / ".env"
+
+
+@pytest.mark.parametrize("named", ["a large file", "/dev/zero"])
+def test_a_file_without_end_is_refused_before_it_is_read(
+    file: Path, monkeypatch: pytest.MonkeyPatch, named: str
+) -> None:
+    file.write_text("A=1\n" + FILE + "#" * settings.LARGEST, "utf-8")
+    if named == "/dev/zero":
+        if not Path(named).exists():
+            pytest.skip(f"there is no {named} here")
+        monkeypatch.setenv("HOLYSHEEP_ENV_FILE", named)
+    with pytest.raises(ConfigurationError, match=r"has more than 65,536 characters") as ex:
+        hs.connect()
+    shown = traceback.TracebackException.from_exception(ex.value, capture_locals=True)
+    assert KEY not in str([frame.locals for frame in shown.stack])
+    file.write_text(FILE + "#" * (settings.LARGEST - len(FILE)), "utf-8")
+    monkeypatch.delenv("HOLYSHEEP_ENV_FILE", raising=False)
     assert read_settings().file == file
 
 

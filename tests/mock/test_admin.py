@@ -40,13 +40,15 @@ def ask(
     *,
     query: str = "",
     token: str | None = TOKEN,
-    **given: str,
+    **given: str | None,
 ) -> Answered:
     """Anna's request; ``given`` are headers, with ``_`` for a dash and ``admin`` for the token."""
     headers = {b"authorization": b"Bearer hs-mock-anna", b"host": b"127.0.0.1:8765"}
     for name, value in given.items():
-        name = {"admin": "x-mock-admin"}.get(name, name.replace("_", "-"))
-        headers[name.encode("ascii")] = value.encode("latin-1")
+        name = {"admin": "x-mock-admin"}.get(name, name.replace("_", "-")).encode("ascii")
+        headers.pop(name, None)
+        if value is not None:
+            headers[name] = value.encode("latin-1")
     unlimited = catalog.plans()["unlimited"]
     app = App(State(plan=unlimited, admin_token=token, names=["Room.local"]))
     app.state.tenant("hs-mock-anna")
@@ -78,7 +80,12 @@ def test_a_wrong_token_is_refused_everywhere(path: str, method: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "origin", ["https://evil.example", "http://localhost:8888", "http://127.0.0.1:1", "null", ""]
+    "origin",
+    [
+        *("https://evil.example", "http://localhost:8888", "http://127.0.0.1:1", "null", ""),
+        *("127.0.0.1:8765", "ftp://127.0.0.1:8765", "http://evil.example@127.0.0.1:8765"),
+        *("http://127.0.0.1:8765, http://evil.example", "http://127.0.0.1:8765."),
+    ],
 )
 @pytest.mark.parametrize(("path", "method"), STEERED)
 def test_no_web_page_of_elsewhere_may_ask_even_with_the_token(
@@ -89,16 +96,32 @@ def test_no_web_page_of_elsewhere_may_ask_even_with_the_token(
         assert (refused.status, refused.code) == (403, "foreign_origin")
 
 
+@pytest.mark.parametrize("host", [None, ""])
+@pytest.mark.parametrize("origin", ["null", "http://", "", "http://None"])
+def test_without_a_host_no_page_is_the_mocks_own(host: str | None, origin: str) -> None:
+    assert ask(host=host, origin=origin).code == "foreign_origin"
+
+
 def test_a_page_of_the_mocks_own_address_may_ask() -> None:
     assert ask(origin="http://127.0.0.1:8765", sec_fetch_site="same-origin").status == 200
 
 
 def test_a_browser_that_says_cross_site_needs_the_token() -> None:
-    assert ask(sec_fetch_site="cross-site").code == "admin_only"
+    for said in ("cross-site", "CROSS-SITE", "cross-site, none", "none, cross-site", ""):
+        assert ask(sec_fetch_site=said).code == "admin_only"
+    assert ask(sec_fetch_site="none").status == 200
     assert ask(sec_fetch_site="cross-site", admin=TOKEN).status == 200
 
 
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:8765", "localhost.evil.example"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("evil.example", "evil.example:8765", "localhost.evil.example", "evil.example@127.0.0.1"),
+        *("127.0.0.1:8765, evil.example", "evil.example, 127.0.0.1:8765", "127.0.0.1:evil"),
+        *("localhost.", "127.0.0.1.", "127.1", "0x7f.0.0.1", "localhost:1:2", "[localhost]"),
+        *("::1%evil.example", "[::1%evil.example]", "[[::1]]", "127.0.0.1\u00b2", "::1"),
+    ],
+)
 def test_a_name_that_was_not_given_needs_the_token(host: str) -> None:
     """Whoever makes a name of theirs lead to this computer has their page ask under that name."""
     assert ask(host=host).code == "admin_only"

@@ -118,6 +118,30 @@ def test_a_body_in_chunks_is_read(mock: MockHandle) -> None:
     assert statuses(talk(mock, head + pieces + b"0\r\nTrailer: x\r\n\r\n" + LAST)) == [200, 200]
 
 
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("Origin: http://evil.example", "Origin: http://{own}"),
+        ("Sec-Fetch-Site: cross-site", "Sec-Fetch-Site: none"),
+        ("Host: evil.example", "Host: {own}"),
+    ],
+)
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_header_that_comes_twice_or_behind_the_body_hides_none(
+    mock: MockHandle, first: str, second: str, turned: bool
+) -> None:
+    own = mock.base_url.split("/")[2]
+    pair = [line.format(own=own).encode("ascii") for line in (first, second)]
+    host = "" if first.startswith("Host") else f"Host: {own}\r\n"
+    rest = f"{host}Authorization: Bearer {mock.api_key}\r\nConnection: close".encode("ascii")
+    lines = b"\r\n".join([rest, *(pair[::-1] if turned else pair)])
+    asked = b"GET /mock/journal HTTP/1.1\r\n%b\r\n\r\n" % lines
+    assert statuses(talk(mock, asked)) == [403]
+    head = b"\r\n".join([b"POST /mock/script HTTP/1.1", rest, pair[0]])
+    asked = head + b"\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n[]\r\n0\r\n%b\r\n\r\n"
+    assert statuses(talk(mock, asked % pair[1])) == [403]
+
+
 def test_an_upgrade_is_not_taken_up_and_the_request_answered(mock: MockHandle) -> None:
     """As Java's HttpClient asks over plain http; a server may ignore it (RFC 9110, 7.8)."""
     wanted = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAA\r\n"

@@ -11,6 +11,9 @@ from tests.notebooks.test_notebooks import FILES, every_notebook, markdown
 from tests.support.project import ROOT
 from tools import pictures
 
+SECURITY = (ROOT / "docs" / "security.md").read_text("utf-8")
+
+
 TEACHING = (ROOT / "docs" / "teaching.md").read_text("utf-8")
 
 
@@ -55,6 +58,25 @@ def test_korean_readers_find_every_lesson_and_both_commands() -> None:
     assert re.findall(r"\]\(notebooks/(\S+)\)", korean) == [file.name for file in FILES]
     assert "\npython start.py\n" in korean
     assert "\npython start.py test\n" in korean
+
+
+@pytest.mark.parametrize(
+    "row", [line for line in SECURITY.splitlines() if line.startswith("| ") and "::" in line]
+)
+def test_each_test_that_the_security_page_names_is_there(row: str) -> None:
+    named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", row)
+    assert len(named) == row.count("::") > 0
+    for file, test in named:
+        text = (ROOT / file).read_text("utf-8")
+        assert re.search(rf"^ *(async )?def {test}\(", text, re.MULTILINE), test
+
+
+def test_the_security_page_has_no_promise_without_a_test_and_is_found() -> None:
+    for table in SECURITY.split("| promise | test |\n|---|---|\n")[1:]:
+        rows = table.split("\n\n")[0].splitlines()
+        assert [row for row in rows if "::test_" not in row] == []
+    for page in ("README.md", "SECURITY.md"):
+        assert "(docs/security.md)" in (ROOT / page).read_text("utf-8")
 
 
 def test_the_readmes_figure_is_the_lessons() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -94,6 +95,17 @@ def test_a_broken_or_half_made_environment_is_made_anew(root: Path) -> None:
     assert prepared(root, broken=True) == ["venv", "pip", "uv"]
     (root / ".venv" / "pyvenv.cfg").unlink()
     assert prepared(root) == ["venv", "pip", "uv"]
+
+
+def test_what_was_installed_elsewhere_is_told_and_not_ready(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A settings file of pip or uv, which may name the company's index, can name a target, too."""
+    environment = Environment(root, run=FakeRun())
+    monkeypatch.setattr(environment, "works", lambda: False)
+    with pytest.raises(start.SetupError, match=r"not into .*\.venv[\s\S]*pip config list"):
+        environment.prepare(tests=False)
+    assert not environment.stamp.exists()
 
 
 def test_an_install_that_stopped_starts_again_from_nothing(root: Path) -> None:
@@ -196,6 +208,18 @@ def test_a_link_in_the_place_of_the_environment_is_left_alone(root: Path) -> Non
     assert (elsewhere / "pyvenv.cfg").is_file()
 
 
+def test_a_junction_of_windows_is_found_where_it_leads(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is no symbolic link to Python, and what stands behind it would be cleared all the same."""
+    real = os.path.realpath
+    monkeypatch.setattr(
+        os.path, "realpath", lambda path: "D:/all" if Path(path).name == ".venv" else real(path)
+    )
+    with pytest.raises(start.SetupError, match="is a link to D:/all"):
+        Environment(root, run=FakeRun()).prepare(tests=False)
+
+
 WHERE_AND_WHETHER = [
     *("PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_DRY_RUN", "PIP_NO_DEPS", "PIP_IGNORE_INSTALLED"),
     *("PIP_PYTHON", "PIP_NO_BINARY", "PIP_ONLY_BINARY", "PIP_REQUIRE_VIRTUALENV", "PIP_NO_INDEX"),
@@ -215,8 +239,8 @@ def test_no_variable_says_where_or_whether_to_install(
     run = FakeRun()
     environment = Environment(root, run=run)
     environment.prepare(tests=False)
-    for command, env in zip(run.commands[1:3], run.environments[1:3], strict=True):
-        assert command[0] == environment.python
+    assert [command[0] == environment.python for command in run.commands] == [False, *3 * [True]]
+    for env in run.environments:
         assert env is not None
         assert [name for name in WHERE_AND_WHETHER if name in env] == []
         assert env["PIP_USER"] == "0"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -75,6 +76,23 @@ def spoil(folder: Path, how: str) -> None:
         wheel.write_bytes(wheel.read_bytes()[:-1])
     elif how == "another's list":
         listed.write_text("[]", "utf-8")
+    elif how == "a target without a list":
+        content["targets"]["linux-3.13"] = 5
+        listed.write_text(json.dumps(content), "utf-8")
+    elif how == "a number for a name":
+        content["targets"]["linux-3.13"].append(5)
+        listed.write_text(json.dumps(content), "utf-8")
+    elif how == "a name that no file has":
+        content["targets"]["linux-3.13"].append("a\0b")
+        listed.write_text(json.dumps(content), "utf-8")
+    elif how == "a pipe":
+        wheel.unlink()
+        os.mkfifo(wheel)
+    elif how == "a pipe as list":
+        listed.unlink()
+        os.mkfifo(listed)
+    elif how == "deep":
+        listed.write_text("[" * 100_000, "utf-8")
     elif how == "no sums":
         listed.write_text(json.dumps(content | {"sha256": {}}), "utf-8")
     elif how == "foreign":
@@ -92,6 +110,11 @@ def spoil(folder: Path, how: str) -> None:
         listed.write_text(json.dumps(content), "utf-8")
 
 
+needs_pipes = pytest.mark.skipif(
+    not hasattr(os, "mkfifo"), reason="Windows has no pipes with a file's name"
+)
+
+
 @pytest.mark.parametrize(
     ("how", "what", "cure"),
     [
@@ -99,6 +122,12 @@ def spoil(folder: Path, how: str) -> None:
         ("no list", "has no wheels.json", "Copy the whole folder again"),
         ("half a list", "is damaged", "Copy the whole folder again"),
         ("another's list", "is damaged", "Copy the whole folder again"),
+        ("a target without a list", "is damaged", "Copy the whole folder again"),
+        ("a number for a name", "is damaged", "Copy the whole folder again"),
+        ("a name that no file has", "1 of 26 files", "Copy the whole folder again"),
+        pytest.param("a pipe", "1 of 25 files", "Copy the whole folder", marks=needs_pipes),
+        pytest.param("a pipe as list", "has no wheels.json", "Copy the", marks=needs_pipes),
+        ("deep", "is damaged", "Copy the whole folder again"),
         ("no sums", "did not put there", "copy the whole folder again"),
         ("foreign", "did not put there: lesson-2.0-1-py3-none-any.whl", "Take them out"),
         ("source", "did not put there: lesson-9.0.tar.gz", "Take them out"),

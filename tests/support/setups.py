@@ -35,9 +35,13 @@ class FakeRun:
 
 
 class Environment(start.Environment):
-    """One whose .venv works as long as its pyvenv.cfg is there."""
+    """One whose .venv works as long as its pyvenv.cfg is there, and is ``broken`` until made."""
 
     broken = False
+
+    def make(self) -> None:
+        super().make()
+        self.broken = False
 
     def works(self) -> bool:
         return (self.folder / "pyvenv.cfg").is_file() and not self.broken

@@ -58,17 +58,22 @@ def listed(folder: Path) -> dict:
     if not folder.is_dir():
         raise FolderError(f"There is no folder {folder}.", again)
     try:
+        if not (folder / LISTED).is_file():  # or a pipe, from which nothing comes
+            raise FileNotFoundError
         found = json.loads((folder / LISTED).read_text("utf-8"))
     except FileNotFoundError:
         what = f"{folder} has no {LISTED}: it was not filled by start.py, or not to its end."
         raise FolderError(what, again) from None
     except OSError as error:
         raise FolderError(f"{folder} can't be read ({error.strerror}).", again) from None
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
     parts = {"tests": bool, "needs": list, "targets": dict, "sha256": dict}
-    if not isinstance(found, dict) or not all(
-        isinstance(found.get(name), kind) for name, kind in parts.items()
+    if (
+        not isinstance(found, dict)
+        or not all(isinstance(found.get(name), kind) for name, kind in parts.items())
+        or not all(isinstance(names, list) for names in found["targets"].values())
+        or not all(isinstance(name, str) for names in found["targets"].values() for name in names)
     ):
         raise FolderError(f"The list {LISTED} in {folder} is damaged.", again)
     return found
@@ -130,10 +135,10 @@ def _some(names: list[str]) -> str:
 
 
 def whole(file: Path, digest: str | None) -> bool:
-    """Whether it is there, can be read, and has this SHA-256."""
+    """Whether it is there, is a file that can be read, and has this SHA-256."""
     try:
-        return sha256(file) == digest
-    except OSError:
+        return file.is_file() and sha256(file) == digest
+    except (OSError, ValueError):  # ValueError: no file can have such a name
         return False
 
 
