@@ -8,6 +8,18 @@ from typing import TypeGuard
 
 from holysheep_helpers.exceptions import InputError
 
+LONGEST_SHOWN = 40
+"""Characters of a wrong value that a message quotes."""
+
+
+def shown(value: object) -> str:
+    """A value as a message quotes it, shortened."""
+    try:
+        text = repr(value)
+    except ValueError:  # Python writes no whole number of more than 4,300 digits
+        return f"a {type(value).__name__} of thousands of digits"
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
+
 
 def is_whole(value: object) -> TypeGuard[int]:
     """Whether this is an ``int``; ``True`` and ``False`` are none."""
@@ -57,7 +69,7 @@ def check_number(
 
 def _refused(name: str, value: object, needed: str, optional: bool) -> InputError:
     or_none = ", or None" if optional else ""
-    return InputError(f"{name} is {value!r}: {needed} is needed{or_none}.")
+    return InputError(f"{name} is {shown(value)}: {needed} is needed{or_none}.")
 
 
 def is_loopback(host: str) -> bool:

@@ -20,7 +20,12 @@ from holysheep_helpers.catalog.splitting import Counter, check_text, counter_for
 from holysheep_helpers.catalog.tokens import MESSAGE_FRAME, REPLY_FRAME
 from holysheep_helpers.client.chat import CutShortWarning
 from holysheep_helpers.client.gateway import Gateway, async_client, is_live
-from holysheep_helpers.client.requests import ASSUMED_OUTPUT_TOKENS, Reader, check_parameters
+from holysheep_helpers.client.requests import (
+    ASSUMED_OUTPUT_TOKENS,
+    Reader,
+    check_parameters,
+    with_extra_body,
+)
 from holysheep_helpers.client.spend import Budget, Estimate, checked_usd, estimate_items
 from holysheep_helpers.diagnosis import html
 from holysheep_helpers.exceptions import HolySheepError, InputError, NotAskedError, warn
@@ -454,6 +459,12 @@ async def ask_long(
         raise InputError("The limit of each answer is max_tokens here. Nothing was sent.")
     if sdk_parameters.get("models") is not None:
         raise InputError("models: parts are counted for one model here, give model=... alone.")
+    for name in with_extra_body(sdk_parameters).keys() & {
+        "max_tokens",
+        "model",
+        "max_completion_tokens",
+    }:
+        raise InputError(f"{name}: the parts are planned by max_tokens=... and model=... alone.")
     async_client(gateway_or_client)  # raises if it is neither
     common: Any = {"model": model, "system": system, "max_tokens": max_tokens}
     split: Any = {"part_tokens": part_tokens, "overlap": overlap, "combine": combine}

@@ -19,7 +19,8 @@ import openai
 
 from holysheep_helpers import catalog
 from holysheep_helpers._checks import is_loopback
-from holysheep_helpers.client.spend import Budget, Meter, Spend
+from holysheep_helpers.client.meter import Meter
+from holysheep_helpers.client.spend import Budget, Spend
 from holysheep_helpers.diagnosis import config
 from holysheep_helpers.diagnosis.config import Secret
 from holysheep_helpers.diagnosis.html import fields
@@ -71,7 +72,8 @@ class Gateway:
     def __post_init__(self, key: Secret, budget: Budget) -> None:
         self._key = key
         self._budget = budget
-        self._meter = Meter(budget.spend, partial(_prepare, self.base_url, key, budget))
+        # It holds no gateway, which would keep its client open.
+        self._meter = Meter(budget, partial(_keep_key, self.base_url, key))
         self._client: openai.OpenAI | None = None
         self._async_clients: WeakKeyDictionary[AbstractEventLoop, tuple[openai.AsyncOpenAI, Any]]
         self._async_clients = WeakKeyDictionary()
@@ -81,7 +83,7 @@ class Gateway:
 
         Without options it is one and the same client each time, so that connections are reused;
         with options (``timeout=5``, ``max_retries=0``) a new one. Time-out and retries are the
-        published production settings unless given. A hook on its HTTP client counts the spend.
+        published production settings unless given. Its HTTP client counts the spend.
 
         Raises ``InputError`` for an ``http_client``, ``api_key`` or ``base_url`` of your own.
         """
@@ -111,24 +113,12 @@ class Gateway:
         return client
 
     def _new_client(self, options: dict[str, Any]) -> openai.OpenAI:
-        http = openai.DefaultHttpxClient(
-            event_hooks={
-                "request": [self._meter.on_request],
-                "response": [self._meter.on_response],
-            },
-            **self._http_options(asynchronous=False),
-        )
+        http = self._meter.client(**self._http_options(asynchronous=False))
         options = self._options(options, catalog.client_settings().timeout_s)
         return openai.OpenAI(**options, http_client=_closes_by_itself(http))
 
     def _new_async_client(self, options: dict[str, Any]) -> openai.AsyncOpenAI:
-        http = openai.DefaultAioHttpClient(
-            event_hooks={
-                "request": [self._meter.on_request_async],
-                "response": [self._meter.on_response_async],
-            },
-            **self._http_options(asynchronous=True),
-        )
+        http = self._meter.async_client(**self._http_options(asynchronous=True))
         options = self._options(options, catalog.client_settings().async_timeout_s)
         return openai.AsyncOpenAI(**options, http_client=http)
 
@@ -181,6 +171,7 @@ class Gateway:
             ("plan", str(self.plan) if self.plan else "unknown here; the server knows"),
             *([("speed", speed or "answers at once")] if self.time_scale != 1 else []),
             ("budget", str(self._budget)),
+            *([("spent", str(self.spend))] if self.spend.possible else []),
             ("because", self.why),
         ]
 
@@ -204,11 +195,9 @@ class Gateway:
         )
 
 
-def _prepare(base_url: str, key: Secret, budget: Budget, request: httpx2.Request) -> None:
-    """What is done before each request: it holds no gateway, which would keep its client open."""
+def _keep_key(base_url: str, key: Secret, request: httpx2.Request) -> None:
     if config.CUSTOM_HEADERS in os.environ:
         config.keep_key(request, base_url, key.reveal())
-    budget.check_request(request)
 
 
 def _closes_by_itself(http: httpx2.Client) -> httpx2.Client:

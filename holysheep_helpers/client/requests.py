@@ -9,15 +9,22 @@ from hashlib import blake2b
 from typing import Any
 
 from holysheep_helpers import catalog
-from holysheep_helpers._checks import check_whole, is_number
+from holysheep_helpers._checks import check_whole, is_number, shown
 from holysheep_helpers.catalog import tokens
 from holysheep_helpers.exceptions import InputError
+from holysheep_helpers.pricing.money import count
 
 SDK_OPTIONS = ("extra_headers", "extra_query", "timeout")
 """Parameters of the SDK that are no part of the body."""
 
 ASSUMED_OUTPUT_TOKENS = 1_000
 """The length of an answer, in tokens, where ``max_tokens`` is not given."""
+
+_READ_HERE = (
+    *("messages", "model", "stream", "stream_options", "n", "temperature", "top_p"),
+    *("max_tokens", "max_completion_tokens"),
+)
+"""Parameters of the body that mean something to the helpers, wherever they are given."""
 
 _MANY_PROMPTS = "a list of prompts, or one column of a data frame"
 
@@ -31,6 +38,8 @@ def request_arguments(
     prompt: object, system: object, model: object, preset: object, given: dict[str, Any]
 ) -> dict[str, Any]:
     """The arguments for ``chat.completions.create``, or an ``InputError`` that says what is off."""
+    given = with_extra_body(given)
+    model = given.pop("model", model)
     if not isinstance(prompt, str):
         raise InputError(
             f"The prompt is a {type(prompt).__name__}: text is needed. For a conversation of "
@@ -42,7 +51,7 @@ def request_arguments(
     known = catalog.presets()
     if not isinstance(preset, str) or preset not in known:
         raise InputError(
-            f"There is no preset {preset!r}: allowed are {', '.join(map(repr, known))}."
+            f"There is no preset {shown(preset)}: allowed are {', '.join(map(repr, known))}."
         )
     for name in ("messages", "stream"):
         if name in given:
@@ -53,6 +62,18 @@ def request_arguments(
     check_parameters(given)
     messages = _messages(prompt, system)
     return {"model": model, "messages": messages, **_preset(preset, str(model), given), **given}
+
+
+def with_extra_body(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The same, with what the helpers read in ``extra_body`` as arguments: there it wins, too."""
+    extra = given.get("extra_body")
+    if extra is None:
+        return dict(given)
+    if not isinstance(extra, Mapping):
+        raise InputError(f"extra_body is a {type(extra).__name__}: a dict is needed.")
+    read = {name: extra[name] for name in _READ_HERE if name in extra}
+    rest = {name: value for name, value in extra.items() if name not in read}
+    return {**given, **read, "extra_body": rest}
 
 
 def _preset(preset: str, model: str, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -69,37 +90,46 @@ def stream_arguments(
     prompt: object, system: object, model: object, preset: object, given: dict[str, Any]
 ) -> dict[str, Any]:
     """``request_arguments`` for a stream, which asks for its usage."""
+    given = with_extra_body(given)
     if given.get("n") not in (None, 1):
-        raise InputError(f"n is {given['n']!r}: one answer at a time can be streamed here.")
+        raise InputError(f"n is {shown(given['n'])}: one answer at a time can be streamed here.")
     arguments = request_arguments(prompt, system, model, preset, given)
     return {"stream_options": {"include_usage": True}, **arguments, "stream": True}
 
 
-def checked_models(models: object, given: Any = ()) -> tuple[str, ...]:
+def checked_models(models: object, given: Mapping[str, Any] | None = None) -> tuple[str, ...]:
     """The ids in their order, or ``InputError`` that says what is off."""
-    if "model" in given:
+    if "model" in with_extra_body(given or {}):
         raise InputError("A failover has several models: give models=[...], the best one first.")
     listed = list(models) if isinstance(models, Sequence) and not isinstance(models, str) else []
     if not listed or not all(isinstance(model, str) and model.strip() for model in listed):
         raise InputError(
-            f"models is {models!r}: a list of model ids is needed, in the order in which to ask."
+            f"models is {shown(models)}: a list of model ids is needed, in the order in which to "
+            "ask."
         )
     known = [found.id if (found := catalog.find(model)) else model for model in listed]
     if len(set(known)) < len(known):
-        raise InputError(f"models is {models!r}: one of them stands there twice, or as its alias.")
+        raise InputError(
+            f"models is {shown(models)}: one of them stands there twice, or as its alias."
+        )
     return tuple(listed)
 
 
 def check_parameters(given: Mapping[str, Any]) -> None:
-    """Raise ``InputError`` for a limit on the length of a reply that can't be one."""
-    for name in ("max_tokens", "max_completion_tokens"):
-        if given.get(name) is not None:
-            check_whole(name, given[name], optional=True)
+    """Raise ``InputError`` for a limit on the length, or the number, of replies that can't be one.
+
+    They are looked for in ``extra_body``, too: what stands there is sent.
+    """
+    given = with_extra_body(given)
+    for name in ("max_tokens", "max_completion_tokens", "n"):
+        check_whole(name, given.get(name), optional=True)
 
 
 def _check_model_and_system(model: object, system: object) -> None:
     if not isinstance(model, str) or not model.strip():
-        raise InputError(f"model is {model!r}: an id is needed, {catalog.DEFAULT_MODEL!r} say.")
+        raise InputError(
+            f"model is {shown(model)}: an id is needed, {catalog.DEFAULT_MODEL!r} say."
+        )
     if system is not None and not isinstance(system, str):
         raise InputError(f"system is a {type(system).__name__}: text is needed.")
 
@@ -108,6 +138,19 @@ def _messages(prompt: Any, system: Any) -> list[Any]:
     """The messages of a request: the system prompt, then a text or messages as they were given."""
     asked = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else prompt
     return [*([{"role": "system", "content": system}] if system else []), *asked]
+
+
+def prompt_tokens(body: Mapping[str, Any]) -> int:
+    """The estimate of ``hs.tokens`` for the messages of a request."""
+    messages = body.get("messages")
+    listed = messages if isinstance(messages, list) else []
+    texts = (str(one.get("content") or "") for one in listed if isinstance(one, Mapping))
+    return tokens.count_messages(texts)
+
+
+def answer_limit(body: Mapping[str, Any]) -> int | None:
+    """The tokens that each answer may have, as the request says; ``None`` if it does not."""
+    return count(body.get("max_completion_tokens")) or count(body.get("max_tokens")) or None
 
 
 # --- many calls
@@ -129,20 +172,16 @@ class Item:
     @property
     def input_tokens(self) -> int:
         """The estimate of ``hs.tokens`` for the prompt."""
-        return tokens.count_messages(str(m.get("content") or "") for m in self.body["messages"])
+        return prompt_tokens(self.body)
 
     @property
     def output_tokens(self) -> int:
         """The most that may come back: ``max_tokens``, or else an assumed 1,000."""
-        return self._max_tokens or ASSUMED_OUTPUT_TOKENS
+        return answer_limit(self.body) or ASSUMED_OUTPUT_TOKENS
 
     @property
     def is_capped(self) -> bool:
-        return bool(self._max_tokens)
-
-    @property
-    def _max_tokens(self) -> int | None:
-        return self.body.get("max_completion_tokens") or self.body.get("max_tokens")
+        return answer_limit(self.body) is not None
 
     def in_turn(self, models: Sequence[str]) -> list[Item]:
         """This request first, then the same for each of ``models`` that is another."""
@@ -172,7 +211,7 @@ class Reader:
                 raise InputError("a dict needs either 'prompt' or 'messages'.")
             own.setdefault("prompt", own.pop("messages", None))
             _check_settings(own)
-        settings = {**self._common, **own}
+        settings = with_extra_body({**self._common, **own})
         asked, model, system = (settings.pop(name) for name in ("prompt", "model", "system"))
         options = {name: settings.pop(name) for name in SDK_OPTIONS if name in settings}
         _check_prompt(asked)
@@ -220,12 +259,15 @@ def key_of(body: dict[str, Any]) -> str:
 
 
 def _check_settings(settings: dict[str, Any]) -> None:
+    settings = with_extra_body(settings)
+    if "messages" in settings:
+        raise InputError("'messages' belongs into the list of prompts, not into extra_body.")
     _check_model_and_system(settings.get("model", catalog.DEFAULT_MODEL), settings.get("system"))
     if settings.get("n") not in (None, 1):
-        raise InputError(f"n is {settings['n']!r}: a batch has one answer for each prompt.")
+        raise InputError(f"n is {shown(settings['n'])}: a batch has one answer for each prompt.")
     if "stream" in settings:
         raise InputError("a batch reads whole answers: leave 'stream' out.")
-    for name in ("extra_body", "extra_headers", "extra_query"):
+    for name in ("extra_headers", "extra_query"):
         if not isinstance(settings.get(name) or {}, Mapping):
             raise InputError(f"{name} is a {type(settings[name]).__name__}: a dict is needed.")
     check_parameters(settings)

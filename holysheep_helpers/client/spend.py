@@ -1,14 +1,10 @@
-"""What is spent, what work may cost, and the budget that refuses a call before it is sent.
-
-Spend is counted where the bytes pass: plain SDK calls count like the helpers' own.
-"""
+"""What is spent, what work may cost, and the budget that refuses a call before it is sent."""
 
 from __future__ import annotations
 
-import json
-import re
 from asyncio import Event
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import asdict, dataclass, field, replace
@@ -22,20 +18,19 @@ import openai
 from openai.types import CompletionUsage
 
 from holysheep_helpers import catalog
-from holysheep_helpers._checks import check_whole
-from holysheep_helpers.client.replies import (
-    READ_ALREADY,
-    EventStream,
-    ParsedReply,
-    is_event_stream,
-    parse_json,
+from holysheep_helpers._checks import check_whole, shown
+from holysheep_helpers.client.requests import (
+    ASSUMED_OUTPUT_TOKENS,
+    Item,
+    Reader,
+    answer_limit,
+    prompt_tokens,
 )
-from holysheep_helpers.client.requests import ASSUMED_OUTPUT_TOKENS, Item, Reader
 from holysheep_helpers.diagnosis.evidence import model_of
 from holysheep_helpers.exceptions import ConfigurationError, HolySheepError, InputError, warn
 from holysheep_helpers.pricing.money import (
     EXACT,
-    cost_or_none,
+    count,
     exactly,
     money,
     most_of,
@@ -49,9 +44,11 @@ if TYPE_CHECKING:
 
 CHAT_PATH = "/chat/completions"
 
-_USAGE = re.compile(rb'"usage"\s*:\s*\{\s*"')
-"""A usage with something in it."""
+LEAST_USD, MOST_USD = Decimal("0.000001"), Decimal(1_000_000)
+"""The smallest and the largest budget but for 0: round figures of our own."""
 
+MOST_ASSUMED_TOKENS = 4_096
+"""The longest answer, in tokens, where neither the request nor the catalogue says how long."""
 
 _labels: ContextVar[tuple[tuple[Spend, str], ...]] = ContextVar("_labels", default=())
 
@@ -63,21 +60,43 @@ class Tally:
     calls: int = 0
     unpriced: int = 0
     stated: int = 0
+    possible: int = 0
     prompt_tokens: int = 0
     cached_tokens: int = 0
     completion_tokens: int = 0
     usd: Decimal = Decimal(0)
+    possible_usd: Decimal = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A call that has ended: its cost, or else the most that it may have cost, as far as known."""
+
+    label: str
+    model: str
+    usage: CompletionUsage | None = None
+    cost: Decimal | None = None
+    most_usd: Decimal | None = None
 
 
 class Spend:
     """What went through one gateway. Safe to use from many threads.
 
+    A call counts when it has ended. Then its cost is certain, for its usage came; or it is
+    possible, for it was sent and its usage never came: a stream without ``include_usage``, or left
+    early, a time-out, an interrupted call, a lost connection. A call that certainly cost nothing,
+    one that was refused say, is not counted.
+
     Attributes:
-        calls: how many calls were answered; every answered POST is one.
+        calls: how many calls have cost something, or may have.
         priced: how many of them have a known cost.
-        unpriced: how many have none: no usage came (a stream without ``include_usage``, or left
-            early), no price was published, or it was no chat.
+        unpriced: how many have none: their usage never came, no price was published, or it was no
+            chat.
         usd: exact US dollars as a ``Decimal``, of the priced calls.
+        possible: how many of the unpriced calls are counted in ``possible_usd``.
+        possible_usd: the most that these may have cost, beside ``usd``: the tokens of the prompt,
+            counted by rule, and ``n`` answers of ``max_tokens``, or else of the longest that the
+            catalogue knows for the model, or else of 4,096 tokens.
         prompt_tokens: tokens of all prompts.
         completion_tokens: tokens of all answers.
         by_model: US dollars for each model.
@@ -86,15 +105,14 @@ class Spend:
     """
 
     def __init__(self) -> None:
-        self.calls = 0
-        self.priced = 0
-        self.usd = Decimal(0)
+        self.calls = self.priced = self.possible = 0
+        self.usd = self.possible_usd = Decimal(0)
         self.prompt_tokens = 0
         self.completion_tokens = 0
         self.by_model: dict[str, Decimal] = {}
         self.by_label: dict[str, Decimal] = {}
-        self._calls: dict[str, int] = {}
         self._tallies: dict[tuple[str, str], Tally] = {}
+        self._ended: deque[Ended] = deque()
         self._lock = Lock()
 
     @property
@@ -127,53 +145,56 @@ class Spend:
     def to_frame(self) -> DataFrame:
         """A row for each label and model: calls, tokens, and ``usd`` as exact ``Decimal``.
 
-        ``unpriced`` calls are among ``calls``; those that sent no usage have no model, ``""``.
-        ``stated`` counts the calls whose cost the gateway stated itself; cached tokens are among
-        the prompt's.
+        ``unpriced`` calls are among ``calls``, and ``possible`` ones among the unpriced. ``stated``
+        counts the calls whose cost the gateway stated itself; cached tokens are among the prompt's.
         """
         from pandas import DataFrame, MultiIndex
 
         with self._lock:
-            rows = {key: replace(t, usd=tidy(t.usd)) for key, t in self._tallies.items()}
-            calls = dict(self._calls)
-        for label, count in calls.items():
-            silent = count - sum(t.calls for (name, _), t in rows.items() if name == label)
-            if silent:
-                rows[label, ""] = Tally(calls=silent, unpriced=silent)
+            rows = {
+                key: replace(t, usd=tidy(t.usd), possible_usd=tidy(t.possible_usd))
+                for key, t in self._tallies.items()
+            }
         index = MultiIndex.from_tuples(rows, names=["label", "model"])
         return DataFrame([asdict(tally) for tally in rows.values()], index=index).sort_index()
 
-    def answered(self, label: str = "") -> None:
-        """One more call was answered; its usage may follow."""
-        with self._lock:
-            self.calls += 1
-            self._calls[label] = self._calls.get(label, 0) + 1
+    def ended(self, call: Ended, *, may_wait: bool = True) -> None:
+        """Count a call. One that the garbage collector ends must not wait for its own thread."""
+        self._ended.append(call)
+        while self._ended and self._lock.acquire(blocking=may_wait):
+            try:
+                while self._ended:
+                    self._count(self._ended.popleft())
+            finally:
+                self._lock.release()
 
-    def used(
-        self, usage: CompletionUsage, model: str, label: str = "", asked: str | None = None
-    ) -> None:
-        """The usage of a call that was counted by ``answered``."""
-        cost = cost_or_none(usage, model, asked)
-        details = usage.prompt_tokens_details
-        prompt, completion = usage.prompt_tokens or 0, usage.completion_tokens or 0
-        add = EXACT.add
-        with self._lock:
-            tally = self._tallies.setdefault((label, model), Tally())
-            tally.calls += 1
+    def _count(self, call: Ended) -> None:
+        tally = self._tallies.setdefault((call.label, call.model), Tally())
+        self.calls += 1
+        tally.calls += 1
+        if (usage := call.usage) is not None:
+            details = usage.prompt_tokens_details
+            prompt, completion = usage.prompt_tokens or 0, usage.completion_tokens or 0
             tally.prompt_tokens += prompt
             tally.cached_tokens += (details.cached_tokens if details else None) or 0
             tally.completion_tokens += completion
             self.prompt_tokens += prompt
             self.completion_tokens += completion
-            if cost is None:
-                tally.unpriced += 1
-                return
-            tally.stated += possible_cost(usage) is not None
-            tally.usd = add(tally.usd, cost)
-            self.priced += 1
-            self.usd = add(self.usd, cost)
-            self.by_model[model] = add(self.by_model.get(model, 0), cost)
-            self.by_label[label] = add(self.by_label.get(label, 0), cost)
+        add, cost = EXACT.add, call.cost
+        if cost is None:
+            tally.unpriced += 1
+            if call.most_usd is not None:
+                tally.possible += 1
+                tally.possible_usd = add(tally.possible_usd, call.most_usd)
+                self.possible += 1
+                self.possible_usd = add(self.possible_usd, call.most_usd)
+            return
+        tally.stated += possible_cost(usage) is not None
+        tally.usd = add(tally.usd, cost)
+        self.priced += 1
+        self.usd = add(self.usd, cost)
+        self.by_model[call.model] = add(self.by_model.get(call.model, 0), cost)
+        self.by_label[call.label] = add(self.by_label.get(call.label, 0), cost)
 
     def add(self, usd: Decimal) -> None:
         """An amount that was spent elsewhere, or may have been."""
@@ -181,121 +202,21 @@ class Spend:
             self.usd = EXACT.add(self.usd, usd)
 
     def __str__(self) -> str:
-        calls = f"{self.calls} call{'' if self.calls == 1 else 's'}"
-        unpriced = f", {self.unpriced} of them unpriced" if self.unpriced else ""
-        return f"{tidy(self.usd):f} USD in {calls}{unpriced}"
+        unpriced = self.unpriced - self.possible
+        known = f"{tidy(self.usd):f} USD in {_calls(self.calls - self.possible)}"
+        known += f", {unpriced} of them unpriced" if unpriced else ""
+        return f"{known}, and {self.possible_text()}" if self.possible else known
 
     __repr__ = __str__
 
-
-class Meter:
-    """The hooks of an HTTP client: ask before a call is sent, read a chat's usage after it."""
-
-    def __init__(self, spend: Spend, before_call: Callable[[httpx2.Request], None]) -> None:
-        self._spend = spend
-        self._before_call = before_call
-
-    def on_request(self, request: httpx2.Request) -> None:
-        self._before_call(request)
-
-    def on_response(self, response: httpx2.Response) -> None:
-        if response.request.method == "POST" and response.is_success:
-            label = self._spend.label()
-            self._spend.answered(label)
-            if response.request.url.path.endswith(CHAT_PATH):
-                response.stream = _MeteredStream(response, self._spend, label)
-
-    async def on_request_async(self, request: httpx2.Request) -> None:
-        self._before_call(request)
-
-    async def on_response_async(self, response: httpx2.Response) -> None:
-        self.on_response(response)
+    def possible_text(self) -> str:
+        """What may have been spent beside what is certain, in words."""
+        most = f"up to {tidy(self.possible_usd):f} USD more"
+        return f"{most} for {_calls(self.possible)} whose usage never came"
 
 
-class _MeteredStream(httpx2.SyncByteStream, httpx2.AsyncByteStream):
-    """The bytes of a chat's reply as they pass by; at their end its usage is counted.
-
-    A whole reply is kept until then, and so is one that comes compressed.
-    """
-
-    def __init__(self, response: httpx2.Response, spend: Spend, label: str) -> None:
-        self._inner: Any = response.stream
-        self._spend, self._label = spend, label
-        self._response: httpx2.Response | None = response
-        self._coding = response.headers.get("content-encoding")
-        is_kept = self._coding or not is_event_stream(response)
-        self._kept: list[bytes] | None = [] if is_kept else None
-        self._events = EventStream()
-        self._first = self._with_usage = b""
-
-    def __iter__(self) -> Iterator[bytes]:
-        for data in self._inner:
-            self._read(data)
-            yield data
-        self._finish()
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for data in self._inner:
-            self._read(data)
-            yield data
-        self._finish()
-
-    def close(self) -> None:
-        self._finish()
-        self._inner.close()
-
-    async def aclose(self) -> None:
-        self._finish()
-        await self._inner.aclose()
-
-    def _read(self, data: bytes) -> None:
-        if self._kept is None:
-            self._keep_usage(self._events.feed(data))
-        else:
-            self._kept.append(data)
-
-    def _keep_usage(self, events: list[bytes]) -> None:
-        """Of several the last: none is added up, and ``"usage": null`` is none."""
-        for event in events:
-            self._first = self._first or event
-            if b'"usage"' in event and _USAGE.search(event):
-                self._with_usage = event
-
-    def _finish(self) -> None:
-        response, self._response = self._response, None
-        if response is None:
-            return
-        body = b"".join(self._kept or ())
-        if self._coding:
-            body = _decoded(body, self._coding)
-        is_json = body.startswith(b"{")
-        if is_json:  # as nearly all whole replies: no events need to be made of it
-            self._with_usage = body
-        else:
-            self._keep_usage(self._events.feed(body))
-            self._keep_usage([self._events.take_rest()])
-        # A cost that the gateway states is read digit by digit, not as a float.
-        exact = {"parse_float": Decimal} if b'"cost"' in self._with_usage else {}
-        said = ParsedReply(parse_json(self._with_usage, **exact))
-        if said.usage is None:
-            return  # the call stays unpriced
-        if is_json and not exact:
-            response.extensions[READ_ALREADY] = said
-        stated = said.model or ParsedReply(parse_json(self._first)).model
-        asked = None
-        if not stated or catalog.published_price(stated) is None:
-            asked = model_of(response.request)
-        self._spend.used(said.usage, stated or asked or "", self._label, asked)
-
-
-def _decoded(body: bytes, coding: str) -> bytes:
-    """A body without its compression, as far as it can be read."""
-    headers, decoded = {"content-encoding": coding}, bytearray()
-    with suppress(httpx2.DecodingError):
-        response = httpx2.Response(200, headers=headers, stream=httpx2.ByteStream(body))
-        for piece in response.iter_bytes():
-            decoded += piece
-    return bytes(decoded)
+def _calls(count: int) -> str:
+    return f"{count} call{'' if count == 1 else 's'}"
 
 
 class BudgetError(HolySheepError, openai.OpenAIError):
@@ -305,7 +226,12 @@ class BudgetError(HolySheepError, openai.OpenAIError):
 
 
 class UnpricedWarning(UserWarning):
-    """A call went out whose price is unknown: it does not count against the default budget."""
+    """The cost of a call is unknown, and does not count against the default budget.
+
+    No price was published for it, or its usage never came: then ``gw.spend.possible_usd`` says how
+    much it may be. With a ``budget_usd`` of your own, the first is refused, and the second counts.
+    It is given once for each gateway and model, and once for each gateway.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -432,13 +358,31 @@ def most_usd(item: Item) -> Decimal | None:
     return most_of(item.input_tokens, item.output_tokens, item.model)
 
 
+def most_usd_of(body: dict[str, Any]) -> tuple[Decimal | None, str]:
+    """What a request may cost at most, as it was sent, and what its answer was taken for.
+
+    ``None`` where no price was published for its model.
+    """
+    model = str(body.get("model"))
+    limit, taken_for = answer_limit(body), "all of its max_tokens"
+    if limit is None:
+        known = catalog.find(model)
+        limit, taken_for = known and known.max_output, f"the longest answer of {model}"
+    if limit is None:
+        limit = MOST_ASSUMED_TOKENS
+        taken_for = f"{limit:,} tokens, for no max_tokens was sent"
+    answers = count(body.get("n")) or 1
+    return most_of(prompt_tokens(body), answers * limit, model), taken_for
+
+
 @dataclass
 class Budget:
     """An amount in US dollars, and what counts against it.
 
     Calls of a gateway that are under way are not known yet: its budget ends the calls that begin
-    after it is spent. A batch reserves the most that each call may cost before it is sent, and so
-    never exceeds its budget.
+    after it is spent. Calls whose usage never came count at the most that they may have cost; under
+    the default budget they are only told of. A batch reserves the most that each call may cost
+    before it is sent, and so never exceeds its budget.
 
     Attributes:
         limit_usd: the amount; ``None`` for no limit.
@@ -460,20 +404,30 @@ class Budget:
         """Raise ``BudgetError`` if a gateway may not send this request."""
         if self.limit_usd is None or request.method != "POST":
             return
-        if self.spend.usd >= self.limit_usd:
+        spend = self.spend
+        possible_usd = Decimal(0) if self.is_default else spend.possible_usd
+        if EXACT.add(spend.usd, possible_usd) >= self.limit_usd:
+            possible = bounds = ""
+            if possible_usd:
+                possible = f", {spend.possible_text()},"
+                bounds = (
+                    " A call of unknown usage counts at all of its max_tokens, or "
+                    f"{MOST_ASSUMED_TOKENS:,} tokens where it had none: set max_tokens, and "
+                    "stream_options={'include_usage': True} for a stream."
+                )
             raise BudgetError(
-                f"Not sent: {self.spend.usd:f} USD is spent and the budget is "
+                f"Not sent: {tidy(spend.usd):f} USD is spent{possible} and the budget is "
                 f"{self.limit_usd:f} USD. To go on, connect again with a larger "
-                "one: hs.connect(budget_usd=...)."
+                f"one: hs.connect(budget_usd=...).{bounds}"
             )
         path = request.url.path
         if not path.endswith(CHAT_PATH):
             self._refuse_or_warn(f"a POST to {path}")
             return
-        model = str(json.loads(request.content).get("model"))
+        model = str(model_of(request))
         price = catalog.published_price(model)
         if price is None:
-            self._refuse_or_warn(repr(model))
+            self._refuse_or_warn(shown(model))
         elif self.today is not None:
             warn_if_stale(model, price, self.today())
 
@@ -493,11 +447,25 @@ class Budget:
                 stacklevel=3,
             )
 
+    def warn_of_possible(self, most_usd: Decimal, taken_for: str) -> None:
+        """Say, once, that what is possible does not count against the default budget."""
+        if not self.is_default or "" in self._warned_of:
+            return
+        self._warned_of.add("")
+        with suppress(UnpricedWarning):  # made an error, it would hide why the call has ended
+            warn(
+                f"The usage of a call never came: it may have cost up to {most_usd:f} USD (its "
+                f"answer is taken for {taken_for}). The default budget of {self.limit_usd:f} USD "
+                "counts what is certain alone; gw.spend says both.",
+                UnpricedWarning,
+                stacklevel=3,
+            )
+
     def check_models(self, models: Iterable[str]) -> None:
         """Raise ``BudgetError`` if one of these has no published price to keep the budget by."""
         for model in models if self.limit_usd is not None else ():
             if catalog.published_price(model) is None:
-                self._refuse_or_warn(repr(model))
+                self._refuse_or_warn(shown(model))
 
     def check_covers(self, most_usd: Decimal | None, model: str, work: str, advice: str) -> None:
         """Raise ``BudgetError`` unless all of this work fits, at the most that it may cost.
@@ -507,7 +475,7 @@ class Budget:
         if self.limit_usd is None:
             return
         if most_usd is None:
-            self._refuse_or_warn(repr(model))
+            self._refuse_or_warn(shown(model))
         elif most_usd > self.limit_usd:
             raise BudgetError(
                 f"Not sent: {work} may cost {most_usd:f} USD, and budget_usd is "
@@ -550,7 +518,15 @@ class Budget:
 
 def checked_usd(value: object) -> Decimal | None:
     """An amount as it was given, exact, or a ``ConfigurationError`` for what can't be one."""
+    if value is None:
+        return None
     try:
-        return None if value is None else money("budget_usd", value)
+        usd = money("budget_usd", value)
     except InputError as error:
         raise ConfigurationError(str(error)) from None
+    if usd and not LEAST_USD <= usd <= MOST_USD:
+        raise ConfigurationError(
+            f"budget_usd is {shown(value)}: 0, or an amount from {LEAST_USD:f} to {MOST_USD:,f} "
+            "USD, is needed."
+        )
+    return usd

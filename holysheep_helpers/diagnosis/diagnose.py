@@ -200,7 +200,7 @@ def _refused(error: openai.APIStatusError, body: ErrorBody, kind: str) -> Diagno
         known["other_model"] = False
         if kind == "quota" and known["wait"][1] in MANDATORY:
             kind = "rate_limit"  # credit that is set aside for requests that are under way
-    if kind == "refused_content":
+    if kind == "refused_content" or status in KINDS[kind].free_statuses:
         known["may_have_cost"] = False
     if kind in ("bad_request", "server_error"):
         known["what"] = f"{KINDS[kind].what[:-1]} (status {status})."
@@ -460,8 +460,11 @@ def _of_any(error: BaseException) -> Diagnosis:
     if evidence.raised_in_making_a_client(error) and (fault := config.fault()):
         return _diagnosis("configuration", str(fault))
     raiser, in_the_sdk = evidence.raised_by(error), evidence.raised_in(error, "openai")
-    if type(error) is RuntimeError and in_the_sdk and raiser.partition(".")[0] in _LOOPS:
-        return _closed(maybe_sent=raiser not in evidence.CLIENTS)
+    if type(error) is RuntimeError:
+        if raiser in evidence.CLIENTS:
+            return _closed(maybe_sent=False)
+        if in_the_sdk and raiser.partition(".")[0] in _LOOPS:
+            return _closed(maybe_sent=True)
     kind = _kind_of_any(error, in_the_sdk)
     return _diagnosis(kind, advice=_advice(kind, error))
 

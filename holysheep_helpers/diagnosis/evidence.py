@@ -181,19 +181,20 @@ def key_of(request: httpx2.Request) -> str:
 
 def model_of(request: httpx2.Request) -> str | None:
     """The model that the request names, if it names one."""
-    model = _body_of(request).get("model")
+    model = body_of(request).get("model")
     return model if isinstance(model, str) else None
 
 
 def tokens_of(request: httpx2.Request) -> int:
     """Our own count of the messages of a request, and of the answer that it allows."""
-    body = _body_of(request)
+    body = body_of(request)
     limits = (body.get("max_completion_tokens"), body.get("max_tokens"))
     allowed = next((limit for limit in limits if is_whole(limit)), 0)
     return tokens.count_messages(_texts_of(body)) + max(allowed, 0)
 
 
-def _body_of(request: httpx2.Request) -> dict[str, Any]:
+def body_of(request: httpx2.Request) -> dict[str, Any]:
+    """The JSON object that the request carries; empty if it carries none."""
     try:
         body = json.loads(request.content)
     except (ValueError, httpx2.RequestNotRead):
@@ -296,7 +297,7 @@ class ErrorBody:
         if request is not None:
             if len(key := key_of(request).strip()) > 3:
                 line = line.replace(key, "key …")
-            line = _without_echo(line[: 5 * LONGEST_WORDS], _texts_of(_body_of(request)))
+            line = _without_echo(line[: 5 * LONGEST_WORDS], _texts_of(body_of(request)))
         line = " ".join(line.split())
         return line if len(line) <= LONGEST_WORDS else f"{line[: LONGEST_WORDS - 1]}…"
 

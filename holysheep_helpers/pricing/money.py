@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 from pydantic import BaseModel
 
 from holysheep_helpers import catalog
-from holysheep_helpers._checks import check_whole
+from holysheep_helpers._checks import check_whole, shown
 from holysheep_helpers.catalog import ExchangeRate, Price, Source
 from holysheep_helpers.exceptions import InputError, UnknownPriceError, warn
 
@@ -163,13 +163,13 @@ def _checked(
     except InvalidOperation:
         value = Decimal("NaN")
     if not value.is_finite():
-        raise InputError(f"{name} is {given!r}: {what} is needed, {example!r} say.")
+        raise InputError(f"{name} is {shown(given)}: {what} is needed, {example!r} say.")
     if least is not None and value < least:
-        raise InputError(f"{name} is {given!r}: {what} can't be below {least}.")
+        raise InputError(f"{name} is {shown(given)}: {what} can't be below {least}.")
     if most is not None and value > most:
-        raise InputError(f"{name} is {given!r}: {what} is needed, {most} at most.")
+        raise InputError(f"{name} is {shown(given)}: {what} is needed, {most} at most.")
     if value and not -MOST_DIGITS <= value.adjusted() < MOST_DIGITS:
-        raise InputError(f"{name} is {given!r}: more than {MOST_DIGITS} digits are no {name}.")
+        raise InputError(f"{name} is {shown(given)}: more than {MOST_DIGITS} digits are no {name}.")
     if len(value.as_tuple().digits) > 2 * MOST_DIGITS:
         raise InputError(f"{name} has more than {2 * MOST_DIGITS} digits: round it first.")
     return value

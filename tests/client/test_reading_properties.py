@@ -19,7 +19,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import holysheep_helpers as hs
-from holysheep_helpers.client.spend import Budget, Meter
+from holysheep_helpers.client.meter import Meter
+from holysheep_helpers.client.spend import Budget
 from holysheep_helpers.pricing.money import AssumedPriceWarning
 from tests.support.answers import stream_of
 from tests.support.dialects import END, USAGE, choice, chunk, thinking, whole
@@ -105,17 +106,15 @@ def is_sound(usage: Any) -> bool:
 def asked(body: bytes, kind: str, call: Any) -> tuple[Any, hs.Gateway, Exception | None, list[str]]:
     """What a call makes of this body: its result, what was spent, its error, its warnings."""
     budget = Budget(None)
-    meter = Meter(budget.spend, budget.check_request)
     answer = httpx2.MockTransport(
         lambda _: httpx2.Response(
             200, headers={"content-type": kind}, stream=httpx2.ByteStream(body)
         )
     )
-    hooks: Any = {"request": [meter.on_request], "response": [meter.on_response]}
     result, error = None, None
     AssumedPriceWarning._warned_of.clear()  # it is given once in a process
     with (
-        httpx2.Client(transport=answer, event_hooks=hooks) as http,
+        Meter(budget, lambda _: None).client(transport=answer) as http,
         warnings.catch_warnings(record=True) as told,
     ):
         warnings.simplefilter("always")

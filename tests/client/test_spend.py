@@ -14,7 +14,8 @@ import openai
 import pytest
 
 import holysheep_helpers as hs
-from holysheep_helpers.client.spend import Meter, Spend, UnpricedWarning
+from holysheep_helpers.client.meter import Meter
+from holysheep_helpers.client.spend import Budget, UnpricedWarning
 from holysheep_helpers.mock.handle import MockHandle
 
 Live = Callable[..., hs.Gateway]
@@ -136,12 +137,13 @@ def test_what_is_no_chat_is_refused_or_warned_of_like_an_unknown_price(
 
 @pytest.mark.parametrize("path", ["/v1/embeddings", "/v1/responses"])
 def test_an_answered_call_that_is_no_chat_counts_as_unpriced(path: str) -> None:
-    spend = Spend()
-    meter = Meter(spend, lambda _: None)
-    request = httpx2.Request("POST", f"http://127.0.0.1{path}", json={"model": MODEL})
+    budget = Budget(None)
     usage = {"prompt_tokens": 5, "completion_tokens": 0, "total_tokens": 5}
-    meter.on_response(httpx2.Response(200, json={"model": MODEL, "usage": usage}, request=request))
-    assert (spend.calls, spend.unpriced, spend.usd) == (1, 1, 0)
+    answer = httpx2.MockTransport(lambda _: httpx2.Response(200, json={"usage": usage}))
+    with Meter(budget, lambda _: None).client(transport=answer) as http:
+        http.post(f"http://127.0.0.1{path}", json={"model": MODEL})
+    spend = budget.spend
+    assert (spend.calls, spend.unpriced, spend.possible, spend.usd) == (1, 1, 0, 0)
 
 
 def test_an_id_that_the_catalogue_does_not_know_goes_through_to_the_server(live: Live) -> None:

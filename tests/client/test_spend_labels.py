@@ -44,7 +44,8 @@ def test_each_call_counts_for_its_label_and_its_model(gw: hs.Gateway) -> None:
     }
     assert list(gw.spend.by_label) == ["", "lesson 9", "exercise"]
     assert list(frame.columns) == [
-        "calls", "unpriced", "stated", "prompt_tokens", "cached_tokens", "completion_tokens", "usd",
+        "calls", "unpriced", "stated", "possible", "prompt_tokens", "cached_tokens",
+        "completion_tokens", "usd", "possible_usd",
     ]  # fmt: skip
 
 
@@ -127,12 +128,15 @@ def test_a_stream_counts_where_it_was_opened(gw: hs.Gateway) -> None:
     assert list(gw.spend.by_label) == ["opened"]
 
 
-def test_a_call_without_usage_is_in_the_frame_without_a_model(gw: hs.Gateway) -> None:
+def test_a_call_without_usage_is_in_the_frame_as_possible_for_the_model_asked(
+    gw: hs.Gateway,
+) -> None:
     with gw.spend.of("left early"), hs.stream(gw, "Explain step by step.") as stream:
         next(iter(stream))
     frame: Any = gw.spend.to_frame()
-    row = frame.loc[("left early", "")]
-    assert (row["calls"], row["unpriced"], row["usd"]) == (1, 1, 0)
+    row = frame.loc[("left early", MODEL)]
+    assert (row["calls"], row["unpriced"], row["possible"], row["usd"]) == (1, 1, 1, 0)
+    assert row["possible_usd"] == gw.spend.possible_usd > 0
 
 
 def test_nothing_spent_is_an_empty_frame(gw: hs.Gateway) -> None:
