@@ -131,7 +131,7 @@ class Call:
         if not model or catalog.published_price(model) is None:
             asked = model_of(self._request)
         cost = cost_or_none(usage, model, asked)
-        most = None
+        most, taken_for = None, ""
         if (cost is None or not is_last) and self.is_chat:
             most, taken_for = most_usd_of(body_of(self._request))
             most = most if cost is None or most is None else max(most, cost)

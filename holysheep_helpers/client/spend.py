@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 CHAT_PATH = "/chat/completions"
 
-LEAST_USD, MOST_USD = Decimal("0.000001"), Decimal(1_000_000)
+LEAST_USD, MOST_USD = Decimal("0.000000001"), Decimal(1_000_000)
 """The smallest and the largest budget but for 0: round figures of our own."""
 
 MOST_ASSUMED_TOKENS = 4_096

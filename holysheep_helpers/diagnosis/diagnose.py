@@ -200,8 +200,10 @@ def _refused(error: openai.APIStatusError, body: ErrorBody, kind: str) -> Diagno
         known["other_model"] = False
         if kind == "quota" and known["wait"][1] in MANDATORY:
             kind = "rate_limit"  # credit that is set aside for requests that are under way
-    if kind == "refused_content" or status in KINDS[kind].free_statuses:
+    if kind == "refused_content":
         known["may_have_cost"] = False
+    if kind in ("server_error", "timeout_408") and not body.objects:
+        known["may_have_cost"] = True  # a proxy's word: what became of the request is unknown
     if kind in ("bad_request", "server_error"):
         known["what"] = f"{KINDS[kind].what[:-1]} (status {status})."
     if kind == "bad_request" and _PARAMETER.fullmatch(body.param):

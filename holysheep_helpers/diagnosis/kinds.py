@@ -27,7 +27,6 @@ class Kind:
     codes: Iterable[str] = ()
     types: Iterable[str] = ()
     statuses: Iterable[int] = ()
-    free_statuses: Iterable[int] = ()
     vendors: Iterable[list[str]] = ()
 
     @property
