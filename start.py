@@ -56,7 +56,7 @@ FIRST_LESSON = "notebooks/00_start_here.ipynb"
 TASKS = ("lab", "test", "notebooks", "setup", "wheels")
 INSTALLER = "uv>=0.9"
 PARALLEL = ("-n", "4")  # on two cores, too: lessons wait for their mock most of the time
-QUICK = ("-n", "logical", "--maxprocesses=4", "-m", "not process")  # these wait for nothing
+QUICK = ("-n", "3", "-m", "not process", "--hypothesis-profile=quick")  # these wait less
 
 # Of the variables of pip and uv only these count: they say how packages are reached. All others say
 # where to install, what, or whether at all, and start.py decides that.

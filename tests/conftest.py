@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from datetime import date
 from functools import cache
+from multiprocessing.process import BaseProcess
 from typing import Any
 
 import httpcore2
@@ -19,7 +20,14 @@ from holysheep_helpers.mock.handle import MockHandle
 pytest_plugins = ["holysheep_helpers.mock.testing"]
 
 settings.register_profile("at any pace", deadline=None)  # a slow computer fails no test
+settings.register_profile("quick", deadline=None, max_examples=25)  # of start.py test --quick
 settings.load_profile("at any pace")
+
+
+def pytest_report_header() -> str:
+    name = settings.get_current_profile_name()
+    fewer = " (a quarter of the examples)" if name == "quick" else ""
+    return f"property tests: the profile {name!r}{fewer}"
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -54,19 +62,14 @@ def only_those_marked_start_processes(
 ) -> None:
     """``python start.py test --quick`` stays quick: what takes a process of its own says so."""
     if request.node.get_closest_marker("process") is None:
-        monkeypatch.setattr(subprocess, "Popen", _Refused)
+        monkeypatch.setattr(subprocess.Popen, "__init__", _refused)
+        monkeypatch.setattr(BaseProcess, "start", _refused)
 
 
-class _Refused(subprocess.Popen[Any]):
-    """Others may still derive from it; none is started."""
-
-    def __init__(self, *arguments: object, **options: object) -> None:
-        raise AssertionError(
-            f"This test starts a process, {arguments}: mark it with @pytest.mark.process."
-        )
-
-    def __del__(self, *_: object) -> None:
-        pass
+def _refused(*arguments: object, **options: object) -> None:
+    raise AssertionError(
+        f"This test starts a process, {arguments}: mark it with @pytest.mark.process."
+    )
 
 
 @pytest.fixture

@@ -83,7 +83,7 @@ _kind_of_body: if code in KIND_OF_CODE => if code in {*KIND_OF_CODE} - {"insuffi
 checked_url: and not plain_http => and plain_http
 Secret.__repr__: "key …" => self._value
 # catalog and tokens
-find_stated: _SNAPSHOT.sub("", model_id.lower() => ("", model_id.lower()
+find_stated: _SNAPSHOT.sub("", model_id.lower() => str(model_id.lower()
 nearest: [:count] => [: count + 1]
 count_messages: ) + REPLY_FRAME => )
 cautious: (100 + MARGIN_PERCENT) / 100 => 1

@@ -82,7 +82,7 @@ class Journal:
     def _load(self) -> None:
         with self.path.open("rb") as file:
             first = file.readline()
-            if first != HEADER and not HEADER.startswith(first):
+            if not HEADER.startswith(first):
                 raise JournalError(
                     f"{self.path} is not the journal of a batch: it was left as it is. Give "
                     "journal= a new file name, or the name of an earlier batch's journal."

@@ -60,8 +60,9 @@ def plot_gantt(batches: Batches) -> Figure:
         for item in batch:
             _row(axes, item)
         took_s = max(attempt.end_s for item in batch for attempt in item.timeline)
-        axes.set_title(f"{name + ': ' if name else ''}{_count(batch)} in {took_s:.2f} s")
-        axes.set_xlabel("seconds since the batch began")
+        count = f"{len(batch)} prompt{'s' * (len(batch) != 1)}"
+        title = f"{name + ': ' if name else ''}{count} in {took_s:.2f} s"
+        axes.set(title=title, xlabel="seconds since the batch began")
     first = all_axes[0][0]  # its axes are everyone's
     first.set(ylabel="prompt", ylim=(rows - 0.3, -0.7))  # the first prompt on top
     first.yaxis.set_major_locator(MaxNLocator(integer=True))
@@ -69,10 +70,6 @@ def plot_gantt(batches: Batches) -> Figure:
     first.set_xlim(-0.01 * end_s, end_s)  # the axis must not cover a short first bar
     figures.legend_below(figure, *_marks(named.values()))
     return figure
-
-
-def _count(batch: BatchResult) -> str:
-    return f"{len(batch)} prompt{'s' * (len(batch) != 1)}"
 
 
 def _marks(batches: Iterable[BatchResult]) -> list[Patch]:
@@ -93,9 +90,8 @@ def _row(axes: Axes, item: BatchItem) -> None:
         axes.plot([before.end_s, after.start_s], [item.index] * 2, color=figures.GREY, linewidth=2)
     for attempt in item.timeline:
         style = STYLES.get(attempt.outcome, figures.FAILED)
-        axes.barh(
-            item.index, attempt.end_s - attempt.start_s, left=attempt.start_s, height=0.8, **style
-        )
+        took_s = attempt.end_s - attempt.start_s
+        axes.barh(item.index, took_s, left=attempt.start_s, height=0.8, **style)
 
 
 def requests_per_second(batch: BatchResult) -> float:
@@ -140,9 +136,8 @@ def plot_sweep(sweep: Mapping[int, BatchResult], limit_per_s: float | None = Non
     axes.plot(levels, measured, "o", color=figures.BLUE, markersize=9, label="measured")
     if limit_per_s is not None:
         knee = limit_per_s * request_s
-        axes.axhline(
-            limit_per_s, color=figures.RED, linestyle="--", label=f"limit, {limit_per_s:g} a second"
-        )
+        label = f"limit, {limit_per_s:g} a second"
+        axes.axhline(limit_per_s, color=figures.RED, linestyle="--", label=label)
         axes.axvline(knee, color=figures.RED, linestyle=":", label=f"knee, {knee:.0f} at once")
         axes.set_title(f"Beyond {knee:.0f} at once, more brings nothing")
     else:
@@ -182,14 +177,14 @@ def plot_pace(batches: Batches, requests_per_minute: float) -> Figure:
         times = sorted(attempt.start_s for item in batch for attempt in item.timeline)
         last_s = max(last_s, times[-1])
         counts: Sequence[int] = range(1, len(times) + 1)
-        took_s = times[-1] - times[0]
-        found.append(f"{name + ': ' if name else ''}{len(times)} sent within {took_s:.1f} s")
+        sent = f"{len(times)} sent within {times[-1] - times[0]:.1f} s"
+        found.append(f"{name}: {sent}" if name else sent)
         axes.step(times, counts, where="post", color=colour, linewidth=2, label=name or "sent")
     allowed = [1, 1 + last_s * requests_per_minute / 60]
     label = f"{requests_per_minute:g} a minute"
     axes.plot([0, last_s], allowed, "--", color=figures.BLACK, label=label)
-    axes.set_title("; ".join(found))
-    axes.set(xlabel="seconds since the batch began", ylabel="requests sent", ylim=(0, None))
+    axes.set(title="; ".join(found), ylabel="requests sent", ylim=(0, None))
+    axes.set_xlabel("seconds since the batch began")
     axes.legend(loc="lower right")
     figure.tight_layout()
     return figure
@@ -249,8 +244,8 @@ def plot_parts(
     for axes, (name, of_each) in zip(every.flat, sizes.items(), strict=True):
         _draw(axes, name, of_each, limit)
     first = every.flat[0]  # its vertical axis is everyone's
-    first.set_ylabel("tokens")
-    first.set_ylim(0, 1.2 * max(limit, *(max(of_each) for of_each in sizes.values())))
+    highest = max(limit, *map(max, sizes.values()))
+    first.set(ylabel="tokens", ylim=(0, 1.2 * highest))
     first.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     return figure
 
@@ -276,11 +271,10 @@ def _draw(axes: Axes, name: str, sizes: Sequence[int], limit: int) -> None:
     for number, size in zip(numbers, sizes, strict=True):
         if not size:
             axes.annotate("empty", (number, 0), (0, 3), textcoords="offset points", ha="center")
-    line: dict[str, Any] = {"color": figures.BLACK, "linestyle": "--", "linewidth": 1.5}
-    axes.axhline(limit, label=f"limit, {limit:,}", **line)
+    label = f"limit, {limit:,}"
+    axes.axhline(limit, label=label, color=figures.BLACK, linestyle="--", linewidth=1.5)
     found = f"{sum(over)} of {len(sizes)} too long" if any(over) else f"all {len(sizes)} fit"
-    axes.set_title(f"{name}: {found}" if name else f"Parts: {found}")
-    axes.set_xlabel("part")
+    axes.set(title=f"{name or 'Parts'}: {found}", xlabel="part")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(visible=False, axis="x")
     axes.legend(loc="upper right", frameon=True)

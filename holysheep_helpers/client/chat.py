@@ -15,12 +15,7 @@ from openai.types import CompletionUsage
 from openai.types.chat import ChatCompletion
 
 from holysheep_helpers import catalog
-from holysheep_helpers.client.gateway import (
-    Gateway,
-    async_client,
-    in_time,
-    sync_client,
-)
+from holysheep_helpers.client.gateway import Gateway, async_client, in_time, sync_client
 from holysheep_helpers.client.replies import (
     ParsedReply,
     check_answer,
@@ -100,12 +95,11 @@ class Reply:
 
     def _note(self) -> str:
         """What to know of an answer that is not the whole one, in a sentence; else empty."""
+        note = ending_note(self.finish_reason, self.refusal)
         if not self.cut_short:
-            note = ending_note(self.finish_reason, self.refusal)
-            return f"{note[0].upper()}{note[1:]}." if note else ""
+            return f"{note[:1].upper()}{note[1:]}." if note else ""
         tokens = f" after {self.usage.completion_tokens} tokens" if self.usage else ""
-        by = ending_note(self.finish_reason).removeprefix("cut ")
-        return f"CUT SHORT{tokens} {by}: this is not the whole answer."
+        return f"CUT SHORT{tokens} {note.removeprefix('cut ')}: this is not the whole answer."
 
     def __str__(self) -> str:
         return f"{self.text}\n{note}" if (note := self._note()) else self.text

@@ -1,4 +1,4 @@
-"""The progress of many calls: a bar in JupyterLab, a line of text in a terminal, or silence."""
+"""The progress of many calls: a bar in JupyterLab, or a line of text in a terminal."""
 
 from __future__ import annotations
 
@@ -12,23 +12,17 @@ SHOW_EVERY_S = 0.2
 class Progress:
     """Rate, cost so far, failures and time left, by tqdm; ``total`` is ``None`` if unknown."""
 
-    def __init__(
-        self, total: int | None, shown: bool, restored: int = 0, unit: str = " prompts"
-    ) -> None:
-        self._bar: Any = None
+    def __init__(self, total: int | None, restored: int = 0, unit: str = " prompts") -> None:
+        from tqdm.auto import tqdm
+
+        self._bar: Any = tqdm(total=total, initial=restored, unit=unit, dynamic_ncols=True)
         self._failed = 0
         self._spent = Decimal(0)
         self._count = 0
         self._shown_s = perf_counter()
-        if shown:
-            from tqdm.auto import tqdm
-
-            self._bar = tqdm(total=total, initial=restored, unit=unit, dynamic_ncols=True)
 
     def one_more(self, cost: Decimal | None, failed: bool) -> None:
         """One call is done with."""
-        if self._bar is None:
-            return
         self._count += 1
         self._failed += failed
         self._spent += cost or 0
@@ -43,6 +37,5 @@ class Progress:
 
     def close(self) -> None:
         """Leave the bar as it stands now."""
-        if self._bar is not None:
-            self._show()
-            self._bar.close()
+        self._show()
+        self._bar.close()

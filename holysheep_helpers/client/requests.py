@@ -93,8 +93,8 @@ def checked_models(models: object, given: Any = ()) -> tuple[str, ...]:
 def check_parameters(given: Mapping[str, Any]) -> None:
     """Raise ``InputError`` for a limit on the length of a reply that can't be one."""
     for name in ("max_tokens", "max_completion_tokens"):
-        if (limit := given.get(name)) is not None:
-            check_whole(name, limit, optional=True)
+        if given.get(name) is not None:
+            check_whole(name, given[name], optional=True)
 
 
 def _check_model_and_system(model: object, system: object) -> None:

@@ -265,18 +265,21 @@ class _MeteredStream(httpx2.SyncByteStream, httpx2.AsyncByteStream):
         response, self._response = self._response, None
         if response is None:
             return
-        if self._kept is not None:
-            body = b"".join(self._kept)
-            if self._coding:
-                body = _decoded(body, self._coding)
+        body = b"".join(self._kept or ())
+        if self._coding:
+            body = _decoded(body, self._coding)
+        is_json = body.startswith(b"{")
+        if is_json:  # as nearly all whole replies: no events need to be made of it
+            self._with_usage = body
+        else:
             self._keep_usage(self._events.feed(body))
-        self._keep_usage([self._events.take_rest()])
+            self._keep_usage([self._events.take_rest()])
         # A cost that the gateway states is read digit by digit, not as a float.
         exact = {"parse_float": Decimal} if b'"cost"' in self._with_usage else {}
         said = ParsedReply(parse_json(self._with_usage, **exact))
         if said.usage is None:
             return  # the call stays unpriced
-        if self._events.is_json and not exact:
+        if is_json and not exact:
             response.extensions[READ_ALREADY] = said
         stated = said.model or ParsedReply(parse_json(self._first)).model
         asked = None
@@ -348,16 +351,10 @@ class Estimate:
 
     def times(self, runs: int) -> Estimate:
         """The same work, done so many times."""
+        counts = ("calls", "input_tokens", "output_tokens", "uncapped", "unpriced")
         with exactly():
-            return replace(
-                self,
-                calls=self.calls * runs,
-                input_tokens=self.input_tokens * runs,
-                output_tokens=self.output_tokens * runs,
-                most_usd=None if self.most_usd is None else self.most_usd * runs,
-                uncapped=self.uncapped * runs,
-                unpriced=self.unpriced * runs,
-            )
+            usd = None if self.most_usd is None else self.most_usd * runs
+        return replace(self, most_usd=usd, **{name: getattr(self, name) * runs for name in counts})
 
 
 @runtime_checkable

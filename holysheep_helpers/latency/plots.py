@@ -258,8 +258,8 @@ def plot_latency_sweep(sweep: Mapping[int, LatencyRun], capacity: int | None = N
     for axes in (left, right):
         axes.set_xscale("log", base=2)
         axes.set_xticks(levels, [str(level) for level in levels])
-        axes.set_xlabel("requests at once")
-        axes.set_ylim(0, axes.get_ylim()[1] * (1.3 if axes.texts else 1))  # texts stand on top
+        top = axes.get_ylim()[1] * (1.3 if axes.texts else 1)  # texts stand on top
+        axes.set(xlabel="requests at once", ylim=(0, top))
     figures.legend_below(figure, ncols=5)
     return figure
 
@@ -382,8 +382,8 @@ def plot_waterfall(stream: TimedStream) -> Figure:
         axes.vlines(ticks, row - 0.3, row + 0.3, color=figures.BLUE, linewidth=0.8)
         took = f"{ms(phase.end_s - phase.start_s)} ms"
         axes.annotate(took, (end_ms, row), (6, 0), **figures.BESIDE)
-    axes.set(title=_finding(stream), xlabel="ms since the intended start")
-    axes.set_xlim(0, max(stream.e2e_s * 1000, 0.1) * 1.14)  # room for the last label
+    end_ms = max(stream.e2e_s * 1000, 0.1) * 1.14  # room for the last label
+    axes.set(title=_finding(stream), xlabel="ms since the intended start", xlim=(0, end_ms))
     return figure
 
 

@@ -466,7 +466,8 @@ def _by_price(usage: CompletionUsage, price: Price) -> Decimal:
     prompt = getattr(usage, "prompt_tokens", None)
     completion = getattr(usage, "completion_tokens", None)
     total = getattr(usage, "total_tokens", None)
-    cached = getattr(getattr(usage, "prompt_tokens_details", None), "cached_tokens", None) or 0
+    details = getattr(usage, "prompt_tokens_details", None)
+    cached, written = getattr(details, "cached_tokens", None) or 0, 0
     if type(prompt) is not int or prompt < 0:
         raise _no_count("prompt_tokens", prompt)
     if type(completion) is not int or completion < 0:
@@ -475,7 +476,11 @@ def _by_price(usage: CompletionUsage, price: Price) -> Decimal:
         raise _no_count("prompt_tokens_details.cached_tokens", cached, f"{prompt} at most, ")
     if type(total) is int and total > prompt + completion:
         completion = total - prompt
-    cached, written = cache_parts(usage, prompt)
+    has_more = details is not None and (
+        getattr(details, "cache_write_tokens", True) or getattr(details, "__pydantic_extra__", True)
+    )
+    if has_more or getattr(usage, "__pydantic_extra__", True):
+        cached, written = cache_parts(usage, prompt)
     return _in_usd(price, prompt - cached - written, cached, written, completion)
 
 
@@ -528,8 +533,10 @@ def priced_models() -> list[str]:
 
 def warn_if_stale(model: str, price: Price, on: date | None, stacklevel: int = 3) -> None:
     """Warn if this price is too old on that day, the first time for this model and price list."""
+    if on is None:
+        return
     key = (model, price.source.name)
-    if on is None or key in StalePriceWarning._warned_of:
+    if key in StalePriceWarning._warned_of:
         return
     age_days = price.source.age_days(on)
     if age_days > STALE_AFTER_DAYS:

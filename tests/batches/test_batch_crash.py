@@ -167,6 +167,7 @@ def child(base_url: str, file: str, count: int) -> None:
         run(base_url, names(count), max_concurrency=8, journal=file)
 
 
+@pytest.mark.process
 def test_killed_ten_times_it_pays_for_nothing_twice_without_counting_it(tmp_path: Path) -> None:
     """At ten random moments, as soon as the mock has got so many requests: kill -9."""
     file, count, draw = tmp_path / "run.jsonl", 400, Random(4)

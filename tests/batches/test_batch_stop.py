@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import pytest
 from jupyter_client.manager import start_new_async_kernel
 
 from tests.support.watched import watched
@@ -52,6 +53,7 @@ async def stop_button(folder: Path) -> tuple[dict[str, Any], str, int]:
         return reply["content"], "".join(printed), mock.doubled()
 
 
+@pytest.mark.process
 def test_the_stop_button_of_a_notebook_keeps_what_was_answered(tmp_path: Path) -> None:
     reply, printed, doubled = asyncio.run(stop_button(tmp_path))
     assert reply["ename"] in ("KeyboardInterrupt", "CancelledError")

@@ -176,6 +176,7 @@ def hold(path: str, held: Connection) -> None:
     held.recv()  # until it is killed
 
 
+@pytest.mark.process
 def test_another_process_is_refused_and_its_kill_leaves_no_lock(file: Path) -> None:
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe()

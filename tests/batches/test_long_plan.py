@@ -15,6 +15,7 @@ import holysheep_helpers as hs
 from holysheep_helpers.batches import long_prompts
 from holysheep_helpers.batches.long_prompts import rounds_of
 from holysheep_helpers.catalog.splitting import counter_for
+from tests.support.strategies import examples
 from tests.support.texts import DO, SMALL, TEXT
 
 
@@ -38,7 +39,7 @@ def test_parts_are_as_large_as_the_window_allows(gw: hs.Gateway) -> None:
 WORDS = ["parcel ", "배송", "늦음. ", "😀", "QUJD", "\n\n", "x=1;\n", "</part>\n"]
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=examples(100))
 @given(
     text=st.lists(st.sampled_from(WORDS), min_size=1, max_size=40).map("".join),
     times=st.integers(1, 80),

@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,10 @@ import openai
 import pytest
 
 import holysheep_helpers as hs
+from holysheep_helpers.batches import batch
+from holysheep_helpers.batches.worker import Asker
 from tests.support.answers import JSON, SSE, Answers, body_of, stream_of
+from tests.support.clock import Clock
 from tests.support.dialects import (
     END,
     REPLIES,
@@ -29,6 +33,7 @@ from tests.support.dialects import (
     said,
     whole,
 )
+from tests.support.watched import NoWait
 
 MODEL = "mistral-small-2603"
 OTHER = "gpt-4.1"
@@ -230,7 +235,10 @@ def test_a_batch_keeps_each_answer_and_its_journal_has_it(one: Replied, tmp_path
 
 
 @pytest.mark.parametrize("one", [one for one in PAID if one.again], ids=lambda one: one.name)
-def test_an_error_with_status_200_is_asked_again_and_handed_on(one: Replied) -> None:
+def test_an_error_with_status_200_is_asked_again_and_handed_on(
+    one: Replied, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch, "Asker", partial(Asker, random=NoWait()))
     good = body_of(whole({"role": "assistant", "content": "Hello"}))
 
     def first_fails() -> Answers:
@@ -240,7 +248,7 @@ def test_an_error_with_status_200_is_asked_again_and_handed_on(one: Replied) -> 
         return server
 
     with first_fails() as server:
-        assert hs.retrying(hs.ask)(server.gateway(), "q").text == "Hello"
+        assert Clock().retrying(hs.ask)(server.gateway(), "q").text == "Hello"
     with first_fails() as server:
         result = hs.batch_sync(server.gateway(), ["q"], progress=False)
         assert result.texts == ["Hello"]

@@ -23,7 +23,7 @@ from holysheep_helpers.client.spend import Budget, Meter
 from holysheep_helpers.pricing.money import AssumedPriceWarning
 from tests.support.answers import stream_of
 from tests.support.dialects import END, USAGE, choice, chunk, thinking, whole
-from tests.support.strategies import often
+from tests.support.strategies import examples, often
 
 MODEL = "mistral-small-2603"
 OURS = (hs.GatewayError, hs.UnexpectedReplyError, hs.IncompleteStreamError, openai.OpenAIError)
@@ -145,7 +145,7 @@ def counted(test: Any) -> Any:
     def all_of_them() -> None:
         test()
         print(f"{test.__name__}: {tried[0]} replies tried")
-        assert tried[0] >= 500
+        assert tried[0] >= examples(500)
 
     return all_of_them
 
@@ -163,7 +163,7 @@ def check_cost(cost: Any, spend: Any, usage: Any, stated: Any) -> None:
 
 
 @counted
-@settings(often, max_examples=500)
+@settings(often, max_examples=examples(500))
 @given(spoilt(WHOLE))
 def test_a_spoilt_reply_is_its_text_or_an_error_of_ours(
     case: tuple[Any, list[tuple[Any, ...]]],
@@ -184,7 +184,7 @@ def test_a_spoilt_reply_is_its_text_or_an_error_of_ours(
 
 
 @counted
-@settings(often, max_examples=500)
+@settings(often, max_examples=examples(500))
 @given(spoilt(CHUNKS))
 def test_a_spoilt_stream_is_its_text_or_an_error_of_ours(
     case: tuple[Any, list[tuple[Any, ...]]],
@@ -209,7 +209,7 @@ def test_a_spoilt_stream_is_its_text_or_an_error_of_ours(
 
 
 @counted
-@settings(often, max_examples=500)
+@settings(often, max_examples=examples(500))
 @given(spoilt(WHOLE))
 def test_a_spoilt_reply_is_the_same_in_a_batch(case: tuple[Any, list[tuple[Any, ...]]]) -> None:
     from holysheep_helpers.client.replies import read_whole

@@ -95,7 +95,7 @@ def test_refused_calls_and_other_requests_cost_nothing(gw: hs.Gateway) -> None:
 
 
 def test_a_retry_that_succeeds_is_one_paid_call(gw: hs.Gateway, mock: MockHandle) -> None:
-    mock.script([{"kind": "status", "status": 503}])
+    mock.script([{"kind": "status", "status": 503, "headers": {"retry-after-ms": "1"}}])
     client = gw.client(max_retries=1)
     client.chat.completions.create(**CALL)
     assert len(mock.entries()) == 2

@@ -129,6 +129,13 @@ def test_a_claim_is_as_exact_as_its_last_digit() -> None:
     assert hs.audit_claim("6.00", MODEL, 10_000_000).possible
 
 
+def test_what_explains_a_claim_is_as_round_as_its_last_digit_allows() -> None:
+    tokens = {one.given: one.tokens for one in hs.audit_claim("13", MODEL, 1, "0.5").explains}
+    assert tokens == {"mix": 33_000_000}  # 12.50 to 13.50 USD, so 31.25M to 33.75M tokens
+    first = hs.audit_claim("5.1", MODEL, 10_000_000).explains[0]
+    assert first.input_share == Decimal("0.23")  # 5.05 to 5.15 USD, so 21.25% to 23.75%
+
+
 @pytest.mark.parametrize(
     ("usd", "tokens", "possible"), [(0, 0, True), (1, 0, False), (0, 10, True), (0, 10**8, False)]
 )

@@ -7,9 +7,11 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 
 import holysheep_helpers as hs
+from holysheep_helpers.notebook import figures
 
 GPT, MISTRAL, DEEPSEEK = "gpt-4.1", "mistral-small-2603", "deepseek-v3.2"
 
@@ -60,7 +62,8 @@ def test_a_bar_for_each_model_the_dearest_on_top() -> None:
         "4.00 USD · 5,800 KRW · 92.7% less",
     ]
     colours = [bar.get_facecolor() for bar in bars]
-    assert colours[0] == colours[2] != colours[1]  # the baseline is grey
+    assert colours[1] == to_rgba(figures.GREY)  # the baseline
+    assert colours[0] == colours[2] == to_rgba(figures.BLUE)
     assert title(figure) == f"{MISTRAL}: 4.00 USD, claude-sonnet-4-5: 90.00 USD"
 
 

@@ -107,9 +107,9 @@ def test_where_every_run_failed_there_is_a_table_and_no_figure(
 
 
 def test_stop_keeps_what_was_measured() -> None:
-    with serve(time_scale=1) as mock:
+    with serve(time_scale=0.2) as mock:
         panel = hs.latency_panel(hs.connect("live", mock.base_url, mock.api_key))
-        panel.runs.value, panel.max_tokens.value = 100, 2  # some 20 s, if nothing stops it
+        panel.runs.value, panel.max_tokens.value = 100, 2  # some 4 s, if nothing stops it
 
         def at_the_second(change: dict[str, str]) -> None:
             if "Measured 2 of" in change["new"]:
@@ -126,7 +126,7 @@ def test_stop_keeps_what_was_measured() -> None:
 
 
 def test_stop_before_anything_was_measured_says_so() -> None:
-    with serve(time_scale=1) as mock:
+    with serve(time_scale=0.2) as mock:
         panel = hs.latency_panel(hs.connect("live", mock.base_url, mock.api_key))
 
         def at_once(change: dict[str, bool]) -> None:

@@ -21,6 +21,7 @@ from holysheep_helpers.mock.requests import ALLOWED
 from tests.support import raw
 from tests.support.inside import running
 from tests.support.schema import schema
+from tests.support.strategies import examples
 
 CHECKS = [
     not_a_server_error,
@@ -29,7 +30,7 @@ CHECKS = [
     response_schema_conformance,
 ]
 often = settings(
-    max_examples=60,
+    max_examples=examples(60),
     derandomize=True,
     print_blob=True,
     deadline=None,

@@ -170,7 +170,7 @@ def test_the_stop_button_leaves_the_stream() -> None:
 
 
 def test_the_stop_button_ends_the_batch() -> None:
-    with serve(time_scale=1) as mock:
+    with serve(time_scale=0.1) as mock:
         panel = hs.batch_panel(hs.connect("live", mock.base_url, mock.api_key))
         panel.prompts.value, panel.per_minute.value = 60, 60  # a minute, if nothing stops it
 

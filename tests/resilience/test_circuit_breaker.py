@@ -11,6 +11,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invaria
 
 import holysheep_helpers as hs
 from holysheep_helpers.resilience.circuit_breaker import Permit
+from tests.support.strategies import examples
 
 A, B = "mistral-small-2603", "gemini-2.5-flash"
 
@@ -265,4 +266,4 @@ class States(RuleBasedStateMachine):
 TestStates = States.TestCase
 
 
-TestStates.settings = settings(max_examples=200, stateful_step_count=40, deadline=None)
+TestStates.settings = settings(max_examples=examples(200), stateful_step_count=40, deadline=None)

@@ -19,6 +19,11 @@ often = settings(
 )
 
 
+def examples(count: int) -> int:
+    """So many examples of a property test; a quarter of them for ``start.py test --quick``."""
+    return count // 4 if settings.get_current_profile_name() == "quick" else count
+
+
 def an_error(answer: raw.Answer) -> dict[str, Any]:
     """The error in an answer, which must have the form of one."""
     assert list(answer.json) == ["error"]
