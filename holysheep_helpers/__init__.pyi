@@ -117,6 +117,7 @@ from .client.chat import CutShortWarning as CutShortWarning
 from .pricing.money import StalePriceWarning as StalePriceWarning
 from .pricing.money import AssumedPriceWarning as AssumedPriceWarning
 from .batches.batch import BatchStoppedWarning as BatchStoppedWarning
+from .batches.batch import JournalWarning as JournalWarning
 from .latency.measure import LatencyStoppedWarning as LatencyStoppedWarning
 
 # Panels, in the order of the lessons

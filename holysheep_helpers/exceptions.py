@@ -130,7 +130,7 @@ class ClientClosedError(HolySheepError, RuntimeError):
 
 
 class JournalError(HolySheepError):
-    """A batch's journal is another kind of file, is in use, or can't be written.
+    """A batch's journal is another kind of file, is in use, was deleted, or can't be written.
 
     Give the batch another path.
     """

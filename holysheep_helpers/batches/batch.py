@@ -35,6 +35,10 @@ class BatchStoppedWarning(UserWarning):
     """A batch ended early: see ``stopped_by``, mend the cause, and ``retry_failed()``."""
 
 
+class JournalWarning(UserWarning):
+    """A journal has answers to the same prompts from elsewhere: they are not used."""
+
+
 async def batch(
     gateway_or_client: Gateway | openai.AsyncOpenAI,
     prompts: Iterable[Any],
@@ -76,7 +80,8 @@ async def batch(
         tokens_per_minute: the same for tokens.
         journal: a file that survives a crash of this process. The same call goes on from there:
             what is recorded is not asked again, and what was under way counts as
-            ``possibly_paid_twice``. Default: none.
+            ``possibly_paid_twice``. Answers of a mock, of another address or to other headers
+            are left in it, unused, with a ``JournalWarning``. Default: none.
         budget_usd: US dollars, no float, for this call: nothing is sent that could exceed it, by
             ``max_tokens`` (1,000 where that is not given). Default: no limit.
         deadline_s: seconds for one prompt, from its first request, its waits included.
@@ -92,7 +97,8 @@ async def batch(
         InputError: a prompt or a setting can't be right. Nothing was sent.
         ConfigurationError: ``budget_usd`` is no amount. Nothing was sent.
         BudgetError: a budget was given, and a model has no published price. Nothing was sent.
-        JournalError: the journal is another kind of file, or in use. Nothing was sent.
+        JournalError: the journal is another kind of file, of another version, or in use. Nothing
+            was sent.
 
     Example:
         >>> result = await hs.batch(gw, ["Say hello.", "Count to three."], progress=False)
@@ -286,16 +292,20 @@ class Job:
 
     def _recall(self, journal: Journal) -> None:
         """Fill in what the journal has, and what it knows to have been lost."""
+        keys_of = self.setup.keys_of
         for known in filter(None, self.results):  # from the run before: its lines are spoken for
-            journal.recall(self.items[known.index].key)
-            journal.unanswered(self.items[known.index].key, known.lost)
-        found = [(record, journal.recall(record.item.key)) for record in self._unanswered()]
+            keys = keys_of(self.items[known.index])
+            journal.recall(keys)
+            journal.unanswered(keys, known.lost)
+        found = [(one, journal.recall(keys_of(one.item))) for one in self._unanswered()]
         # What was lost counts for a prompt without an answer first, if several are equal.
         for record, answer in sorted(found, key=lambda pair: pair[1] is not None):
-            record.lost = journal.unanswered(record.item.key)
+            record.lost = journal.unanswered(keys_of(record.item))
             if answer is not None:
                 index, prompt = record.index, record.item.prompt
                 self.results[index] = restored(index, prompt, answer, record.lost)
+        keys = [record.item.key for record in self._unanswered()]
+        _warn_if_unused(journal, keys, f"of these {len(self.items)} prompts")
 
     async def _ask_all(self, asker: Asker, todo: deque[Record], bar: Progress | None) -> None:
         async def work() -> None:
@@ -315,21 +325,25 @@ class Job:
 
 async def _in_order(asker: Asker, reader: Reader, prompts: Any) -> AsyncGenerator[BatchItem, None]:
     """Read prompts, a little ahead; give out their results in order, whoever is ready first."""
-    journal = asker.journal
+    journal, warned = asker.journal, False
     ahead = asyncio.Semaphore(AHEAD * asker.setup.max_concurrency)
     slots = asyncio.Semaphore(asker.setup.max_concurrency)
     tasks: asyncio.Queue[asyncio.Task[BatchItem] | None] = asyncio.Queue()
 
     async def one(index: int, prompt: Any) -> BatchItem:
+        nonlocal warned
         try:
             record = Record(index, reader.item(prompt))
         except InputError as error:
             return BatchItem(index, prompt, error=error.with_traceback(None))
         if journal is not None:
-            answer = journal.recall(record.item.key)
-            record.lost = journal.unanswered(record.item.key)
+            keys = asker.setup.keys_of(record.item)
+            answer, record.lost = journal.recall(keys), journal.unanswered(keys)
             if answer is not None:
                 return restored(index, prompt, answer, record.lost)
+            warned = warned or _warn_if_unused(
+                journal, [record.item.key], "prompt of this batch, if not more,"
+            )
         async with slots:
             return await asker.ask(record)
 
@@ -357,6 +371,19 @@ async def _in_order(asker: Asker, reader: Reader, prompts: Any) -> AsyncGenerato
         for task in left:
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)
+
+
+def _warn_if_unused(journal: Journal, keys: Sequence[str], prompts: str) -> bool:
+    """Say, before they are paid for, that the same prompts were answered, but not from here."""
+    count, whence = journal.elsewhere(keys)
+    if count:
+        warn(
+            f"The journal {journal.path.name} has answers to {count} {prompts} from {whence}: "
+            "they are not used, and the prompts are asked here.",
+            JournalWarning,
+            stacklevel=3,
+        )
+    return count > 0
 
 
 async def _each(prompts: Any) -> AsyncGenerator[Any]:

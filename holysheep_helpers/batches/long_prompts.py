@@ -540,7 +540,7 @@ def _left(
         return None
     spent = sum((done.budgeted_usd for done in rounds), Decimal(0))
     system, limit = plan.overhead.system, {"max_tokens": plan.max_tokens}
-    items, _ = Reader(plan.model, system, limit, hashed=False).items(prompts)
+    items, _ = Reader(plan.model, system, limit).items(prompts)
     by_rule = estimate_items(items).most_usd or Decimal(0)
     planned = plan.usd_of(plan.overhead.tokens(prompts), len(prompts)) or Decimal(0)
     return max(budget - spent + by_rule - planned, Decimal(0))

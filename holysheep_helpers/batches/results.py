@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from openai.types import CompletionUsage
 
+from holysheep_helpers._checks import is_number, is_whole
 from holysheep_helpers.client.replies import ending, ending_note, read_usage
 from holysheep_helpers.exceptions import InputError
 
@@ -258,6 +259,11 @@ def run_outside_a_loop(call: Callable[[], Coroutine[Any, Any, Result]], instead:
     raise InputError(f"An event loop runs here already: use `{instead}`.")
 
 
+_COUNTS = (*TOKENS, "total_tokens")
+
+LARGEST_POWER = 30
+"""A cost has fewer digits than that before the point, and fewer zeros behind it."""
+
 KEPT = ("text", "finish_reason", "model", "request_id", "attempts", "elapsed_s", "refusal")
 """What a journal keeps of a result as it is."""
 
@@ -269,6 +275,31 @@ def recorded(result: BatchItem) -> dict[str, Any]:
         "usage": usage.model_dump(exclude_none=True, warnings=False) if usage else None,
         "cost": None if cost is None else str(cost),
     }
+
+
+def is_record(record: Mapping[str, Any]) -> bool:
+    """Whether this is what ``recorded`` keeps; what somebody has changed may be anything."""
+    usage, stated = record.get("usage"), record.get("cost")
+    return (
+        isinstance(record.get("text"), str)
+        and isinstance(record.get("refusal", ""), str)
+        and all(isinstance(record.get(n), str | None) for n in ("finish_reason", "model"))
+        and isinstance(record.get("request_id"), str | None)
+        and is_whole(record.get("attempts", 0))
+        and is_number(record.get("elapsed_s", 0))
+        and isinstance(usage, dict | None)
+        and all(c is None or (is_whole(c) and c >= 0) for c in map((usage or {}).get, _COUNTS))
+        and (stated is None or _is_cost(stated))
+    )
+
+
+def _is_cost(stated: object) -> bool:
+    """Whether this is a cost as a journal keeps it, and one that can be added and shown."""
+    try:
+        cost = Decimal(stated) if isinstance(stated, str) else Decimal("NaN")
+    except InvalidOperation:
+        return False
+    return cost.is_finite() and cost >= 0 and abs(cost.adjusted()) < LARGEST_POWER
 
 
 def restored(index: int, prompt: Any, record: dict[str, Any], lost: int) -> BatchItem:

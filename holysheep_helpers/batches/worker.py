@@ -28,7 +28,7 @@ from holysheep_helpers.batches.pacing import Gate, Limit
 from holysheep_helpers.batches.results import Attempt, BatchItem, recorded
 from holysheep_helpers.client.gateway import Gateway, async_client
 from holysheep_helpers.client.replies import read_whole, readable_head
-from holysheep_helpers.client.requests import Item, Reader, checked_models
+from holysheep_helpers.client.requests import Item, Reader, Way, checked_models
 from holysheep_helpers.client.spend import Budget, BudgetError, checked_usd
 from holysheep_helpers.diagnosis.diagnose import Diagnosis, add_advice
 from holysheep_helpers.diagnosis.waiting import back_off_s
@@ -85,7 +85,7 @@ class Setup:
 
     def __post_init__(self) -> None:
         """Raises ``InputError`` or ``ConfigurationError`` for what can't be right."""
-        async_client(self.target)  # raises if it is neither
+        client = async_client(self.target)  # raises if it is neither
         first, self.in_turn = self.model, ()
         if self.models is not None:
             first, *_ = self.in_turn = checked_models(self.models)
@@ -93,7 +93,8 @@ class Setup:
                 raise exceptions.InputError(
                     f"Both model={self.model!r} and models were given: leave one of them out."
                 )
-        self.reader = Reader(first, self.system, self.sdk_parameters, self.journal is not None)
+        way = None if self.journal is None else Way(client)
+        self.reader = Reader(first, self.system, self.sdk_parameters, way)
         check_whole("max_concurrency", self.max_concurrency)
         check_number("requests_per_minute", self.requests_per_minute, above=0, optional=True)
         check_number("tokens_per_minute", self.tokens_per_minute, above=0, optional=True)
@@ -107,6 +108,10 @@ class Setup:
                 self.requests_per_minute = rpm / gateway.time_scale
             if self.tokens_per_minute is None and tpm and gateway.mock:
                 self.tokens_per_minute = tpm / gateway.time_scale
+
+    def keys_of(self, item: Item) -> list[str]:
+        """Those of a journal for this prompt: one for each model that may be asked."""
+        return [one.key for one in item.in_turn(self.in_turn)]
 
 
 @dataclass(slots=True)

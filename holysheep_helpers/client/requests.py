@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from fnmatch import translate
 from hashlib import blake2b
 from typing import Any
+
+import openai
 
 from holysheep_helpers import catalog
 from holysheep_helpers._checks import check_whole, is_number, shown
 from holysheep_helpers.catalog import tokens
+from holysheep_helpers.diagnosis.config import Secret
 from holysheep_helpers.exceptions import InputError
 from holysheep_helpers.pricing.money import count
 
@@ -25,6 +30,26 @@ _READ_HERE = (
     *("max_tokens", "max_completion_tokens"),
 )
 """Parameters of the body that mean something to the helpers, wherever they are given."""
+
+MOCK = "mock"
+"""The origin of answers that a mock gave, whatever its address."""
+
+CHANGES_NO_ANSWER = (
+    *("authorization", "*-authorization", "key", "*-key", "*apikey", "token", "*-token", "*-auth"),
+    *("secret", "*-secret", "sig", "signature", "*-signature", "cookie", "date"),
+    *("request-id", "*-request-id", "correlation-id", "*-correlation-id"),
+    *("trace-id", "*-trace-id", "*-span-id", "sentry-trace", "traceparent", "tracestate"),
+    *("*-trace-context", "baggage", "b3", "x-b3-*", "x-datadog-*", "openai-organization"),
+    *("openai-project", "accept", "accept-encoding", "connection", "content-length"),
+    *("content-type", "user-agent", "x-stainless-*"),
+)
+"""Headers, and parameters of a query, by which no answer of a journal is told from another.
+
+A ``*`` stands for any letters; upper and lower case, ``_`` and ``-`` are one. They are who asks,
+a request's own number, and how bytes are sent. All others belong to the request.
+"""
+
+_changes_no_answer = re.compile("|".join(map(translate, CHANGES_NO_ANSWER))).match
 
 _MANY_PROMPTS = "a list of prompts, or one column of a data frame"
 
@@ -185,17 +210,68 @@ class Item:
 
     def in_turn(self, models: Sequence[str]) -> list[Item]:
         """This request first, then the same for each of ``models`` that is another."""
-        others = [model for model in models if model != self.model]
-        return [self, *(replace(self, body=self.body | {"model": model}) for model in others)]
+        return [self, *(self._of(model) for model in models if model != self.model)]
+
+    def _of(self, model: str) -> Item:
+        body = self.body | {"model": model}
+        _, at, way = self.key.partition("@")
+        return replace(self, body=body, key=f"{_hash(body, 16)}@{way}" if at else "")
+
+
+class Way:
+    """Where a client sends requests, and what goes along: a journal's answers hold for that alone.
+
+    It is written ``mock``, or else the hash of scheme, host, port and path; then, after a ``+``,
+    the hash of headers and query, if there are any that may change an answer.
+    """
+
+    def __init__(self, client: openai.AsyncOpenAI) -> None:
+        url, key = client.base_url, client.api_key
+        self._headers = _that_may_change_an_answer(client.default_headers)
+        self._query = _that_may_change_an_answer({**url.params, **client.default_query})
+        is_mock = isinstance(key, str) and Secret(key).from_mock
+        where = [url.scheme, url.host, url.port, url.path.rstrip("/")]
+        self._origin = MOCK if is_mock else _hash(where, 8)
+        self._usual = self._written({})
+
+    def key_of(self, body: dict[str, Any], options: Mapping[str, Any]) -> str:
+        """The key by which a request is found again: its parameters may stand in any order."""
+        named = options.get("extra_headers") or options.get("extra_query")
+        return f"{_hash(body, 16)}@{self._written(options) if named else self._usual}"
+
+    def _written(self, options: Mapping[str, Any]) -> str:
+        along = [
+            _that_may_change_an_answer(self._headers, options.get("extra_headers")),
+            _that_may_change_an_answer(self._query, options.get("extra_query")),
+        ]
+        return f"{self._origin}+{_hash(along, 8)}" if any(along) else self._origin
+
+
+def _that_may_change_an_answer(*given: Mapping[str, Any] | None) -> dict[str, str]:
+    """Headers or a query, the later ones over the earlier ones, as the SDK merges them."""
+    said = {str(n).lower().replace("_", "-"): v for one in given for n, v in (one or {}).items()}
+    return {
+        name: str(value)
+        for name, value in said.items()
+        if not isinstance(value, openai.Omit) and not _changes_no_answer(name)
+    }
+
+
+def _hash(value: Any, size: int) -> str:
+    return blake2b(_canonical(value).encode("utf-8", "surrogatepass"), digest_size=size).hexdigest()
 
 
 class Reader:
-    """Makes items of prompts, with what is common to all of them."""
+    """Makes items of prompts, with what is common to all; ``way`` gives them keys for a journal."""
 
     def __init__(
-        self, model: object, system: object, parameters: Mapping[str, Any], hashed: bool
+        self,
+        model: object,
+        system: object,
+        parameters: Mapping[str, Any],
+        way: Way | None = None,
     ) -> None:
-        self._hashed = hashed
+        self._way = way
         for name in ("prompt", "messages"):
             if name in parameters:
                 raise InputError(f"{name!r} belongs into the list of prompts: nothing was sent.")
@@ -218,7 +294,7 @@ class Reader:
         extra = settings.pop("extra_body", None) or {}
         body = {"model": model, "messages": _messages(asked, system), **settings, **extra}
         check_can_be_sent(body)
-        return Item(prompt, body, options, key_of(body) if self._hashed else "")
+        return Item(prompt, body, options, self._way.key_of(body, options) if self._way else "")
 
     def items(self, prompts: object) -> tuple[list[Item], list[Any]]:
         """All items, and the labels of their rows. Raises ``InputError`` that names the first."""
@@ -251,11 +327,6 @@ def check_are_many(prompts: object) -> None:
         raise InputError(
             f"A whole data frame was given: {_MANY_PROMPTS} is needed, frame['text'] say."
         )
-
-
-def key_of(body: dict[str, Any]) -> str:
-    """The hash by which a request is found again: model, messages and parameters, in any order."""
-    return blake2b(_canonical(body).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
 def _check_settings(settings: dict[str, Any]) -> None:

@@ -331,7 +331,7 @@ def estimate(
         return work.estimate().times(runs)
     if max_tokens is not None:
         sdk_parameters["max_tokens"] = max_tokens
-    reader = Reader(model or catalog.DEFAULT_MODEL, system, sdk_parameters, hashed=False)
+    reader = Reader(model or catalog.DEFAULT_MODEL, system, sdk_parameters)
     items, _ = reader.items([work] if isinstance(work, str) else work)
     return estimate_items(items).times(runs)
 

@@ -70,12 +70,9 @@ def asker_in_virtual_time(random: Random | None = None) -> Callable[..., Asker]:
 
 async def client_of(answer: Answer, **options: Any) -> openai.AsyncOpenAI:
     """The SDK's client on a transport that asks ``answer``: no socket, no thread."""
-    client = openai.AsyncOpenAI(
-        api_key="hs-mock-virtual",
-        base_url="http://127.0.0.1:9/v1",
-        http_client=httpx2.AsyncClient(transport=httpx2.MockTransport(answer)),
-        **options,
-    )
+    options = {"api_key": "hs-mock-virtual", "base_url": "http://127.0.0.1:9/v1"} | options
+    transport = httpx2.MockTransport(answer)
+    client = openai.AsyncOpenAI(**options, http_client=httpx2.AsyncClient(transport=transport))
     await client.get("/ready", cast_to=httpx2.Response)  # its first request starts a thread
     return client
 

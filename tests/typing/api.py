@@ -212,6 +212,7 @@ def errors() -> None:
         hs.BatchStoppedWarning,
         hs.CutShortWarning,
         hs.EnvFileWarning,
+        hs.JournalWarning,
         hs.LatencyStoppedWarning,
         hs.StalePriceWarning,
         hs.AssumedPriceWarning,
