@@ -114,6 +114,7 @@ from .exceptions import AllFailedError as AllFailedError
 from .exceptions import JournalError as JournalError
 from .batches.long_prompts import LongPromptError as LongPromptError
 from .client.chat import CutShortWarning as CutShortWarning
+from .client.spend import UnpricedWarning as UnpricedWarning
 from .pricing.money import StalePriceWarning as StalePriceWarning
 from .pricing.money import AssumedPriceWarning as AssumedPriceWarning
 from .batches.batch import BatchStoppedWarning as BatchStoppedWarning
