@@ -150,11 +150,15 @@ class Server:
         return httpx2.Response(answer.status_code, headers=answer.headers, stream=answer.stream)
 
     def client(self) -> openai.OpenAI:
-        http = self.meter.client(transport=httpx2.MockTransport(self._handle))
+        http = self.meter.client(
+            transport=httpx2.MockTransport(self._handle), follow_redirects=False
+        )
         return openai.OpenAI(**self._options, http_client=http)
 
     def async_client(self) -> openai.AsyncOpenAI:
-        http = self.meter.async_client(transport=httpx2.MockTransport(self._handle))
+        http = self.meter.async_client(
+            transport=httpx2.MockTransport(self._handle), follow_redirects=False
+        )
         return openai.AsyncOpenAI(**self._options, http_client=http)
 
     def ask(self, **options: Any) -> None:
