@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
 from decimal import Decimal
 from types import TracebackType
-from typing import Any
+from typing import Any, cast
 
 import httpx2
 import openai
@@ -96,7 +96,7 @@ class Call:
     """A request under way. It is over once: then its cost is certain, or possible, or nothing."""
 
     def __init__(self, budget: Budget, request: httpx2.Request) -> None:
-        self._budget, self._request = budget, request
+        self._budget, self.request, self.spend = budget, request, budget.spend
         self._label = budget.spend.label()
         self.is_chat = request.url.path.endswith(CHAT_PATH)
         self.is_over = request.method != "POST"
@@ -129,16 +129,16 @@ class Call:
         usage = said.usage if said else None
         asked = None
         if not model or catalog.published_price(model) is None:
-            asked = model_of(self._request)
+            asked = model_of(self.request)
         cost = cost_or_none(usage, model, asked)
         most, taken_for = None, ""
         if (cost is None or not is_last) and self.is_chat:
-            most, taken_for = most_usd_of(body_of(self._request))
+            most, taken_for = most_usd_of(body_of(self.request))
             most = most if cost is None or most is None else max(most, cost)
             if not is_last:
                 usage = cost = None
         ended = Ended(self._label, model or asked or "", usage, cost, most)
-        self._budget.spend.ended(ended, may_wait=may_wait)
+        self.spend.ended(ended, may_wait=may_wait)
         if most is not None:
             self._budget.warn_of_possible(most, taken_for)
 
@@ -151,13 +151,17 @@ class _MeteredStream(httpx2.SyncByteStream, httpx2.AsyncByteStream):
     """
 
     def __init__(self, response: httpx2.Response, call: Call) -> None:
-        self._call, self._response = call, response
-        self._inner: Any = response.stream
+        # The reply holds this. If this held the reply, a forgotten one would not end at once.
+        self._call, self._inner = call, cast("Any", response.stream)
+        self._status, self._headers = response.status_code, response.headers
+        self._extensions = response.extensions if response.is_success else None
         self._coding = response.headers.get("content-encoding")
         is_kept = self._coding or not is_event_stream(response)
         self._kept: list[bytes] | None = [] if is_kept else None
         self._events = EventStream()
         self._first = self._with_usage = b""
+        self._open = call.spend.open_streams
+        self._open.add(id(self))
 
     def __iter__(self) -> Iterator[bytes]:
         for data in self._inner:
@@ -200,14 +204,16 @@ class _MeteredStream(httpx2.SyncByteStream, httpx2.AsyncByteStream):
                 self._with_usage = event
 
     def _finish(self, *, is_whole: bool = False, may_wait: bool = True) -> None:
-        call, response = self._call, self._response
+        self._open.discard(id(self))
+        call = self._call
         if call.is_over:
             return
         body = b"".join(self._kept or ())
         if self._coding:
             body = _decoded(body, self._coding)
-        if not response.is_success:
-            call.fail(openai.APIStatusError("", response=response, body=parse_json(body)))
+        if self._extensions is None:
+            failed = httpx2.Response(self._status, headers=self._headers, request=call.request)
+            call.fail(openai.APIStatusError("", response=failed, body=parse_json(body)))
             return
         is_json = body.startswith(b"{")
         if is_json:  # as nearly all whole replies: no events need to be made of it
@@ -222,7 +228,7 @@ class _MeteredStream(httpx2.SyncByteStream, httpx2.AsyncByteStream):
         if said.usage is None:
             model = None  # what it cost is up to the model that was asked
         elif is_json and not exact:
-            response.extensions[READ_ALREADY] = said
+            self._extensions[READ_ALREADY] = said
         elif not model:
             model = ParsedReply(parse_json(self._first)).model
         is_last = is_whole or is_json or self._events.done or not said.has_choice

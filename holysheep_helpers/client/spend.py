@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from asyncio import Event
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -112,6 +113,8 @@ class Spend:
         self.by_model: dict[str, Decimal] = {}
         self.by_label: dict[str, Decimal] = {}
         self._tallies: dict[tuple[str, str], Tally] = {}
+        self.open_streams: set[int] = set()
+        """The streams that are held by somebody, or forgotten and not collected yet."""
         self._ended: deque[Ended] = deque()
         self._lock = Lock()
 
@@ -202,6 +205,8 @@ class Spend:
             self.usd = EXACT.add(self.usd, usd)
 
     def __str__(self) -> str:
+        if self.open_streams:
+            gc.collect()  # the SDK's streams hold themselves, so a forgotten one has not ended yet
         unpriced = self.unpriced - self.possible
         known = f"{tidy(self.usd):f} USD in {_calls(self.calls - self.possible)}"
         known += f", {unpriced} of them unpriced" if unpriced else ""

@@ -216,6 +216,7 @@ def errors() -> None:
         hs.LatencyStoppedWarning,
         hs.StalePriceWarning,
         hs.AssumedPriceWarning,
+        hs.UnpricedWarning,
     ]
     value_error: type[ValueError] = hs.InputError
     lookup_error: type[LookupError] = hs.UnknownPriceError
