@@ -28,6 +28,9 @@ from holysheep_helpers.diagnosis.waiting import BREAKER, MANDATORY, wait_asked
 
 VENDORS = {host: tuple(starts) for host, *starts in KINDS["wrong_host"].vendors}
 _OF_KIND = ("what", "whose", "retryable", "other_model", "may_have_cost", "advice")
+_NOT_TAKEN = (503, 529)
+"""Statuses of a server that is too busy to take a request up, whoever says so."""
+
 _LOOPS = evidence.TRANSPORT | {"asyncio", "anyio"}
 _STARTS_OF_KEYS = ("hs-", "sk-", *chain(*VENDORS.values()))
 _ID = re.compile(r"[\w./:@+-]{1,60}", re.ASCII)
@@ -202,7 +205,7 @@ def _refused(error: openai.APIStatusError, body: ErrorBody, kind: str) -> Diagno
             kind = "rate_limit"  # credit that is set aside for requests that are under way
     if kind == "refused_content":
         known["may_have_cost"] = False
-    if kind in ("server_error", "timeout_408") and not body.objects:
+    if kind in ("server_error", "timeout_408") and status not in _NOT_TAKEN and not body.objects:
         known["may_have_cost"] = True  # a proxy's word: what became of the request is unknown
     if kind in ("bad_request", "server_error"):
         known["what"] = f"{KINDS[kind].what[:-1]} (status {status})."
