@@ -51,7 +51,7 @@ connect: DEFAULT_LIVE_BUDGET_USD if live_default else budget => budget
 Budget.check_request: self.spend.usd >= self.limit_usd => self.spend.usd > self.limit_usd
 Gateway._http_options: "follow_redirects": False => "follow_redirects": True
 request_arguments: **given} => **given, **known[preset]}
-StreamedReply._read_to_the_end: if not self.complete => if False
+Reading._check_end: if reason is None and not self._is_whole => if False
 # batches
 Limit.wait_s: at_s + MINUTE_S - now_s => at_s - now_s
 Gate.hold: max(self._opens_s, now_s + wait_s) => max(self._opens_s, now_s)
@@ -89,7 +89,7 @@ count_messages: ) + REPLY_FRAME => )
 cautious: (100 + MARGIN_PERCENT) / 100 => 1
 split_spans: overlap * 2 > max_tokens => overlap * 2 >= max_tokens
 # notebook and lessons
-decode_speed: > 0.03 * right => > 0.3 * right
+check_03c: within=0.03 => within=0.3
 Slider._allowed: low <= value <= high => low <= value < high
 _staircase: where="post" => where="pre"
 View._say: escape(self._without_key(text)) => escape(text)
