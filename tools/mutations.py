@@ -187,7 +187,7 @@ def failing(root: Path, tests: Sequence[str], *flags: str) -> list[str]:
         run.kill() if sys.platform == "win32" else os.killpg(run.pid, signal.SIGKILL)
         run.communicate()
         return ["hung"]
-    failed = re.findall(r"^(?:FAILED|ERROR) (.+?)(?: - |$)", output, re.MULTILINE)
+    failed = re.findall(r"^(?:FAILED|ERROR) (tests/.+?)(?: - |$)", output, re.MULTILINE)
     if run.returncode and not failed:
         raise RuntimeError(f"pytest ended with {run.returncode}, and names no test:\n{output}")
     return failed
