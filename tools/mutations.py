@@ -51,7 +51,7 @@ connect: DEFAULT_LIVE_BUDGET_USD if live_default else budget => budget
 Budget.check_request: self.spend.usd >= self.limit_usd => self.spend.usd > self.limit_usd
 Gateway._http_options: "follow_redirects": False => "follow_redirects": True
 request_arguments: **given} => **given, **known[preset]}
-StreamedReply._read_to_the_end: if not self.complete => if False
+Reading._check_end: if reason is None and not self._is_whole => if False
 # batches
 Limit.wait_s: at_s + MINUTE_S - now_s => at_s - now_s
 Gate.hold: max(self._opens_s, now_s + wait_s) => max(self._opens_s, now_s)
@@ -89,7 +89,7 @@ count_messages: ) + REPLY_FRAME => )
 cautious: (100 + MARGIN_PERCENT) / 100 => 1
 split_spans: overlap * 2 > max_tokens => overlap * 2 >= max_tokens
 # notebook and lessons
-decode_speed: > 0.03 * right => > 0.3 * right
+check_03c: within=0.03 => within=0.3
 Slider._allowed: low <= value <= high => low <= value < high
 _staircase: where="post" => where="pre"
 View._say: escape(self._without_key(text)) => escape(text)
@@ -187,7 +187,7 @@ def failing(root: Path, tests: Sequence[str], *flags: str) -> list[str]:
         run.kill() if sys.platform == "win32" else os.killpg(run.pid, signal.SIGKILL)
         run.communicate()
         return ["hung"]
-    failed = re.findall(r"^(?:FAILED|ERROR) (.+?)(?: - |$)", output, re.MULTILINE)
+    failed = re.findall(r"^(?:FAILED|ERROR) (tests/.+?)(?: - |$)", output, re.MULTILINE)
     if run.returncode and not failed:
         raise RuntimeError(f"pytest ended with {run.returncode}, and names no test:\n{output}")
     return failed

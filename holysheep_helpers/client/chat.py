@@ -6,10 +6,10 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, 
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
-from json import JSONDecodeError
 from time import perf_counter
 from typing import Any, Self, TypeVar
 
+import httpx2
 import openai
 from openai.types import CompletionUsage
 from openai.types.chat import ChatCompletion
@@ -29,6 +29,7 @@ from holysheep_helpers.client.requests import request_arguments, stream_argument
 from holysheep_helpers.client.streams import Reading, came_before, lost_connections
 from holysheep_helpers.diagnosis import html
 from holysheep_helpers.diagnosis.diagnose import add_advice
+from holysheep_helpers.diagnosis.evidence import raised_by
 from holysheep_helpers.exceptions import InputError, UnexpectedReplyError, warn
 from holysheep_helpers.pricing.money import cost_or_none, warn_if_assumed
 
@@ -177,13 +178,15 @@ def _with_advice() -> Iterator[None]:
     try:
         with readable_head():
             yield
-    except JSONDecodeError as error:
-        raise UnexpectedReplyError(
-            "The server answered with status 200, but with broken JSON."
-        ) from error
     except openai.OpenAIError as error:
         add_advice(error)
         raise
+    except (ValueError, RecursionError) as error:
+        if raised_by(error) not in ("json", "json.decoder"):
+            raise
+        raise UnexpectedReplyError(
+            "The server answered with status 200, but with broken JSON."
+        ) from error
 
 
 def _reply(
@@ -197,7 +200,8 @@ def _reply(
             raise unexpected_reply(client.base_url, "a chat completion", page=True)
         completion = ChatCompletion.construct(**body)
     said = ParsedReply(completion)
-    check_answer(said, client.base_url)
+    url, needed = client.base_url, "a chat completion"
+    check_answer(said, url, needed, lambda: _request(client, arguments))
     if not isinstance(completion, ChatCompletion):
         raise unexpected_reply(client.base_url, "a chat completion", page=False)
     asked = arguments["model"]
@@ -207,7 +211,7 @@ def _reply(
         cost=cost_or_none(said.usage, said.model, asked),
         finish_reason=said.finish_reason,
         model=said.model,
-        request_id=completion._request_id,
+        request_id=getattr(completion, "_request_id", None),
         elapsed_s=elapsed_s,
         completion=completion,
         reasoning=said.reasoning,
@@ -217,6 +221,14 @@ def _reply(
     if ending(said.finish_reason) in ("cut", "unknown"):
         _warn_of_end(reply.finish_reason, arguments, stacklevel=4)
     return reply
+
+
+def _request(
+    client: openai.OpenAI | openai.AsyncOpenAI, arguments: dict[str, Any]
+) -> httpx2.Request:
+    """What was sent, as far as an error must not show it: the key and the messages."""
+    asked = {"messages": arguments["messages"]}
+    return httpx2.Request("POST", client.base_url, headers=client.auth_headers, json=asked)
 
 
 def _warn_of_end(reason: str | None, arguments: dict[str, Any], stacklevel: int) -> None:
@@ -238,7 +250,7 @@ def begin(client: openai.OpenAI, arguments: dict[str, Any], make: Callable[..., 
     if _is_json(raw, client):
         with lost_connections(raw.response):
             body = raw.response.read()
-        check_answer(ParsedReply(parse_json(body)), client.base_url, "an event stream")
+        _check_whole(body, raw.response, client)
     return make(raw, arguments, start_s)
 
 
@@ -252,8 +264,17 @@ async def abegin(
     if _is_json(raw, client):
         with lost_connections(raw.response):
             body = await raw.response.aread()
-        check_answer(ParsedReply(parse_json(body)), client.base_url, "an event stream")
+        _check_whole(body, raw.response, client)
     return make(raw, arguments, start_s)
+
+
+def _check_whole(
+    body: bytes, response: httpx2.Response, client: openai.OpenAI | openai.AsyncOpenAI
+) -> None:
+    """Check a whole answer before the stream is handed out; some send events under this type."""
+    if body.lstrip()[:1] in b"{[":  # or nothing came
+        said = ParsedReply(parse_json(body))
+        check_answer(said, client.base_url, "an event stream", lambda: response.request)
 
 
 def _is_json(raw: Any, client: openai.OpenAI | openai.AsyncOpenAI) -> bool:
@@ -317,7 +338,8 @@ class StreamedReply:
     @property
     def complete(self) -> bool:
         """Whether the server itself said that it had finished, and did not break off."""
-        return ending(self.finish_reason) in ("whole", "cut", "filtered")
+        is_said = ending(self.finish_reason) in ("whole", "cut", "filtered")
+        return is_said and not self._reading.has_failed
 
     @property
     def cut_short(self) -> bool:

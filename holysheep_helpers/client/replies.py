@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any, Literal
 
@@ -149,8 +149,8 @@ class ParsedReply:
         if found := body.get("error") or self._choice.get("error"):
             return found
         is_flat = "error" in (body.get("object"), body.get("type"))
-        if not is_flat and not self.has_choice:  # FastAPI's, Mistral's
-            is_flat = body.get("detail") is not None or _text_of(body, "message") is not None
+        if not is_flat and not self.has_choice:  # FastAPI's, Mistral's, Z.ai's, Cloudflare's
+            is_flat = any(body.get(name) for name in ("detail", "message", "msg", "errors"))
         return {n: value for n, value in body.items() if value is not None} if is_flat else None
 
     @property
@@ -279,10 +279,18 @@ def _joined(value: Any) -> str:
     return value if isinstance(value, str) else "".join(map(_joined, _as_list(value)))
 
 
+def load_json(text: bytes, **options: Any) -> Any:
+    """``json.loads``, for which a broken character is one character, not the end of the text."""
+    try:
+        return json.loads(text, **options)
+    except UnicodeDecodeError:
+        return json.loads(text.decode("utf-8", "replace"), **options)
+
+
 def parse_json(text: bytes, **options: Any) -> Any:
     """What this JSON says; ``None`` for what is none. Takes the options of ``json.loads``."""
     try:
-        return json.loads(text, **options)
+        return load_json(text, **options)
     except (ValueError, RecursionError):
         return None
 
@@ -303,20 +311,25 @@ class EventStream:
         self.done = self.is_json = False
         self._data: list[bytes] = []  # the lines of the event that has not ended
         self._name = b""
-        self._rest = b""
+        self._rest: list[bytes] = []  # of the line that has not ended
         self._half_end = False
         self._begun = False
 
     def feed(self, piece: bytes) -> list[bytes]:
         """The data of each event that ends in this piece."""
         if not self._begun:
-            piece = self._begin(self._rest + piece)
+            piece = self._begin(b"".join([*self._rest, piece]))
         if self.is_json or not piece:
-            self._rest += piece
+            self._rest.append(piece)
             return []
         text = piece.removeprefix(b"\n") if self._half_end else piece
         self._half_end = piece.endswith(b"\r")  # a line feed may follow: the same line's end
-        *lines, self._rest = _LINE_END.split(self._rest + text)
+        first, *others = _LINE_END.split(text)
+        self._rest.append(first)
+        if not others:
+            return []
+        lines = [b"".join(self._rest), *others[:-1]]
+        self._rest = others[-1:]
         events: list[bytes] = []
         for line in lines:
             if line.startswith(b"data:"):
@@ -334,22 +347,24 @@ class EventStream:
         text = piece.removeprefix(_BOM).lstrip()
         self._begun = bool(text) and not _BOM.startswith(text)
         self.is_json = self._begun and text[:1] in b"{["
-        self._rest = b"" if self._begun else piece
+        self._rest = [] if self._begun else [piece]
         return text if self._begun else b""
 
     def _end_event(self, events: list[bytes]) -> None:
         data = b"\n".join(self._data)
         self._data.clear()
         self.done = data.strip() == b"[DONE]"
-        if not self.done:
+        # An event of another name is no part of the answer unless it reads like one: "ping", say.
+        is_meant = self._name in (b"", b"message", b"error") or data.lstrip()[:1] in b"{["
+        if is_meant and not self.done:
             events.append(_as_error(data) if self._name == b"error" else data)
 
     def take_rest(self) -> bytes:
         """The JSON, or the data of the event that has not ended; nothing after ``[DONE]``."""
-        lines = self._data
-        if self.is_json or self._rest.startswith(b"data:"):
-            lines = [*lines, self._rest if self.is_json else self._rest[5:]]
-        self._data, self._rest = [], b""
+        lines, rest = self._data, b"".join(self._rest)
+        if self.is_json or rest.startswith(b"data:"):
+            lines = [*lines, rest if self.is_json else rest[5:]]
+        self._data, self._rest = [], []
         return b"" if self.done else b"\n".join(lines)
 
 
@@ -366,23 +381,26 @@ def read_whole(response: httpx2.Response, url: object) -> ParsedReply:
     kind = response.headers.get("content-type", "no content type")
     said = response.extensions.get(READ_ALREADY)
     try:
-        said = said or ParsedReply(json.loads(response.content))
+        said = said or ParsedReply(load_json(response.content))
     except (ValueError, RecursionError) as error:
         page = "json" not in kind
         raise unexpected_reply(url, f"a whole chat completion ({kind})", page=page) from error
-    check_answer(said, url, f"a whole chat completion ({kind})")
+    check_answer(said, url, f"a whole chat completion ({kind})", lambda: response.request)
     return said
 
 
-def check_answer(said: ParsedReply, url: object, needed: str = "a chat completion") -> None:
-    """Check that a whole reply is an answer.
+def check_answer(
+    said: ParsedReply, url: object, needed: str, request: Callable[[], httpx2.Request]
+) -> None:
+    """Check that a whole reply is an answer; ``request`` gives what was sent for it.
 
     Raises:
         GatewayError: it is an error, or the server broke off, as its finish reason says.
         UnexpectedReplyError: it is something else.
     """
     if (error := said.error) is not None:
-        raise gateway_error(f"{url} answered with status 200, but with an error", error, said.text)
+        what = f"{url} answered with status 200, but with an error"
+        raise gateway_error(what, error, said.text, request())
     reason = said.finish_reason
     if ending(reason) == "broken":
         raise broken_off(reason, said.text)
@@ -390,9 +408,11 @@ def check_answer(said: ParsedReply, url: object, needed: str = "a chat completio
         raise unexpected_reply(url, needed, page=False)
 
 
-def gateway_error(what: str, error: object, text: str, *, streamed: bool = False) -> GatewayError:
-    """The error that a server sent with status 200, with its own words."""
-    words = ErrorBody(error).shown()
+def gateway_error(
+    what: str, error: object, text: str, request: httpx2.Request, *, streamed: bool = False
+) -> GatewayError:
+    """The error that a server sent with status 200, with its own words, not with the prompt."""
+    words = ErrorBody(error).shown(request=request)
     return GatewayError(f"{what}: {words}", error, partial_text=text, streamed=streamed)
 
 

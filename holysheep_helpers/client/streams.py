@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from time import perf_counter
@@ -21,6 +20,7 @@ from holysheep_helpers.client.replies import (
     ending,
     gateway_error,
     is_event_stream,
+    load_json,
     parse_json,
     unexpected_reply,
 )
@@ -48,6 +48,7 @@ class Reading:
         self.finish_reason: str | None = None
         self.model: str | None = None
         self.refusal = ""
+        self.has_failed = False  # as an error in the stream says
         self.thoughts: list[str] = []
         self.texts: list[str] = []
         self.chunks = 0
@@ -101,7 +102,7 @@ class Reading:
     def _take(self, event: bytes) -> str:
         """Keep what this event says, and return its text."""
         try:
-            body = json.loads(event)
+            body = load_json(event)
         except (ValueError, RecursionError) as error:
             if self.finish_reason or not event.strip():
                 return ""
@@ -112,8 +113,10 @@ class Reading:
         self.chunks += 1
         self.model = said.model or self.model
         self.usage = said.usage or self.usage
-        if isinstance(body, dict) and body.get("error"):
-            raise self._error(body["error"])
+        error, is_json = said.error, self._events.is_json
+        self.has_failed = error is not None
+        if isinstance(body, dict) and body.get("error") and not is_json:
+            raise self._error(error)
         if self.finish_reason is None:
             check_in_time(self.texts)
             self.finish_reason = said.finish_reason
@@ -125,9 +128,11 @@ class Reading:
             self.texts.append(text)
         if self.first_s is None and (text or thought):
             self.first_s = self._clock()
-        if (error := said.error) is not None:
-            what = "The server reported an error in the stream"
-            raise gateway_error(what, error, "".join(self.texts), streamed=True)
+        if error is not None:
+            request, text = self._response.request, "".join(self.texts)
+            where = "with status 200" if is_json else "in the stream"
+            what = f"The server reported an error {where}"
+            raise gateway_error(what, error, text, request, streamed=not is_json)
         return text
 
     def _error(self, error: Any) -> openai.APIError:

@@ -390,6 +390,15 @@ def _of_connection(error: openai.APIConnectionError) -> Diagnosis:
         )
     if kind == "redirect":
         return _diagnosis(kind, f"{base} sends its callers on and on.")
+    if kind == "bad_json":
+        return _diagnosis(
+            kind,
+            "What came is garbled: it is not compressed in the way that its content-encoding says.",
+            "Every reply of this server will be: ask who runs it, or a proxy before it. "
+            "extra_headers={'Accept-Encoding': 'identity'} asks for no compression.",
+            retryable=False,
+            other_model=False,
+        )
     if kind == "first_token_timeout":
         waited_s = (error.request.extensions.get("timeout") or {}).get("read")
         silent = f": silence for {waited_s:g} s" if waited_s else ""
@@ -414,7 +423,7 @@ def _advice(kind: str, error: BaseException) -> str:
 
 def _of_helper(error: exceptions.HolySheepError) -> Diagnosis:
     cause = error.__cause__
-    garbled = isinstance(cause, json.JSONDecodeError)
+    garbled = isinstance(cause, ValueError | RecursionError)
     if isinstance(error, exceptions.UnexpectedReplyError) and (error.page or garbled):
         return _diagnosis("html_page" if error.page else "bad_json")
     if isinstance(error, exceptions.AllFailedError):

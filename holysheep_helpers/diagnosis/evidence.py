@@ -40,7 +40,7 @@ _READ_TIMEOUTS = {"ReadTimeout", "WriteTimeout", "SocketTimeoutError", "ServerTi
 
 # Names of fields in the body of an error
 _INSIDE = (
-    *("error", "message", "detail", "innererror", "metadata", "availability", "details"),
+    *("error", "errors", "message", "detail", "innererror", "metadata", "availability", "details"),
     "violations",
 )
 _CODES = (

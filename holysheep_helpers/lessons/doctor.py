@@ -179,6 +179,10 @@ def _variables() -> Iterator[Finding]:
         config.certificates()
     except ConfigurationError as error:
         yield Finding("certificates", False, "there are none to check servers by", str(error))
+    except OSError as error:  # the system's own: no variable is to blame
+        cure = f"set {config.CERTIFICATES} to a .pem file that can be read, or: {REINSTALL}"
+        detail = f"the system's own can't be read ({error.strerror or type(error).__name__})"
+        yield Finding("certificates", False, detail, cure)
 
 
 def _fonts() -> Finding:

@@ -373,13 +373,23 @@ def fields_of(value: Any) -> dict[str, Any]:
 def stated_cost(usage: object) -> Decimal | None:
     """``usage.cost``, what the gateway itself says in USD, or ``None`` where it says nothing.
 
+    With a key of one's own for the model's vendor (OpenRouter's ``is_byok``) it is the router's fee
+    alone: what the vendor takes, ``cost_details.upstream_inference_cost``, is added.
     Raises ``InputError`` for what can't be a cost.
     """
     known = getattr(usage, "__pydantic_extra__", None)  # where the SDK keeps what it does not know
     stated = getattr(usage, "cost", None) if known is None else known.get("cost")
     if stated is None:
         return None
-    return money("usage.cost", repr(stated) if isinstance(stated, float) else stated)
+    cost, said = _stated("usage.cost", stated), fields_of(usage)
+    upstream = fields_of(said.get("cost_details")).get("upstream_inference_cost")
+    if said.get("is_byok") is not True or upstream is None:
+        return cost
+    return EXACT.add(cost, _stated("usage.cost_details.upstream_inference_cost", upstream))
+
+
+def _stated(name: str, amount: object) -> Decimal:
+    return money(name, repr(amount) if isinstance(amount, float) else amount)
 
 
 def cost_or_none(

@@ -362,3 +362,119 @@ def test_a_usage_packed_although_nobody_asked_is_counted() -> None:
     with serving(body, {**JSON, "content-encoding": "gzip"}) as server:
         gw = server.gateway()
         assert hs.ask(gw, "q").cost == gw.spend.usd == cost_of(STREAMS[3])
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+@pytest.mark.parametrize("before", ["", "\n", "\ufeff"])
+def test_events_under_the_type_of_json_are_a_stream(before: str, asynchronous: bool) -> None:
+    content = before.encode() + stream_of(chunk(said("Hello")), chunk(END), USED)
+    with serving(content, JSON) as server:
+        gw = server.gateway()
+        answer = asyncio.run(read_async(gw)) if asynchronous else read(gw)
+        assert (answer.text, answer.finish_reason) == ("Hello", "stop")
+        assert answer.cost == gw.spend.usd == cost_of(STREAMS[3])
+
+
+def test_a_broken_character_is_one_character_of_the_answer(tmp_path: Path) -> None:
+    """As the standard of event streams has it; the SDK alone can't read a whole one."""
+    broken = b"\xec\x95\x88\xed\x95"  # a Korean syllable, and the half of one
+    events = stream_of(chunk(said("??")), chunk(END), USED).replace(b"??", broken)
+    with serving(events) as server:
+        gw = server.gateway()
+        assert read(gw).text == asyncio.run(read_async(gw)).text == "안\ufffd"
+    body = body_of(whole({"content": "??"})).replace(b"??", broken)
+    with serving(body, JSON) as server:
+        gw = server.gateway()
+        result = hs.batch_sync(gw, ["q"], progress=False, journal=tmp_path / "run.jsonl")
+        assert (result.texts, result.cost) == (["안\ufffd"], gw.spend.usd)
+        assert result.cost == cost_of(STREAMS[3])
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        body_of(whole({"content": "??"})).replace(b"??", b"\xed\x95"),
+        b"[" * 100_000,
+        body_of(whole({"content": "a"})).replace(b"1796000000", b"9" * 5000),
+    ],
+    ids=["half a character", "100,000 brackets", "5,000 digits"],
+)
+def test_what_the_sdk_cannot_parse_is_no_raw_error(content: bytes) -> None:
+    with serving(content, JSON) as server, pytest.raises(hs.UnexpectedReplyError) as caught:
+        hs.ask(server.gateway(), "q")
+    found = hs.diagnose(caught.value)
+    assert (found.kind, found.may_have_cost) == ("bad_json", True)
+
+
+def test_a_text_of_json_that_is_a_whole_reply_is_that_reply() -> None:
+    inner = body_of(whole({"content": "Hello"})).decode()
+    with serving(json.dumps(inner).encode(), JSON) as server:
+        assert hs.ask(server.gateway(), "q").text == "Hello"
+
+
+def test_a_named_event_that_is_no_json_is_no_part_of_the_answer() -> None:
+    ping = "event: ping\ndata: keep-alive\n"
+    with serving(stream_of(ping, chunk(said("Hello")), ping, chunk(END), USED)) as server:
+        assert read(server.gateway()).text == "Hello"
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_an_error_after_the_finish_reason_leaves_no_complete_answer(asynchronous: bool) -> None:
+    failed = {"error": {"code": 400, "message": "Token limit reached"}, "usage": USAGE}
+    events = chunk(said("Hel")), chunk(choice({}, "length")), chunk(choice({}), **failed)
+    with serving(stream_of(*events)) as server:
+        gw = server.gateway()
+        answer = asyncio.run(read_async(gw)) if asynchronous else read(gw)
+        assert (answer.text, answer.finish_reason, answer.complete) == ("Hel", "length", False)
+        assert answer.cost == gw.spend.usd == cost_of(STREAMS[3])
+
+
+ERRORS = [
+    {"error": {"code": 429, "message": "slow down"}},
+    [{"error": {"code": 429, "message": "slow down"}}],
+    {"code": 429, "msg": "slow down", "success": False},
+    {"errors": [{"code": 429, "message": "slow down"}], "success": False},
+]
+
+
+@pytest.mark.parametrize("body", ERRORS)
+@pytest.mark.parametrize("kind", [JSON, SSE])
+def test_a_whole_error_has_one_name_everywhere(body: Any, kind: dict[str, str]) -> None:
+    with serving(json.dumps(body).encode(), kind) as server:
+        gw = server.gateway()
+        for ask in (hs.ask, lambda gw, prompt: hs.stream(gw, prompt).read()):
+            with pytest.raises(hs.GatewayError, match="slow down") as caught:
+                ask(gw, "q")
+            assert hs.diagnose(caught.value).kind == "rate_limit"
+            assert not caught.value.streamed
+        run = hs.measure_latency(gw, "q", runs=1, warmup=0, max_tokens=10)
+        assert run.runs[0].error == "GatewayError"
+
+
+@pytest.mark.parametrize("way", ["ask", "stream", "batch", "whole stream"])
+def test_an_error_shows_neither_the_key_nor_the_prompt(way: str) -> None:
+    """Both would end in tracebacks, which are sent around."""
+    prompt = "My number is 010-1234-5678, and nobody else's."
+    key = "plain0123456789abcdefXYZ"
+    failed = {"message": f"No upstream for {key}: {prompt}", "code": 502}
+    body: bytes = json.dumps({"error": failed}).encode()
+    if way == "stream":
+        body = stream_of(chunk(said("Hel")), {"object": "error", **failed})
+    calls: dict[str, Any] = {
+        "ask": lambda gw: hs.ask(gw, prompt),
+        "stream": lambda gw: hs.stream(gw, prompt).read(),
+        "whole stream": lambda gw: hs.stream(gw, prompt).read(),
+    }
+    with serving(body, SSE if way == "stream" else JSON) as server:
+        gw = hs.connect("live", base_url=server.url, api_key=key)
+        if way == "batch":
+            failure = hs.batch_sync(gw, [prompt], progress=False, deadline_s=0.1)[0].error
+            error = failure.__cause__ if isinstance(failure, hs.DeadlineError) else failure
+        else:
+            with pytest.raises(hs.GatewayError) as caught:
+                calls[way](gw)
+            error = caught.value
+        assert isinstance(error, hs.GatewayError)
+        assert "No upstream for key …" in str(error)
+        assert key not in str(error)
+        assert "010-1234" not in str(error)

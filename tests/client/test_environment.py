@@ -339,6 +339,18 @@ def test_a_file_that_holds_no_certificates_is_named(
     assert asked(hs.connect("live", mock.base_url, mock.api_key)) == ANSWERED
 
 
+def test_a_system_whose_own_certificates_cannot_be_read_has_a_line(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def unreadable() -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(config, "certificates", unreadable)
+    found = {one.name: one for one in hs.doctor().findings}["certificates"]
+    assert (found.ok, found.detail) == (False, "the system's own can't be read (Permission denied)")
+    assert "SSL_CERT_FILE" in found.cure
+
+
 def test_a_folder_of_certificates_that_is_not_there_is_named(
     monkeypatch: pytest.MonkeyPatch, asked: Callable[..., Any], tmp_path: Path
 ) -> None:

@@ -112,7 +112,8 @@ def test_a_page_is_told_from_a_reply_that_lacks_something() -> None:
 
 def test_what_is_no_json_is_nothing() -> None:
     assert parse_json(b'{"a": 1}') == {"a": 1}
-    assert [parse_json(text) for text in (b"", b"{", b'"\xff"', b"[" * 100_000)] == [None] * 4
+    assert parse_json(b'"a\xffb"') == "a\ufffdb"  # a broken character is one character
+    assert [parse_json(text) for text in (b"", b"{", b"\xff", b"[" * 100_000)] == [None] * 4
 
 
 def test_an_event_whose_end_never_came_is_kept() -> None:

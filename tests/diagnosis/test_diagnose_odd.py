@@ -281,10 +281,13 @@ def test_an_error_of_the_code_around_the_call_is_not_said_to_have_sent_nothing(
 
 def test_garbled_compression_is_no_broken_line() -> None:
     def garbled(_: httpx2.Request) -> httpx2.Response:
-        return httpx2.Response(200, stream=httpx2.ByteStream(b"x"), headers={
+        return httpx2.Response(200, stream=httpx2.ByteStream(b"{}" * 20), headers={
             "content-encoding": "gzip", "content-type": "application/json"})  # fmt: skip
 
-    assert answered(garbled).kind == "bad_json"
+    found = answered(garbled)
+    assert (found.kind, found.retryable, found.other_model) == ("bad_json", False, False)
+    assert "content-encoding" in found.what
+    assert found.may_have_cost
 
 
 def test_a_group_of_one_is_that_one() -> None:

@@ -299,7 +299,7 @@ def test_a_prompt_over_the_models_window_is_too_long_by_our_own_count(status: in
 @pytest.mark.parametrize("reply", IN_REPLIES, ids=lambda reply: reply.name)
 def test_an_error_in_a_reply_with_status_200_is_the_error_that_it_is(reply: Replied) -> None:
     body = reply.body.get("error") or reply.body["choices"][0]["error"]
-    raised = gateway_error("Status 200", body, reply.text)
+    raised = gateway_error("Status 200", body, reply.text, REQUEST)
     assert (raised.body, raised.partial_text, raised.streamed) == (body, reply.text, False)
     found = hs.diagnose(raised)
     assert (found.kind, found.retryable) == (reply.kind, reply.again)
@@ -336,7 +336,7 @@ IN_STREAMS = [
 @pytest.mark.parametrize(("inner", "kind"), IN_STREAMS)
 def test_an_error_without_a_status_says_as_much(inner: dict[str, Any], kind: str) -> None:
     inner = {"message": "its own words", **inner}
-    raised = gateway_error("x", {"error": inner}, "", streamed=True)
+    raised = gateway_error("x", {"error": inner}, "", REQUEST, streamed=True)
     ours, theirs = hs.diagnose(raised), hs.diagnose(openai.APIError("x", REQUEST, body=inner))
     assert (ours.kind, theirs.kind) == (kind or "server_error", kind or "error_in_stream")
     assert "its own words" in str(raised)
@@ -419,9 +419,8 @@ def test_whatever_a_body_is_it_is_diagnosed_and_shown_in_short(status: int, body
     request = httpx2.Request("POST", GATEWAY, json=ASKED, headers={"authorization": "Bearer hs-x"})
     response = httpx2.Response(status, request=request)
     with_status = openai.APIStatusError("x", response=response, body=body)
-    for raised in (
-        with_status, gateway_error("x", body, ""), openai.APIError("x", request, body=body),
-    ):  # fmt: skip
+    within = gateway_error("x", body, "", request)
+    for raised in (with_status, within, openai.APIError("x", request, body=body)):
         found = hs.diagnose(raised)
         assert found.kind in KINDS
         assert found.wait_s is None or 0 <= found.wait_s < math.inf

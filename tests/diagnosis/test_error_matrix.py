@@ -13,6 +13,7 @@ from functools import partial
 from random import Random
 from typing import Any
 
+import httpx2
 import openai
 import pytest
 
@@ -57,7 +58,12 @@ def checked(reply: Any) -> None:
     """What a caller of the plain SDK has to look at for itself."""
     if isinstance(reply, str):
         raise UnexpectedReplyError("no completion", page=True)
-    check_answer(ParsedReply(reply), "the mock")
+    check_answer(
+        ParsedReply(reply),
+        "the mock",
+        "a chat completion",
+        lambda: httpx2.Request("POST", "http://127.0.0.1"),
+    )
 
 
 ASKED: Any = {

@@ -173,6 +173,17 @@ def test_what_the_gateway_states_is_not_what_the_maker_asks() -> None:
     assert hs.cost_of(stated, MODEL, prices="direct") == Decimal("0.15")
 
 
+def test_with_a_key_of_ones_own_the_vendor_is_paid_beside_the_router() -> None:
+    def paid(**more: Any) -> Decimal | None:
+        usage = {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3, "cost": 0.001}
+        details = {"cost_details": {"upstream_inference_cost": 0.02}}
+        return cost_or_none(CompletionUsage.model_validate(usage | details | more), "gpt-4.1")
+
+    assert paid(is_byok=True) == Decimal("0.021")
+    assert paid() == paid(is_byok=False) == paid(is_byok=True, cost_details=None)
+    assert paid() == Decimal("0.001")
+
+
 def test_a_stated_cost_of_nothing_is_none() -> None:
     assert hs.cost_of(usage(1_000_000, 0, cost=None), MODEL) == Decimal("0.2")
 
