@@ -75,7 +75,7 @@ def test_20000_prompts_through_the_mock_leave_nothing_behind_in_memory() -> None
         before, after = asyncio.run(main())
     finally:
         mock.stop()
-    assert after - before < 1_000
+    assert after - before < 5_000, "what is under way differs, one object a prompt would be 17,900"
 
 
 def test_azures_client_makes_its_own_address() -> None:

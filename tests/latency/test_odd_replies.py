@@ -113,7 +113,7 @@ def test_the_first_reasoning_is_handed_on_like_a_first_answer(name: str) -> None
         ((b"\n",), "IncompleteStreamError"),
         ((said("a"), DONE), "IncompleteStreamError"),
         ((said("a"), b"data: {\n\n"), "UnexpectedReplyError"),
-        ((said("a"), b'data: "\xff"\n\n'), "UnexpectedReplyError"),
+        ((said("a"), b'data: "\xff"\n\n'), "IncompleteStreamError"),
         ((said("a"), b'data: {"error": "as text"}\n\n'), "APIError"),
         ((said("a"), b'data: {"error": {"message": "x"}}\n\n'), "APIError"),
     ],
@@ -172,7 +172,7 @@ def test_a_whole_answer_in_the_place_of_a_stream_is_one_text_that_was_paid_for(
     ("body", "error"),
     [
         (b"<html>Sign in</html>", "UnexpectedReplyError"),
-        (b'{"error": {"message": "overloaded", "code": 529}}', "APIError"),
+        (b'{"error": {"message": "overloaded", "code": 529}}', "GatewayError"),
         (b'{"hello": "world"}', "IncompleteStreamError"),
     ],
 )

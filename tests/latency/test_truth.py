@@ -156,7 +156,7 @@ FAULTS: list[tuple[dict[str, Any], str | None]] = [
     ({"kind": "html", "status": 502}, "502"),
     ({"kind": "html", "status": 200}, "UnexpectedReplyError"),
     ({"kind": "content_type"}, None),
-    ({"kind": "status", "status": 200, "body": {"error": {"code": 502}}}, "APIError"),
+    ({"kind": "status", "status": 200, "body": {"error": {"code": 502}}}, "GatewayError"),
     ({"kind": "broken_off", "after": 5}, "GatewayError"),
 ]
 
