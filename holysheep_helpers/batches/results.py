@@ -13,6 +13,7 @@ from openai.types import CompletionUsage
 
 from holysheep_helpers._checks import is_number, is_whole
 from holysheep_helpers.client.replies import ending, ending_note, read_usage
+from holysheep_helpers.diagnosis.diagnose import diagnose
 from holysheep_helpers.exceptions import InputError
 
 if TYPE_CHECKING:
@@ -202,18 +203,31 @@ class BatchResult(Sequence[BatchItem]):
     def to_frame(self) -> pd.DataFrame:
         """A data frame with one row for each prompt, labelled as the column that was given.
 
-        ``cost`` is US dollars (``Decimal``), ``elapsed_s`` seconds, ``error`` the exception.
+        ``cost`` is US dollars (``Decimal``), ``elapsed_s`` seconds. ``error`` is a text without
+        request and key, ``error_kind`` and ``retryable`` are those of ``hs.diagnose``; the
+        exception itself is the item's ``error``.
         """
         import pandas as pd
 
-        names = ["text", "error", "finish_reason", "prompt_tokens", "completion_tokens", "cost"]
+        names = ["finish_reason", *TOKENS, "cost"]
         names += ["model", "attempts", "elapsed_s", "lost", "restored"]
 
         def column(name: str) -> list[Any]:
             return [getattr(i.usage if name in TOKENS else i, name, None) for i in self._items]
 
-        frame = pd.DataFrame({name: column(name) for name in names}, pd.Index(self._labels))
-        return frame.astype(dict.fromkeys(TOKENS, "Int64"))
+        why = [item.error and diagnose(item.error) for item in self._items]
+        columns: dict[str, list[Any]] = {
+            "text": column("text"),
+            "error": [
+                found and f"{type(item.error).__name__}: {found.what}"
+                for item, found in zip(self._items, why, strict=True)
+            ],
+            "error_kind": [found and found.kind for found in why],
+            "retryable": [found and found.retryable for found in why],
+            **{name: column(name) for name in names},
+        }
+        frame = pd.DataFrame(columns, pd.Index(self._labels))
+        return frame.astype({**dict.fromkeys(TOKENS, "Int64"), "retryable": "boolean"})
 
     def summary(self) -> str:
         """What became of all of it in a few lines; no time, so that it can repeat."""

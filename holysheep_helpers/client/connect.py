@@ -11,12 +11,24 @@ from holysheep_helpers.catalog import KEY_VARIABLE
 from holysheep_helpers.client.gateway import Gateway
 from holysheep_helpers.client.settings import Settings, read_settings
 from holysheep_helpers.client.spend import Budget, checked_usd
-from holysheep_helpers.diagnosis.config import HOW_TO_SET, Secret, checked_key, checked_url
+from holysheep_helpers.diagnosis.config import (
+    HOW_TO_SET,
+    Secret,
+    checked_key,
+    checked_url,
+    may_be_a_key,
+    quoted,
+)
 from holysheep_helpers.exceptions import ConfigurationError
 from holysheep_helpers.mock.process import MockProcess
 from holysheep_helpers.pricing.money import today
 
 DEFAULT_LIVE_BUDGET_USD = Decimal("0.50")
+
+IN_THE_CELL = (
+    "If a key stands in this cell: delete the cell and its output, and make a new key if the page "
+    "was shared."
+)
 
 
 @dataclass
@@ -77,16 +89,35 @@ def connect(
         >>> hs.connect("mock", time_scale=0).mode
         'mock'
     """
+    try:
+        return _connect(mode, base_url, api_key, plan, budget_usd, time_scale)
+    except ConfigurationError as error:
+        problem = error.with_traceback(None)  # the frames below hold what was given
+        problem.__context__ = None  # and so do other errors' words
+    if api_key is not None or any(map(may_be_a_key, (mode, base_url, plan, budget_usd))):
+        problem.add_note(IN_THE_CELL)
+    mode = base_url = api_key = plan = budget_usd = time_scale = None  # as would this frame
+    raise problem
+
+
+def _connect(
+    mode: str | None,
+    base_url: str | None,
+    api_key: str | None,
+    plan: str | None,
+    budget_usd: object,
+    time_scale: float | None,
+) -> Gateway:
     found = read_settings()
     asked = mode or found.values.get("HOLYSHEEP_MODE") or "auto"
     if asked not in ("auto", "mock", "live"):
         raise ConfigurationError(
-            f"The mode is {asked!r}: 'auto', 'mock' and 'live' are allowed "
+            f"The mode is {quoted(asked)}: 'auto', 'mock' and 'live' are allowed "
             "(argument mode, or HOLYSHEEP_MODE)."
         )
     if plan is not None and plan not in tuple(catalog.plans()):
         raise ConfigurationError(
-            f"The plan is {plan!r}: allowed are {', '.join(map(repr, catalog.plans()))}."
+            f"The plan is {quoted(plan)}: allowed are {', '.join(map(repr, catalog.plans()))}."
         )
     budget = checked_usd(budget_usd)
     why = "you asked for it" if mode else "HOLYSHEEP_MODE says so"
@@ -174,7 +205,7 @@ def _number(name: str, text: str, kind: type[int] | type[float]) -> Any:
     except ValueError:
         value = -1
     if not 0 <= value < float("inf"):
-        raise ConfigurationError(f"{name} is {text!r}: a number, 0 or more, is needed.")
+        raise ConfigurationError(f"{name} is {quoted(text)}: a number, 0 or more, is needed.")
     return value
 
 

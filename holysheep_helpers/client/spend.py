@@ -27,6 +27,7 @@ from holysheep_helpers.client.requests import (
     answer_limit,
     prompt_tokens,
 )
+from holysheep_helpers.diagnosis.config import may_be_a_key, quoted
 from holysheep_helpers.diagnosis.evidence import model_of
 from holysheep_helpers.exceptions import ConfigurationError, HolySheepError, InputError, warn
 from holysheep_helpers.pricing.money import (
@@ -528,7 +529,8 @@ def checked_usd(value: object) -> Decimal | None:
     try:
         usd = money("budget_usd", value)
     except InputError as error:
-        raise ConfigurationError(str(error)) from None
+        problem = f"budget_usd is {quoted(value)}: an amount of money is needed, '12.50' say."
+        raise ConfigurationError(problem if may_be_a_key(value) else str(error)) from None
     if usd and not LEAST_USD <= usd <= MOST_USD:
         raise ConfigurationError(
             f"budget_usd is {shown(value)}: 0, or an amount from {LEAST_USD:f} to {MOST_USD:,f} "

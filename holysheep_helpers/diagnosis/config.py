@@ -8,18 +8,19 @@ it may hold a password.
 from __future__ import annotations
 
 import os
+import re
 import ssl
 from collections.abc import Iterator
 from functools import cache
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, NoReturn, SupportsIndex
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import httpx2
 import openai
 
-from holysheep_helpers._checks import is_loopback
+from holysheep_helpers._checks import is_loopback, shown
 from holysheep_helpers.catalog import BASE_URL, KEY_VARIABLE, PLACEHOLDER_KEY
 from holysheep_helpers.exceptions import ConfigurationError
 
@@ -39,6 +40,9 @@ FOREIGN_HEADERS = ("OpenAI-Organization", "OpenAI-Project")
 SDK_HEADERS = {"accept": "application/json", "content-type": "application/json"}
 """What the SDK sends by itself and a request can't do without."""
 
+LONGEST_WORD = 12
+"""Characters of the longest mode, plan or number; a key has more."""
+USER_INFO = re.compile("//[^/]*@")
 QUOTES = "\"'“”‘’"
 
 
@@ -59,6 +63,9 @@ class Secret:
     @property
     def from_mock(self) -> bool:
         return self._value.startswith(MOCK_PREFIX)
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
+        raise TypeError("A key is not written into a file: make a gateway where it is needed.")
 
     def __repr__(self) -> str:
         return f"{MOCK_PREFIX}…" if self.from_mock else "key …"
@@ -113,12 +120,12 @@ def checked_url(value: object, where: str, *, plain_http: bool) -> str:
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
-    except ValueError as error:
-        raise ConfigurationError(f"{where} is no address: {error}. Like {BASE_URL}.") from None
+    except ValueError:  # its own words would quote a part, and that may be a key
+        raise ConfigurationError(f"{where} is no address. It looks like {BASE_URL}.") from None
     if parts.scheme not in ("http", "https") or not host:
         raise ConfigurationError(
-            f"{where} is {value!r}, which is no address. It begins with https:// and ends with "
-            f"the API's version: {BASE_URL}."
+            f"{where} is {quoted(value)}, which is no address. It begins with https:// and ends "
+            f"with the API's version: {BASE_URL}."
         )
     if parts.username or parts.password or parts.query or parts.fragment:
         raise ConfigurationError(
@@ -141,6 +148,20 @@ def checked_url(value: object, where: str, *, plain_http: bool) -> str:
             "computer. Use https://. (Only a key that a mock issued may go there.)"
         )
     return url
+
+
+def quoted(value: object) -> str:
+    """A wrong setting as a message quotes it: shortened, and never what may be a key."""
+    if may_be_a_key(value):
+        return f"a text of {len(str(value))} characters, which may be a key and is not shown"
+    return USER_INFO.sub("//…@", shown(value))
+
+
+def may_be_a_key(value: object) -> bool:
+    """Whether this setting is longer than a mode, a plan or a number, and no address."""
+    if not isinstance(value, str) or "://" in value:
+        return False
+    return len(value) > LONGEST_WORD and any(map(str.isalpha, value))
 
 
 def has_version(path: str) -> bool:

@@ -7,7 +7,6 @@ from decimal import Decimal
 from typing import Any
 
 import httpx2
-import openai
 import pandas as pd
 import pytest
 
@@ -125,7 +124,9 @@ def test_a_data_frame_in_and_a_data_frame_out() -> None:
     out = frame.join(result.to_frame().rename(columns={"text": "answer"}))
     assert list(out.index) == ["x", "y", "z"]
     assert list(out["answer"])[::2] == ["가", "다"]
-    assert isinstance(out.loc["y", "error"], openai.BadRequestError)
+    assert str(out.loc["y", "error"]).startswith("BadRequestError: ")
+    assert (out.loc["y", "error_kind"], out.loc["y", "retryable"]) == ("bad_request", False)
+    assert out.loc[["x", "z"], ["error", "error_kind", "retryable"]].isna().all(axis=None)
     assert list(out["prompt_tokens"].dropna()) == [10, 10]
     assert out.loc["x", "cost"] == Decimal("0.000005")
     assert len(ask(Server(), []).to_frame()) == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import inspect
+import pickle
 import time
 from collections.abc import Callable
 from typing import Any
@@ -140,3 +141,15 @@ def test_no_key_in_a_result(gw: hs.Gateway, mock: MockHandle) -> None:
     result = hs.batch_sync(gw, names(2), **QUIET)
     shown = f"{result!r}{result[0]!r}{result.to_frame().to_string()}{result[0].error!r}"
     assert mock.api_key not in shown
+
+
+def test_no_key_in_a_frame_that_is_stored(gw: hs.Gateway, mock: MockHandle) -> None:
+    words = {"error": {"message": f"no model for the key {mock.api_key}", "code": "x"}}
+    mock.script([{"kind": "status", "status": 404, "body": words}])
+    with pytest.warns(hs.BatchStoppedWarning):
+        frame = hs.batch_sync(gw, names(2), max_concurrency=1, **QUIET).to_frame()
+    stored = pickle.dumps(frame)
+    assert mock.api_key not in stored.decode("latin-1") + frame.to_csv()
+    read = pickle.loads(stored)
+    assert list(read["error_kind"]) == ["wrong_path", "not_asked"]
+    assert list(read["retryable"]) == [False, True]

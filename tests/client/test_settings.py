@@ -224,5 +224,5 @@ def test_no_frame_shows_a_key_of_a_file_that_cannot_be_right(file: Path) -> None
     with warnings.catch_warnings(action="ignore"):
         shown = traceback.TracebackException.from_exception(ex.value, capture_locals=True)
     ours = [f.locals for f in shown.stack if "holysheep_helpers" in f.filename]
-    assert len(ours) >= 3
+    assert ours
     assert KEY not in str(ours)
