@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from itertools import combinations, product
-from typing import Any
-
-from pandas import DataFrame
+from typing import TYPE_CHECKING, Any
 
 from holysheep_helpers import catalog
 from holysheep_helpers.catalog import Price, PublishedMonth
@@ -17,6 +15,9 @@ from holysheep_helpers.costs.months import ENDS, HALF, less_or_more, monthly_cos
 from holysheep_helpers.exceptions import InputError
 from holysheep_helpers.pricing import money
 from holysheep_helpers.pricing.money import EXACT, Exact, Prices
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 Claims = Sequence[tuple[Decimal, Price]]
 """What was said to be the cost of one volume and mix, at several prices."""
@@ -169,6 +170,8 @@ def audit_table(rows: Iterable[PublishedMonth] | None = None) -> DataFrame:
         >>> hs.audit_table()["possible"].tolist()
         [False, False, False, False, False]
     """
+    from pandas import DataFrame
+
     found = []
     for row in _rows(rows):
         audit = audit_claim(row.usd, row.model, row.tokens)

@@ -10,15 +10,16 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import accumulate
 from operator import attrgetter
-from typing import Any
-
-from pandas import DataFrame
+from typing import TYPE_CHECKING, Any
 
 from holysheep_helpers.catalog import ExchangeRate
 from holysheep_helpers.costs.months import ENDS, monthly_cost, usd_per_mtok
 from holysheep_helpers.exceptions import InputError
 from holysheep_helpers.pricing import money
 from holysheep_helpers.pricing.money import EXACT, Exact, Prices
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 YEAR = 12
 
@@ -343,6 +344,8 @@ def sensitivity(
         >>> hs.sensitivity(move)["moves"].head(2).to_dict()
         {'tokens': Decimal('244.80'), 'one_off_usd': Decimal('200.00')}
     """
+    from pandas import DataFrame
+
     turn = money.share("swing", swing)
     if turn == 1:
         raise InputError(f"swing is {swing!r}: below 1 is needed, or all would be turned to 0.")

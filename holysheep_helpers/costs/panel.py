@@ -6,10 +6,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ipywidgets as w
-from pandas import DataFrame
 
 from holysheep_helpers import catalog
 from holysheep_helpers.catalog import ExchangeRate, Source
@@ -21,6 +20,9 @@ from holysheep_helpers.exceptions import InputError
 from holysheep_helpers.notebook.controls import FigureBox, IntSlider
 from holysheep_helpers.notebook.panels import Debounce, View, int_slider
 from holysheep_helpers.pricing.money import priced_models
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 MILLION, PERCENT = Decimal(1_000_000), Decimal("0.01")
 SCALES = {"tokens": MILLION} | dict.fromkeys(("input_share", "cached_share", "growth"), PERCENT)

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from itertools import cycle
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator, PercentFormatter
-from pandas import DataFrame
 
 from holysheep_helpers import catalog
 from holysheep_helpers.costs.audits import Audit
@@ -20,6 +19,9 @@ from holysheep_helpers.costs.report import input_label
 from holysheep_helpers.exceptions import InputError
 from holysheep_helpers.notebook import figures
 from holysheep_helpers.pricing.money import krw_text, whole_months
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 Case = BreakEven | Assumptions
 

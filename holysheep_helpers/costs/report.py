@@ -7,13 +7,15 @@ from collections.abc import Iterable
 from decimal import Decimal
 from importlib.resources import files
 from pathlib import Path
-
-from pandas import DataFrame
+from typing import TYPE_CHECKING
 
 from holysheep_helpers.costs.months import compare_models, less_or_more
 from holysheep_helpers.costs.moves import Assumptions, sensitivity
 from holysheep_helpers.exceptions import InputError
 from holysheep_helpers.pricing.money import find_price, krw_text, priced_models, to_krw, usd_text
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 PAGE = "cost_report.md"
 
@@ -44,6 +46,8 @@ def write_report(folder: str | Path, assumptions: Assumptions, *, overwrite: boo
         >>> hs.write_report("reports/move", move).name
         'cost_report.md'
     """
+    from pandas import DataFrame
+
     if not isinstance(assumptions, Assumptions):
         raise InputError(f"assumptions is a {type(assumptions).__name__}: hs.Assumptions(...).")
     if not isinstance(folder, str | Path) or not str(folder).strip():
