@@ -47,8 +47,8 @@ SUBJECTS = {
 # function of that name, "function @ how the path of its module ends".
 CHANGES = """
 # client
-connect: DEFAULT_LIVE_BUDGET_USD if live_default else budget => budget
-Budget.check_request: self.spend.usd >= self.limit_usd => self.spend.usd > self.limit_usd
+_connect: DEFAULT_LIVE_BUDGET_USD if live_default else budget => budget
+Budget.check_request: possible_usd) >= self.limit_usd => possible_usd) > self.limit_usd
 Gateway._http_options: "follow_redirects": False => "follow_redirects": True
 request_arguments: **given} => **given, **known[preset]}
 Reading._check_end: if reason is None and not self._is_whole => if False
@@ -57,7 +57,7 @@ Limit.wait_s: at_s + MINUTE_S - now_s => at_s - now_s
 Gate.hold: max(self._opens_s, now_s + wait_s) => max(self._opens_s, now_s)
 Journal.recall: places.pop(0) => places[0]
 LongPlan.combining: answers[at : at + self.group] => answers[at : at + self.group - 1]
-Item._max_tokens: "max_completion_tokens" => "max_tokens"
+answer_limit: "max_completion_tokens" => "max_tokens"
 # resilience
 decide: tries >= attempts => tries > attempts
 CircuitBreaker._verdict: circuit.failures >= self.failures => circuit.failures > self.failures
