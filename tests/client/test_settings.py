@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import traceback
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,8 @@ from holysheep_helpers.exceptions import ConfigurationError
 from tests.support.keys import made_up
 
 KEY = made_up(32)
+IN_FILE = ("HOLYSHEEP_API_KEY", "HOLYSHEEP_BASE_URL")
+Spoil = Callable[[Path, pytest.MonkeyPatch], None]
 FILE = f"HOLYSHEEP_API_KEY={KEY}\nHOLYSHEEP_BASE_URL=https://file.example/v1\n"
 needs_owners = pytest.mark.skipif(
     not hasattr(os, "getuid"), reason="files have no owner in numbers on Windows"
@@ -71,26 +74,20 @@ def test_a_projects_top_ends_the_search(folder: Path, top: str) -> None:
 
 @needs_owners
 @pytest.mark.parametrize("spoil", [of_another_user, of_all])
-def test_a_file_that_others_can_write_is_left_alone_with_a_word(
-    file: Path, monkeypatch: pytest.MonkeyPatch, spoil
+@pytest.mark.parametrize(
+    ("real", "told"),
+    [(True, r"it was left alone. To use it: ch"), (False, r"this file system says: it was read")],
+)
+def test_a_file_that_others_can_write_is_read_only_where_owners_are_made_up(
+    file: Path, monkeypatch: pytest.MonkeyPatch, spoil: Spoil, real: bool, told: str
 ) -> None:
-    monkeypatch.setattr(settings, "owners_are_real", lambda _: True)
+    monkeypatch.setattr(settings, "owners_are_real", lambda _: real)
     spoil(file, monkeypatch)
-    with pytest.warns(hs.EnvFileWarning, match=r"\.env .*: it was left alone. To use it: ch"):
+    with pytest.warns(hs.EnvFileWarning, match=rf"\.env .*{told}"):
         found = read_settings()
-    assert (found.key, found.file, found.in_file) == (None, None, frozenset())
-    assert "HOLYSHEEP_BASE_URL" not in found.values
-
-
-@needs_owners
-@pytest.mark.parametrize("spoil", [of_another_user, of_all])
-def test_where_owners_are_made_up_it_is_read_with_a_word(
-    file: Path, monkeypatch: pytest.MonkeyPatch, spoil
-) -> None:
-    monkeypatch.setattr(settings, "owners_are_real", lambda _: False)
-    spoil(file, monkeypatch)
-    with pytest.warns(hs.EnvFileWarning, match=r"as this file system says: it was read"):
-        assert read_settings().file == file
+    assert found.file == (None if real else file)
+    assert (found.key is None) == real
+    assert found.in_file == (frozenset() if real else frozenset(IN_FILE))
 
 
 @needs_owners
