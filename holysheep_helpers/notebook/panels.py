@@ -81,13 +81,15 @@ class View:
         """Do this, and show in the panel what goes wrong, and what is warned of."""
         if self.closed:
             return
+        self._warn(())
         with collect_warnings() as warned:
             try:
                 work()
             except Exception as error:  # noqa: BLE001  # whatever it is, it must not vanish
                 self._fail(error)
             finally:
-                self._warn(warned)
+                if warned:  # work that began a thread has none, and must not take the thread's away
+                    self._warn(warned)
 
     def _fail(self, error: Exception) -> None:
         notes = " ".join(getattr(error, "__notes__", ()))

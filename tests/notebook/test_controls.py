@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -60,6 +61,19 @@ def test_a_cut_answer_is_loud_in_the_panel(gw: hs.Gateway) -> None:
     panel.max_tokens.value = 500
     press(panel)
     assert panel.warned.value == ""
+
+
+def test_a_warning_stays_where_the_answer_comes_before_the_press_ends(
+    gw: hs.Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class AtOnce(threading.Thread):
+        start = threading.Thread.run
+
+    panel = hs.playground(gw)
+    panel.max_tokens.value = 5
+    monkeypatch.setattr(threading, "Thread", AtOnce)
+    panel.send.click()
+    assert "CutShortWarning" in panel.warned.value
 
 
 def test_what_goes_wrong_is_shown_and_the_panel_can_be_used_again(
