@@ -1,7 +1,8 @@
 """Sets everything up in a folder .venv beside this file, then opens JupyterLab or runs the tests.
 
-    python start.py                      open the lessons in JupyterLab
+    python start.py                      open your copy of the lessons in JupyterLab
     python start.py lab --port 9999      the same, with options for JupyterLab
+    python start.py reset 03             bring lesson 3 back, and keep yours beside it
     python start.py test                 run all tests (with options for pytest)
     python start.py test --quick         those that start no process: no lesson, no browser
     python start.py notebooks            run all notebooks and store their outputs
@@ -9,6 +10,7 @@
     python start.py wheels FOLDER        fill a folder for computers without internet (--help: more)
     python start.py --offline FOLDER     install from that folder alone; also after lab, test, ...
 
+Your copy is the folder my_lessons. What you change in it is never overwritten.
 It needs Python 3.11 or newer and, the first time, the network or such a folder. Nothing is
 installed outside .venv.
 """
@@ -52,8 +54,8 @@ if too_old(sys.version_info, sys.executable):
     sys.exit(too_old(sys.version_info, sys.executable))
 
 ROOT = Path(__file__).resolve().parent
-FIRST_LESSON = "notebooks/00_start_here.ipynb"
-TASKS = ("lab", "test", "notebooks", "setup", "wheels")
+FIRST_LESSON = "my_lessons/00_start_here.ipynb"
+TASKS = ("lab", "reset", "test", "notebooks", "setup", "wheels")
 INSTALLER = "uv>=0.9"
 PARALLEL = ("-n", "4")  # on two cores, too: lessons wait for their mock most of the time
 QUICK = ("-n", "3", "-m", "not process", "--hypothesis-profile=quick")  # these wait less
@@ -140,6 +142,7 @@ class Environment:
         self.folder = root / ".venv"
         inside = ("Scripts", "python.exe") if on == "win32" else ("bin", "python")
         self.python = str(self.folder.joinpath(*inside))
+        self.copy = [self.python, "-m", "holysheep_helpers.lessons"]  # makes or renews my_lessons
         self.stamp = self.folder / "holysheep-stamp.txt"
         places = {"base": str(self.folder), "platbase": str(self.folder)}
         self.place = Path(sysconfig.get_path("purelib", "venv", places))  # its packages
@@ -280,6 +283,8 @@ class Environment:
             return [self.python, "-m", "pytest", *(PARALLEL if own == extra else QUICK), *own]
         if task == "notebooks":
             return [self.python, str(self.root / "tools" / "notebooks.py"), *extra]
+        if task == "reset":
+            return [*self.copy, "reset", *extra]
         lab = [self.python, "-m", "jupyterlab", f"--ServerApp.root_dir={self.root}"]
         lab.append(f"--LabApp.default_url=/lab/tree/{FIRST_LESSON}")
         return lab + (["--allow-root"] if as_root else []) + extra
@@ -341,15 +346,18 @@ def main(arguments: list[str]) -> int:
             env = installing(os.environ)
             tool("filling", "fill", options, ROOT, environment.python, INSTALLER, env)
             return 0
-        environment.prepare(tests=task != "lab")
+        environment.prepare(tests=task not in ("lab", "reset"))
+        env = {name: v for name, v in os.environ.items() if name not in OTHER_PYTHON}
+        env = loopback_past_proxies(env)
+        if task in ("lab", "setup") and run(environment.copy, env):
+            return 1
         if task == "setup":
             say("Ready. Next: python start.py")
             return 0
         if task == "lab":
             say("Opening JupyterLab. To stop it, press Ctrl-C here twice.")
         command = environment.command(task, extra, getattr(os, "geteuid", lambda: 1)() == 0)
-        env = {name: v for name, v in os.environ.items() if name not in OTHER_PYTHON}
-        return run(command, loopback_past_proxies(env))
+        return run(command, env)
     except SetupError as problem:
         print(f"\n{problem}", file=sys.stderr)
         return 1

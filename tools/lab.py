@@ -25,6 +25,7 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NoAnswer
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import parse_qs, urlsplit
@@ -40,6 +41,7 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
+from holysheep_helpers.lessons import copies
 from tools import notebooks
 
 ENV_FILE = "lesson.env"
@@ -174,26 +176,24 @@ def browser_page(width: int = 1280, height: int = HEIGHT) -> Iterator[Page]:
             browser.close()
 
 
-def copy_unrun(file: Path, root: Path) -> int:
-    """Copy a notebook without its stored outputs; gives how many cells will show a number.
-
-    All that have something to run do, but for those that are folded.
-    """
-    notebook = notebooks.prepared(notebooks.load(file))
-    (root / file.name).write_text(notebooks.dump(notebook), "utf-8")
-    cells = notebooks.code_cells(notebook)
+def cells_shown(file: Path) -> int:
+    """How many cells will show a number: all that have something to run, but for folded ones."""
+    cells = notebooks.code_cells(notebooks.load(file))
     shown = (cell for cell in cells if not cell["metadata"].get("jupyter", {}).get("source_hidden"))
     return sum(bool(notebooks.text_of(cell["source"]).strip()) for cell in shown)
 
 
 @dataclass
 class Lesson:
-    """A notebook that is open in JupyterLab; ``outside`` and ``console`` say what went wrong."""
+    """A lesson of the learner's copy, open in JupyterLab; its kernels' files are in ``folder``.
+
+    ``outside`` and ``console`` say what went wrong.
+    """
 
     page: Page
     address: str
     folder: Path
-    name: str
+    file: Path
     cells: int
     outside: list[str] = field(default_factory=list)
     console: list[str] = field(default_factory=list)
@@ -206,12 +206,21 @@ class Lesson:
             self.page.goto(self.address)
             self.page.wait_for_function("window.jupyterapp", timeout=START_S * 1000)
             self.page.evaluate("window.jupyterapp.restored")
-        self._command("docmanager:open", path=self.name)
+        self._command("docmanager:open", path=self._path)
         notebook = self.page.locator(".jp-NotebookPanel .jp-Notebook")
         expect(notebook).to_be_visible(timeout=START_S * 1000)
         kernel = self.page.locator(".jp-NotebookPanel-toolbar .jp-KernelName")
         expect(kernel).to_contain_text("Python 3", timeout=START_S * 1000)
         self.wait_until_idle()
+
+    @property
+    def _path(self) -> str:
+        """The lesson's path in JupyterLab's root."""
+        return f"{self.file.parent.name}/{self.file.name}"
+
+    def save(self) -> None:
+        """Save it, as Ctrl+S does."""
+        self._command("docmanager:save")
 
     @property
     def _watched(self) -> dict[str, Callable[[Any], None]]:
@@ -243,17 +252,10 @@ class Lesson:
         status = self.page.locator(".jp-NotebookPanel-toolbar .jp-Notebook-ExecutionIndicator")
         expect(status).to_have_attribute("data-status", "idle", timeout=RUN_S * 1000)
 
-    def run_all(self, restart: bool = False) -> None:
-        """Run all cells in the fresh kernel, until each has its number or one has failed.
-
-        ``restart`` takes the menu's *Restart Kernel and Run All Cells* instead.
-        """
+    def run_all(self) -> None:
+        """Run all cells in the fresh kernel, until each has its number or one has failed."""
         self.page.get_by_role("menuitem", name="Run", exact=True).click()
-        if restart:
-            self.page.get_by_role("menuitem", name="Restart Kernel and Run All Cells").click()
-            self.page.get_by_role("dialog").get_by_role("button", name="Confirm").click()
-        else:
-            self.page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+        self.page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
         self.page.wait_for_function(
             """([cells, bad]) => {
                 const all = [...document.querySelectorAll('.jp-Notebook .jp-CodeCell')];
@@ -323,7 +325,7 @@ class Lesson:
     def _session(self) -> tuple[str, str]:
         """The ids of this notebook's session and of its kernel."""
         sessions = json.loads(self._call("GET", "api/sessions"))
-        return next((s["id"], s["kernel"]["id"]) for s in sessions if s["path"] == self.name)
+        return next((s["id"], s["kernel"]["id"]) for s in sessions if s["path"] == self._path)
 
     def close(self) -> None:
         """End the lesson's kernel, and leave the page to the next lesson."""
@@ -349,13 +351,14 @@ class Lesson:
 
 
 def open_lesson(page: Page, address: str, root: Path, folder: Path, name: str) -> Lesson:
-    """Copy a notebook, not run, into the server's ``root``, and open it with the mock played fast.
+    """Open a lesson of the learner's copy in the server's ``root``, with the mock played fast.
 
     Lessons whose subject is time have it at life's speed.
     """
-    file = notebooks.NOTEBOOKS / name
+    copies.renew(root / copies.FOLDER, datetime.now(UTC))
+    file = root / copies.FOLDER / name
     fast = "".join(f"{key}={value}\n" for key, value in notebooks.played_fast(file).items())
     (folder / ENV_FILE).write_text(fast, "utf-8")
-    lesson = Lesson(page, address, folder, name, copy_unrun(file, root))
+    lesson = Lesson(page, address, folder, file, cells_shown(file))
     lesson.open()
     return lesson

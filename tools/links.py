@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 BRANCH = "main"
 NOBODY = "YOUR_ACCOUNT"
 BEGIN, END = "<!-- links -->", "<!-- /links -->"
-FIRST = "notebooks/00_start_here.ipynb"
+FIRST = "my_lessons/00_start_here.ipynb"
 CELL = """\
 # Colab starts empty: this installs the lessons there, and does nothing anywhere else.
 import sys

@@ -2,8 +2,9 @@
 
     python tools/try_wheel.py
 
-It compares the data files in both with a list, and then runs, from the installed wheel alone: the
-mock as a process, a panel, a figure, and lesson 1 by strict nbval. It needs the network, or uv's
+It compares the data files in both with a list, and the lessons in them with those here, and then
+runs, from the installed wheel alone: the mock as a process, a panel, a figure, the learner's copy,
+and lesson 1 by strict nbval. It needs the network, or uv's
 cache. It prints what it has done, and exits with 1 where something is missing or fails.
 """
 
@@ -36,6 +37,7 @@ DATA = {
     "notebook/lessons.mplstyle",
     "py.typed",
 }
+PAGES = ("errors.md", "glossary.md")
 LESSON = "01_connect.ipynb"
 TRIAL = """\
 from pathlib import Path
@@ -65,13 +67,23 @@ def run(command: Sequence[str | Path], folder: Path) -> None:
         sys.exit(f"This command failed: {' '.join(map(str, command))}")
 
 
-def check_data(file: str, names: Iterable[str]) -> None:
-    """End the program unless the data files among these names are those of the list."""
-    parts = [name.partition(f"{PACKAGE}/")[2] for name in names]
-    found = {part for part in parts if part and not part.endswith((".py", "/"))}
-    if found != DATA:
-        sys.exit(f"{file}: missing {sorted(DATA - found)}, not in the list {sorted(found - DATA)}.")
-    print(f"{file}: the {len(DATA)} data files of the list, and no other.")
+def check_data(file: str, names: Iterable[str], course: str) -> None:
+    """End the program unless its data files are those of the list, its lessons those of here."""
+    listed = {f"{PACKAGE}/{name}" for name in DATA} | {f"{course}docs/{page}" for page in PAGES}
+    lessons = [*ROOT.glob("notebooks/*.ipynb"), *ROOT.glob("notebooks/solutions/*.py")]
+    listed |= {f"{course}{lesson.relative_to(ROOT).as_posix()}" for lesson in lessons}
+    known = (f"{PACKAGE}/", f"{course}notebooks/", f"{course}docs/")
+    found = {
+        name
+        for name in names
+        if name.startswith(known) and (name in listed or not name.endswith((".py", "/")))
+    }
+    if found != listed:
+        wrong = f"missing {sorted(listed - found)}, not in the list {sorted(found - listed)}"
+        sys.exit(f"{file}: {wrong}.")
+    print(
+        f"{file}: the {len(DATA)} data files of the list and {len(lessons)} of lessons, no other."
+    )
 
 
 def main() -> None:
@@ -82,9 +94,10 @@ def main() -> None:
         (wheel,) = (work / "dist").glob("*.whl")
         (sdist,) = (work / "dist").glob("*.tar.gz")
         with zipfile.ZipFile(wheel) as opened:
-            check_data(wheel.name, opened.namelist())
+            check_data(wheel.name, opened.namelist(), f"{PACKAGE}/lessons/course/")
         with tarfile.open(sdist) as opened:
-            check_data(sdist.name, opened.getnames())
+            names = [name.partition("/")[2] for name in opened.getnames()]
+            check_data(sdist.name, names, "")
         run([*uv, "venv", "--quiet", "--python", sys.executable, work / "env"], work)
         inside = ("Scripts", "python.exe") if os.name == "nt" else ("bin", "python")
         python = work.joinpath("env", *inside)
@@ -92,6 +105,8 @@ def main() -> None:
         empty = work / "empty"
         empty.mkdir()
         run([python, "-c", TRIAL], empty)
+        run([python, "-m", "holysheep_helpers.lessons"], empty)
+        run([python, "-m", "holysheep_helpers.lessons", "reset", LESSON], empty)
         shutil.copy(ROOT / "notebooks" / LESSON, empty)
         (empty / "pytest.ini").write_text("[pytest]\n", "utf-8")
         options = ["--nbval", "--nbval-current-env", "--nbval-cell-timeout=60"]

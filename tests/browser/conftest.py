@@ -24,7 +24,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path
         if os.environ.get("HOLYSHEEP_REQUIRE_BROWSER") == "1":
             pytest.fail(reason)
         pytest.skip(reason)
-    root, folder = tmp_path_factory.mktemp("lessons"), tmp_path_factory.mktemp("jupyter")
+    root, folder = tmp_path_factory.mktemp("수업 folder"), tmp_path_factory.mktemp("jupyter")
     with lab.jupyterlab(root, folder) as address:
         yield address, root, folder
 
@@ -43,6 +43,6 @@ def lesson(
     """The lesson that the class is about, run from top to bottom."""
     assert request.cls is not None
     opened = lab.open_lesson(page, *server, request.cls.NAME)
-    opened.run_all(restart=request.cls.RESTART)
+    opened.run_all()
     yield opened
     opened.close()

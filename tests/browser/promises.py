@@ -5,6 +5,7 @@ The tests of a class share one open notebook and run in this order.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
@@ -13,6 +14,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, expect
 
+from holysheep_helpers.lessons import copies
 from tools.lab import Lesson
 
 ARTIFACTS = Path(__file__).parent / "artifacts"
@@ -26,7 +28,6 @@ class Runs:
     """A lesson: it runs from top to bottom, and speaks to this computer alone."""
 
     NAME: ClassVar[str]
-    RESTART: ClassVar[bool] = False
 
     @pytest.fixture(autouse=True)
     def nothing_goes_wrong_unseen(self, lesson: Lesson) -> Iterator[None]:
@@ -37,6 +38,13 @@ class Runs:
 
     def test_it_runs_from_top_to_bottom(self, lesson: Lesson) -> None:
         assert lesson.errors() == []
+
+    def test_to_run_and_save_it_is_no_change(self, lesson: Lesson) -> None:
+        lesson.save()
+        name, content = lesson.file.name, lesson.file.read_bytes()
+        assert b'"output_type"' in content
+        given = json.loads((lesson.file.parent / copies.RECORD).read_bytes())
+        assert copies.fingerprint(name, content) == given[name]
 
 
 class HasPanel(Runs):

@@ -5,4 +5,3 @@ from tests.browser.promises import Runs
 
 class TestStartHere(Runs):
     NAME = "00_start_here.ipynb"
-    RESTART = True  # as the lesson itself says

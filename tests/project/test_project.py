@@ -14,6 +14,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
 import start
+from holysheep_helpers.lessons import copies
 from tests.support.project import ROOT, project_files
 from tools import links
 from tools.offline import wheels
@@ -84,8 +85,17 @@ def test_the_readme_names_the_two_commands_and_every_lesson() -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no run bit")
-def test_ci_can_be_run() -> None:
-    assert os.access(ROOT / ".ci" / "run", os.X_OK)
+@pytest.mark.parametrize("name", [".ci/run", "postBuild"])
+def test_ci_and_binder_can_run_theirs(name: str) -> None:
+    assert os.access(ROOT / name, os.X_OK)
+
+
+def test_binder_makes_the_copy_that_its_link_opens() -> None:
+    *_, last = (ROOT / "postBuild").read_text("utf-8").splitlines()
+    assert last.split()[1:] == start.Environment().copy[1:]
+    folder, _, lesson = links.FIRST.partition("/")
+    assert folder == copies.FOLDER
+    assert (ROOT / "notebooks" / lesson).is_file()
 
 
 def test_text_files_are_utf8_with_lf() -> None:
@@ -95,6 +105,14 @@ def test_text_files_are_utf8_with_lf() -> None:
         content.decode("utf-8")
         assert b"\r" not in content, file
         assert content.endswith(b"\n") or not content, file
+
+
+def test_the_wheel_has_what_a_copy_is_made_of() -> None:
+    wheel = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]
+    pages = {f"docs/{page}" for page in copies.PAGES}
+    assert set(wheel["only-include"]) == {"holysheep_helpers", "notebooks", *pages}
+    packed = "holysheep_helpers/lessons/course"
+    assert wheel["sources"] == {name: f"{packed}/{name}" for name in ("notebooks", "docs")}
 
 
 def test_the_dev_container_sets_itself_up_and_opens_the_first_lesson() -> None:
@@ -109,7 +127,6 @@ def test_the_dev_container_sets_itself_up_and_opens_the_first_lesson() -> None:
     inside = start.Environment(on="linux").python.removeprefix(str(ROOT)).replace(os.sep, "/")
     where = "${containerWorkspaceFolder}" + inside
     assert editor["settings"]["python.defaultInterpreterPath"] == where
-    assert (ROOT / start.FIRST_LESSON).is_file()
 
 
 def test_the_workflow_runs_the_readmes_command_on_three_systems() -> None:

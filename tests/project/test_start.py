@@ -274,10 +274,11 @@ def test_jupyterlab_and_tests_take_their_packages_from_the_environment_alone(
     monkeypatch.setenv("PYTHONPATH", "theirs")
     monkeypatch.setenv("HOLYSHEEP_MODE", "mock")
     assert start.main([]) == 0
-    (env,) = run.environments
-    assert env is not None
-    assert "PYTHONPATH" not in env
-    assert env["HOLYSHEEP_MODE"] == "mock"
+    assert run.did == ["holysheep_helpers.lessons", "jupyterlab"]
+    for env in run.environments:
+        assert env is not None
+        assert "PYTHONPATH" not in env
+        assert env["HOLYSHEEP_MODE"] == "mock"
 
 
 @pytest.mark.parametrize("chosen", [None, "0"])
@@ -301,7 +302,7 @@ def test_commands_name_the_environments_python(on: str, inside: tuple[str, str])
     lab = environment.command("lab", ["--port", "9999"], as_root=False)
     assert lab[:3] == [python, "-m", "jupyterlab"]
     assert lab[-2:] == ["--port", "9999"]
-    assert "--LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb" in lab
+    assert "--LabApp.default_url=/lab/tree/my_lessons/00_start_here.ipynb" in lab
     assert "--allow-root" not in lab
     assert "--allow-root" in environment.command("lab", [], as_root=True)
     quick = environment.command("test", ["--quick", "-x"], as_root=False)
@@ -311,6 +312,8 @@ def test_commands_name_the_environments_python(on: str, inside: tuple[str, str])
     assert tests[:3] == [python, "-m", "pytest"]
     assert tests[-2:] == ["-k", "mock"]
     assert environment.command("notebooks", ["--check"], as_root=True)[-1] == "--check"
+    reset = environment.command("reset", ["03"], as_root=True)
+    assert reset == [python, "-m", "holysheep_helpers.lessons", "reset", "03"]
 
 
 def test_the_news_question_is_off_in_this_environment_alone(root: Path) -> None:
@@ -332,6 +335,7 @@ def test_this_computer_is_reached_past_a_proxy() -> None:
         (["--no-browser"], "lab", ["--no-browser"]),
         (["lab", "--port", "9999"], "lab", ["--port", "9999"]),
         (["test", "-x"], "test", ["-x"]),
+        (["reset", "03"], "reset", ["reset", "03"]),
     ],
 )
 def test_main_hands_the_rest_on(
@@ -341,9 +345,23 @@ def test_main_hands_the_rest_on(
     monkeypatch.setattr(start.Environment, "prepare", lambda self, tests: None)
     monkeypatch.setattr(start, "run", run)
     assert start.main(arguments) == 0
-    (command,) = run.commands
-    assert command[2] == {"lab": "jupyterlab", "test": "pytest"}[task]
+    *before, command = run.commands
+    copy = start.Environment().copy
+    assert before == ([copy] if task == "lab" else [])
+    assert command[2] == {"lab": "jupyterlab", "test": "pytest", "reset": copy[2]}[task]
     assert command[len(command) - len(extra) :] == extra
+
+
+@pytest.mark.parametrize("task", ["lab", "setup"])
+def test_nothing_is_opened_without_the_learners_copy(
+    task: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = FakeRun(fail_at="holysheep_helpers.lessons")
+    monkeypatch.setattr(start.Environment, "prepare", lambda self, tests: None)
+    monkeypatch.setattr(start, "run", run)
+    assert start.main([task]) == 1
+    assert run.did == ["holysheep_helpers.lessons"]
+    assert capsys.readouterr().out == ""
 
 
 def test_main_reports_without_a_traceback(
