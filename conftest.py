@@ -19,6 +19,7 @@ KEPT = ("HOLYSHEEP_REQUIRE_", "HOLYSHEEP_SCHEMA")
 # What takes long comes first, so that no worker waits for another at the end.
 FIRST = (
     "notebooks/05_latency.ipynb",
+    "notebooks/06_load.ipynb",
     "tests/browser/",
     "tests/notebooks/test_live.py",
     "tests/notebooks/test_notebooks.py",

@@ -38,21 +38,21 @@ from .batches.results import BatchResult as BatchResult
 from .batches.results import BatchItem as BatchItem
 from .lessons.tables import customer_messages as customer_messages
 
-# 05 Latency
+# 05 Latency, 06 Load
 from .latency.measure import measure_latency as measure_latency
 from .latency.measure import calibrate as calibrate
 from .latency.run import LatencyRun as LatencyRun
 from .latency.data import TimedStream as TimedStream
 from .latency.data import Calibration as Calibration
 
-# 06 Errors and retries
+# 07 Errors, 08 Retries
 from .diagnosis.diagnose import diagnose as diagnose
 from .diagnosis.diagnose import Diagnosis as Diagnosis
 from .diagnosis.kinds import errors_table as errors_table
 from .resilience.retry import retrying as retrying
 from .resilience.retry import Retry as Retry
 
-# 07 Failover
+# 09 Failover
 from .resilience.failover import failover as failover
 from .resilience.failover import afailover as afailover
 from .resilience.failover import FailoverReply as FailoverReply
@@ -60,7 +60,7 @@ from .resilience.failover import FailoverStream as FailoverStream
 from .resilience.failover import AsyncFailoverStream as AsyncFailoverStream
 from .resilience.circuit_breaker import CircuitBreaker as CircuitBreaker
 
-# 08 Long prompts
+# 10 Long prompts
 from .catalog.splitting import count_tokens as count_tokens
 from .catalog.splitting import TokenCount as TokenCount
 from .catalog.splitting import split_prompt as split_prompt
@@ -70,7 +70,7 @@ from .batches.long_prompts import ask_long_sync as ask_long_sync
 from .batches.long_prompts import LongPlan as LongPlan
 from .batches.long_prompts import LongReply as LongReply
 
-# 09 Cost and ROI
+# 11 Cost, 12 Return on investment
 from .client.spend import estimate as estimate
 from .client.spend import Estimate as Estimate
 from .costs.months import monthly_cost as monthly_cost

@@ -3,9 +3,11 @@
     python tools/course.py            write it where it has changed
     python tools/course.py --check    write nothing; exit 1 if a file would change
 
-Titles, times and costs come out of each lesson's first cell, the rest out of docs/course.toml. Only
-what stands between marks is written: ``<!-- nav -->`` and ``<!-- /nav -->`` in a lesson's first and
-last text, ``<!-- lessons -->`` and ``<!-- /lessons -->`` in lesson 00 and in README.md.
+Titles and costs come out of each lesson's first cell, the rest out of docs/course.toml. Times are
+reckoned: words at 120 a minute, the measured run, four minutes an exercise, rounded up to five.
+Only a lesson's time is written, and what stands between marks: ``<!-- nav -->`` and
+``<!-- /nav -->`` in a lesson's first and last text, ``<!-- lessons -->`` and
+``<!-- /lessons -->`` in lesson 00 and in README.md.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import sys
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +28,10 @@ TITLE = re.compile(r"\A# (.+?)\n")
 TIME = re.compile(
     r'^- \*\*Time:\*\* (\d+) minutes(?:, and (\d+) more for "Go further")?\.', re.MULTILINE
 )
+WORDS_A_MINUTE, EXERCISE_MINUTES, STEP_MINUTES = 120, 4, 5
+EXERCISE = re.compile(r"^\*\*\d\d[a-z]\.\*\* ", re.MULTILINE)
+NOT_READ = re.compile(r"<!-- nav -->.*?<!-- /nav -->|<!--.*?-->|\]\([^)]*\)|[|*#`_-]", re.DOTALL)
+"""Links' addresses, comments, the way on, and the marks of Markdown."""
 COST = re.compile(
     r"^- \*\*Cost live:\*\* (?:nothing|(\d+) calls?, as a rule under 0\.01 USD)\b", re.MULTILINE
 )
@@ -38,22 +45,34 @@ class CourseError(Exception):
 class Lesson:
     """A lesson as its first cell and docs/course.toml describe it.
 
-    ``minutes`` is its time and ``more_minutes`` that of "Go further" (0 if there is none);
-    ``calls`` is how many requests it sends live, from top to bottom.
+    ``minutes`` is its time and ``more_minutes`` that of "Go further" (0 if there is none), and
+    ``words`` and ``more_words`` are what is read in them; ``calls`` is how many requests it sends
+    live, from top to bottom, and ``run_s`` how long all its cells take.
     """
 
     file: Path
     title: str
-    minutes: int
-    more_minutes: int
+    words: int
+    more_words: int
+    exercises: int
     calls: int
     does: str
     proves: str
+    run_s: int
 
     @property
     def name(self) -> str:
         """The number and the short name: ``04 Batch``."""
         return f"{self.file.name[:2]} {self.title.partition(':')[0]}"
+
+    @property
+    def minutes(self) -> int:
+        read = self.words / WORDS_A_MINUTE + self.exercises * EXERCISE_MINUTES
+        return _rounded_up(read + self.run_s / 60)
+
+    @property
+    def more_minutes(self) -> int:
+        return _rounded_up(self.more_words / WORDS_A_MINUTE)
 
     @property
     def time(self) -> str:
@@ -88,10 +107,26 @@ def lessons(root: Path = ROOT) -> list[Lesson]:
     return [_lesson(file, told[file.stem]) for file in files]
 
 
-def _lesson(file: Path, told: dict[str, str]) -> Lesson:
-    if sorted(told) != ["does", "proves"]:
-        raise CourseError(f"course.toml, [{file.stem}]: does and proves are needed, no more.")
-    first = text_of(read_notebook(file)["cells"][0])
+def _rounded_up(minutes: float) -> int:
+    return STEP_MINUTES * ceil(minutes / STEP_MINUTES)
+
+
+def words(text: str) -> int:
+    """How many words of a Markdown text are read."""
+    return len(NOT_READ.sub(" ", text).split())
+
+
+def _lesson(file: Path, told: dict[str, Any]) -> Lesson:
+    if sorted(told) != ["does", "proves", "run_s"]:
+        raise CourseError(
+            f"course.toml, [{file.stem}]: does, proves and run_s are needed, no more."
+        )
+    texts = [
+        text_of(cell) for cell in read_notebook(file)["cells"] if cell["cell_type"] == "markdown"
+    ]
+    first, whole = texts[0], "\n\n".join(texts)
+    further = re.search(r"^## Go further\n.*?(?=^## What)", whole, re.MULTILINE | re.DOTALL)
+    more_words = words(further[0]) if further else 0
     title, time, cost = TITLE.search(first), TIME.search(first), COST.search(first)
     if not title or not time or not cost:
         raise CourseError(
@@ -99,8 +134,9 @@ def _lesson(file: Path, told: dict[str, str]) -> Lesson:
             "'- **Time:** 25 minutes.' (or 'minutes, and 15 more for \"Go further\".') and "
             "'- **Cost live:** 12 calls, as a rule under 0.01 USD' (or 'nothing')."
         )
-    minutes, more = (int(group or 0) for group in time.groups())
-    return Lesson(file, title[1], minutes, more, int(cost[1] or 0), **told)
+    exercises = len(EXERCISE.findall(whole))
+    read = words(whole) - more_words
+    return Lesson(file, title[1], read, more_words, exercises, int(cost[1] or 0), **told)
 
 
 def navigation(course: Sequence[Lesson], number: int, *, closing: bool) -> str:
@@ -157,6 +193,9 @@ def written(course: Sequence[Lesson], root: Path = ROOT) -> dict[Path, str]:
         for cell, closing in ((texts[0], False), (texts[-1], True)):
             line = navigation(course, number, closing=closing)
             _put(cell, "nav", line, lesson.file)
+        more = f', and {lesson.more_minutes} more for "Go further"' * bool(lesson.more_minutes)
+        timed = TIME.sub(f"- **Time:** {lesson.minutes} minutes{more}.", text_of(texts[0]))
+        texts[0]["source"] = timed.splitlines(keepends=True)
         if number == 0:
             (index,) = (cell for cell in texts if "<!-- lessons -->" in text_of(cell))
             _put(index, "lessons", table(course[1:]), lesson.file)

@@ -114,7 +114,7 @@ def played_fast(file: Path) -> dict[str, str]:
     No lesson asks for this scale itself, so that its mocks stay apart. The lessons whose subject is
     time assert what is true at life's speed alone: how soon a stream is left, what was published.
     """
-    about_time = file.stem in ("03_stream", "05_latency")
+    about_time = file.stem in ("03_stream", "05_latency", "06_load")
     return {} if about_time else {"HOLYSHEEP_MOCK_TIME_SCALE": "0.04"}
 
 

@@ -27,8 +27,8 @@ from tools import notebooks as r  # noqa: E402
 
 PANEL = ROOT / "docs" / "images" / "panel.png"
 FIGURE = ROOT / "docs" / "images" / "figure.png"
-PANEL_LESSON, PANEL_BUTTON = "07_failover.ipynb", "Run"
-FIGURE_LESSON, FIGURE_CELL = "06_errors.ipynb", "06-66"
+PANEL_LESSON, PANEL_BUTTON = "09_failover.ipynb", "Run"
+FIGURE_LESSON, FIGURE_CELL = "08_retries.ipynb", "08-66"
 WORDS = "words"
 """The picture's own field for what stood in the panel."""
 

@@ -174,7 +174,7 @@ def long_panel(
     text: str,
     prompt: str = "Which of these messages need an answer today? List them.",
 ) -> LongPanel:
-    """Show lesson 8's panel: split a text, see its parts and their cost, then ask about it.
+    """Show lesson 10's panel: split a text, see its parts and their cost, then ask about it.
 
     Args:
         gateway: the gateway from ``hs.connect()``.

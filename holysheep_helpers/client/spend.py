@@ -102,7 +102,7 @@ class Spend:
         prompt_tokens: tokens of all prompts.
         completion_tokens: tokens of all answers.
         by_model: US dollars for each model.
-        by_label: US dollars under each label of ``with gw.spend.of("lesson 9"):``, and under no
+        by_label: US dollars under each label of ``with gw.spend.of("lesson 12"):``, and under no
             label, ``""``.
     """
 
@@ -132,10 +132,10 @@ class Spend:
         ``contextvars.copy_context()``. A stream belongs to where it was opened.
 
         Args:
-            label: any text, "lesson 9" say.
+            label: any text, "lesson 12" say.
         """
         if not isinstance(label, str) or not label.strip():
-            raise InputError(f"The label is {label!r}: a text is needed, 'lesson 9' say.")
+            raise InputError(f"The label is {label!r}: a text is needed, 'lesson 12' say.")
         token = _labels.set((*_labels.get(), (self, label)))
         try:
             yield self

@@ -1,1 +1,1 @@
-"""Monthly costs, audits of published figures, break-even and ROI (lesson 9)."""
+"""Monthly costs, audits of published figures, break-even and ROI (lessons 11 and 12)."""

@@ -1,4 +1,4 @@
-"""Lesson 9's panel: volume, mix, models, rate and the cost of a move; what comes of them."""
+"""The panel of lessons 11 and 12: the assumptions of a move, and what comes of them."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ START = Assumptions(
 
 
 def cost_panel(assumptions: Assumptions | None = None) -> CostPanel:
-    """Show lesson 9's panel: change each assumption of a move, and see what it costs and brings.
+    """Show a panel: change each assumption of a move, and see what it costs and brings.
 
     Args:
         assumptions: the ``Assumptions`` to start from. Default: 10 million tokens a month, half of

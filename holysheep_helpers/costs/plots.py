@@ -1,4 +1,4 @@
-"""Lesson 9's figures: models side by side, claims audited, premiums, break-even, sensitivity."""
+"""Figures of lessons 11 and 12: models, audits, premiums, break-even, sensitivity."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What an error means, whether it may be retried, and after how long (lesson 6)."""
+"""What an error means, whether it may be retried, and after how long (lesson 7)."""

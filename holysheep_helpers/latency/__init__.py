@@ -1,1 +1,1 @@
-"""Latency measured, and the error of the measurement stated (lesson 5)."""
+"""Latency measured, and the error of the measurement stated (lessons 5 and 6)."""

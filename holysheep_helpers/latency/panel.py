@@ -1,4 +1,4 @@
-"""Lesson 5's panel: model, runs, concurrency and length, and how latency is spread."""
+"""The panel of lessons 5 and 6: model, runs, concurrency and length, and how latency is spread."""
 
 from __future__ import annotations
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from io import StringIO
 from itertools import pairwise
+from random import Random
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -316,23 +317,12 @@ def check_05a(answer: Any) -> Iterator[str]:
 
 
 @_exercise(
-    wants="a number is needed: seconds until a user has the answer.",
-    praise="16 a second are done, 40 are under way: 40 / 16 = 2.5 s, and 2 of them are waiting.",
-    hint="Little's law: W = L / λ. L are the users; λ is what 8 slots do in a second.",
-)
-def check_05b(answer: Any) -> Iterator[str]:
-    known = [(0.5, "that is the work alone. Most of the time a request waits for a slot.")]
-    other = f"{answer:g} is not it. How many are done in a second, and how many wait for that?"
-    yield from _compared(answer, 2.5, other, known, within=4e-4)
-
-
-@_exercise(
-    wants="hand over both, and the speed as a number: hs.check('05c', (stream, speed)).",
+    wants="hand over both, and the speed as a number: hs.check('05b', (stream, speed)).",
     praise="tokens by usage, those after the first chunk, and only the time in which they came.",
     hint="The first chunk's moment is stream.texts[0].at_s, the last one's stream.texts[-1].at_s. "
     "In between came len(stream.texts) - 1 chunks.",
 )
-def check_05c(answer: Any) -> Iterator[str]:
+def check_05b(answer: Any) -> Iterator[str]:
     stream, speed = answer
     if stream.failed or (stream.tokens_per_chunk or 0) < 2:
         yield "the chunks of this stream bundle nothing: keep the lines above as they were."
@@ -351,7 +341,38 @@ def check_05c(answer: Any) -> Iterator[str]:
     yield from _compared(speed, right, other, known, within=0.02, near=0.005)
 
 
-# --- 06 Errors and retries
+# --- 06 Load
+
+
+@_exercise(
+    wants="a number is needed: seconds until a user has the answer.",
+    praise="16 a second are done, 40 are under way: 40 / 16 = 2.5 s, and 2 of them are waiting.",
+    hint="Little's law: W = L / λ. L are the users; λ is what 8 slots do in a second.",
+)
+def check_06a(answer: Any) -> Iterator[str]:
+    known = [(0.5, "that is the work alone. Most of the time a request waits for a slot.")]
+    other = f"{answer:g} is not it. How many are done in a second, and how many wait for that?"
+    yield from _compared(answer, 2.5, other, known, within=4e-4)
+
+
+@_exercise(
+    wants="hand over both: hs.check('06b', (mixed, share_in_time)).",
+    praise="a run that failed is one that was not in time: it belongs below the line, too.",
+    hint="Divide by len(run.runs): a failed run counts, and is never in time.",
+)
+def check_06b(answer: Any) -> Iterator[str]:
+    run, share_in_time = answer
+    if not run.failed or len(run.failed) == len(run):
+        yield "some of these runs must fail, and some not: keep the lines above as they were."
+    for limit_s in (3600.0, *(one.user_ttft_s for one in run.runs if not one.failed)):
+        right, found = run.goodput(ttft_s=limit_s).share, share_in_time(run, limit_s)
+        if not is_number(found) or not 0 <= found <= 1:
+            yield f"for a limit of {limit_s:.3g} s a share from 0 to 1 is needed, not {found!r}."
+        if abs(found - right) > 1e-9:
+            yield f"within {limit_s:.4g} s it says {found:.0%}, and {right:.0%} of all runs were."
+
+
+# --- 07 Errors
 
 
 SIX_KINDS = {"wrong_key", "rate_limit", "quota", "server_error", "unknown_model", "connect_timeout"}
@@ -363,7 +384,7 @@ CURABLE = {"rate_limit", "server_error", "connect_timeout"}
     praise="a limit, a failing server, nobody there for a moment: they pass; the others need you.",
     hint="hs.errors_table() has a column for it: ask again.",
 )
-def check_06a(answer: Any) -> Iterator[str]:
+def check_07a(answer: Any) -> Iterator[str]:
     given = {answer} if isinstance(answer, str) else set(answer)
     if strange := sorted(given - SIX_KINDS):
         yield f"{strange[0]!r} is none of the six."
@@ -374,24 +395,12 @@ def check_06a(answer: Any) -> Iterator[str]:
 
 
 @_exercise(
-    wants="hand over what the mock saw: hs.check('06b', drill.mock.entries()).",
-    praise="one place retries, and the server sees what you count.",
-    hint="gw.client() takes max_retries: how often the SDK asks again by itself.",
-)
-def check_06b(answer: Any) -> Iterator[str]:
-    if any(entry["attempt"] for entry in answer):
-        yield f"the server saw {len(answer)} requests: the SDK retries inside your loop."
-    if len(answer) != 3:
-        yield f"the server saw {len(answer)} requests: the loop is to ask three times."
-
-
-@_exercise(
     praise="by kind, and the server's own word on the wait comes first.",
     hint="found = hs.diagnose(error) has found.retryable and found.wait_s (None if nobody said).",
 )
-def check_06c(answer: Any) -> Iterator[str]:
+def check_07b(answer: Any) -> Iterator[str]:
     if not callable(answer):
-        yield "hand over the function itself: hs.check('06c', again_in_s)."
+        yield "hand over the function itself: hs.check('07b', again_in_s)."
     said = {"retry-after": "7"}
     limited: Any = answer(_error(openai.RateLimitError, 429, "rate_limit_exceeded", said))
     if answer(_error(openai.BadRequestError, 400)) is not None:
@@ -419,7 +428,46 @@ def _error(
     return kind(said, response=response, body=body)
 
 
-# --- 07 Failover
+# --- 08 Retries
+
+
+@_exercise(
+    wants="hand over what the mock saw: hs.check('08a', drill.mock.entries()).",
+    praise="one place retries, and the server sees what you count.",
+    hint="gw.client() takes max_retries: how often the SDK asks again by itself.",
+)
+def check_08a(answer: Any) -> Iterator[str]:
+    if any(entry["attempt"] for entry in answer):
+        yield f"the server saw {len(answer)} requests: the SDK retries inside your loop."
+    if len(answer) != 3:
+        yield f"the server saw {len(answer)} requests: the loop is to ask three times."
+
+
+DRAWS = 400
+"""Waits that 08b draws for each attempt: the chance that a right one is refused is below 1e-18."""
+
+
+@_exercise(
+    wants="hand over the function itself: hs.check('08b', back_off).",
+    praise="a random wait from 0 up to a limit that doubles: no herd comes back.",
+    hint="draw.uniform(0, 5.0) is a random number from 0 to 5.",
+)
+def check_08b(answer: Any) -> Iterator[str]:
+    draw = Random(0)
+    for attempt in range(1, 5):
+        limit_s = 2.0 ** (attempt - 1)
+        waits = [answer(attempt, draw) for _ in range(DRAWS)]
+        if len(set(waits)) == 1:
+            yield f"attempt {attempt} waits {waits[0]:g} s for every client: nothing is random."
+        low, high = min(waits) / limit_s, max(waits) / limit_s
+        if not (0 <= low < 0.1 and 0.9 < high <= 1):
+            yield (
+                f"attempt {attempt} waits {min(waits):.1f} to {max(waits):.1f} s: from 0 to "
+                f"{limit_s:g} s is asked for."
+            )
+
+
+# --- 09 Failover
 
 
 WORTH_ANOTHER = {404, 408, 429, 500, 503}
@@ -430,7 +478,7 @@ WORTH_ANOTHER = {404, 408, 429, 500, 503}
     praise="a model that is gone, busy, slow or broken has neighbours that are not.",
     hint="Ask of each: is it the model that is the trouble, or the key and the request?",
 )
-def check_07a(answer: Any) -> Iterator[str]:
+def check_09a(answer: Any) -> Iterator[str]:
     given = set(answer)
     if 400 in given:
         yield "a 400 says that the request is wrong: it stays wrong for every model."
@@ -449,7 +497,7 @@ def check_07a(answer: Any) -> Iterator[str]:
     praise="three open the circuit, then one trial after each cool-down: 12, 22, 32, 42, 52 s.",
     hint="It opens with the third failure, at 2 s. When is the first trial? And the next one?",
 )
-def check_07b(answer: Any) -> Iterator[str]:
+def check_09b(answer: Any) -> Iterator[str]:
     known = [
         (60, "that is without a breaker: a request for each call."),
         (3, "those open it. And the trials, one after each cool-down?"),
@@ -465,7 +513,7 @@ def check_07b(answer: Any) -> Iterator[str]:
     praise="one list of models, and an outage of the first is nobody's error any more.",
     hint="hs.batch takes models=[...] in the place of model=: the best one first.",
 )
-def check_07c(answer: Any) -> Iterator[str]:
+def check_09c(answer: Any) -> Iterator[str]:
     if len(answer) != 10:
         yield f"{len(answer)} results came: ask all ten."
     if answer.failed:
@@ -474,7 +522,7 @@ def check_07c(answer: Any) -> Iterator[str]:
         yield "all ten answered, and the first model never asked. Ask it first: it may be back."
 
 
-# --- 08 Long prompts
+# --- 10 Long prompts
 
 
 @_exercise(
@@ -482,7 +530,7 @@ def check_07c(answer: Any) -> Iterator[str]:
     praise="measured on thirty messages: not the published 1.5, and far from English.",
     hint="hs.count_tokens(text).tokens counts one text; korean is a list of texts.",
 )
-def check_08a(answer: Any) -> Iterator[str]:
+def check_10a(answer: Any) -> Iterator[str]:
     if answer == 1.5:
         yield "1.5 is what was published. Count it."
     messages = customer_messages()
@@ -499,15 +547,15 @@ def check_08a(answer: Any) -> Iterator[str]:
 
 
 WHOLE, BORDER = 300, 120
-"""Tokens that a part may have in 08b and 08c."""
+"""Tokens that a part may have in 10b and 10c."""
 
 
 @_exercise(
-    wants="hand over both: hs.check('08b', (scan, parts)).",
+    wants="hand over both: hs.check('10b', (scan, parts)).",
     praise="no part is over the limit, and joined they are the text, base64 and all.",
     hint="hs.split_prompt(scan, max_tokens=...) does both.",
 )
-def check_08b(answer: Any) -> Iterator[str]:
+def check_10b(answer: Any) -> Iterator[str]:
     text, parts = _text_and_parts(answer, str)
     if "".join(parts) != text:
         yield "joined, the parts are not the text: something was lost, or added."
@@ -519,11 +567,11 @@ def check_08b(answer: Any) -> Iterator[str]:
 
 
 @_exercise(
-    wants="hand over both: hs.check('08c', (log, parts)).",
+    wants="hand over both: hs.check('10c', (log, parts)).",
     praise="whatever stands on two lines that follow each other is whole in one of the parts.",
     hint="A part must repeat one whole line, which has a little more than 20 tokens: overlap=...",
 )
-def check_08c(answer: Any) -> Iterator[str]:
+def check_10c(answer: Any) -> Iterator[str]:
     lines, parts = _text_and_parts(answer, list)
     if len(lines) < 30:
         yield "keep the lines as they were."
@@ -541,11 +589,11 @@ def _text_and_parts(answer: Any, kind: type) -> tuple[Any, list[str]]:
     return text, parts
 
 
-# --- 09 Cost and ROI
+# --- 11 Cost
 
 
 CLAIMED_USD, CLAIMED_TOKENS, CLAIMED_MODEL = Decimal(60), 10_000_000, "claude-sonnet-4-5"
-"""09a: a claim that only one mix can make true."""
+"""11a: a claim that only one mix can make true."""
 
 
 @_exercise(
@@ -553,7 +601,7 @@ CLAIMED_USD, CLAIMED_TOKENS, CLAIMED_MODEL = Decimal(60), 10_000_000, "claude-so
     praise="three quarters input: 7.5M at 3 USD and 2.5M at 15 USD are 60 USD.",
     hint="hs.audit_claim(...) without an input_share tries every mix: look at .explains[0].",
 )
-def check_09a(answer: Any) -> Iterator[str]:
+def check_11a(answer: Any) -> Iterator[str]:
     def usd(share: Any) -> Decimal:
         return monthly_cost(CLAIMED_MODEL, CLAIMED_TOKENS, input_share=share).usd
 
@@ -569,7 +617,7 @@ def check_09a(answer: Any) -> Iterator[str]:
 
 
 TOKENS, INPUT_SHARE, BASELINE = 30_000_000, Decimal("0.8"), "gpt-4.1"
-"""09b: a month of the move to the running example."""
+"""11b: a month of the move to the running example."""
 
 
 @_exercise(
@@ -577,7 +625,7 @@ TOKENS, INPUT_SHARE, BASELINE = 30_000_000, Decimal("0.8"), "gpt-4.1"
     praise="the difference of two exact costs, twelve times, at a rate that has a day.",
     hint="hs.monthly_cost(model, tokens, input_share='0.8').usd for both; hs.to_krw converts.",
 )
-def check_09b(answer: Any) -> Iterator[str]:
+def check_11b(answer: Any) -> Iterator[str]:
     if isinstance(answer, float):
         yield FLOAT
 
@@ -604,8 +652,11 @@ def check_09b(answer: Any) -> Iterator[str]:
     yield from _compared(answer, year(month), other, known)
 
 
+# --- 12 Return on investment
+
+
 ONE_OFF_USD, SAVING_USD = 600, 90
-"""09c: what the move costs once, and saves each month."""
+"""12a: what the move costs once, and saves each month."""
 
 
 @_exercise(
@@ -613,7 +664,7 @@ ONE_OFF_USD, SAVING_USD = 600, 90
     praise="50 of the 90 USD have to be left over each month, and then just are.",
     hint="600 USD in 12 months: how much has to be left over each month?",
 )
-def check_09c(answer: Any) -> Iterator[str]:
+def check_12a(answer: Any) -> Iterator[str]:
     given, needed = Decimal(str(answer)), Decimal(ONE_OFF_USD) / 12
     if given == needed:
         yield "that much has to be left over each month. What may be spent, then?"
@@ -624,3 +675,24 @@ def check_09c(answer: Any) -> Iterator[str]:
     if given != SAVING_USD - needed:
         months = ONE_OFF_USD / (SAVING_USD - given)
         yield f"with {given:g} USD a month it pays back after {months:.1f} months."
+
+
+GROWTH = Decimal("1.05")
+"""12b: by how much the saving grows each month; all else is the move of that lesson's Step 1."""
+
+
+@_exercise(
+    wants="a whole number is needed: of months.",
+    praise="15 months instead of 22: the saving of the later months counts for more.",
+    hint="At the end of the loop: saving_usd *= Decimal('1.05').",
+)
+def check_12b(answer: Any) -> Iterator[str]:
+    def paid_back(growth: Decimal) -> int:
+        left, saving, months = Decimal(1000), Decimal(51), 0
+        while left > 0:
+            left, saving, months = left - (saving - 5), saving * growth, months + 1
+        return months
+
+    other = f"{answer:g} is not it. Grow the saving after each month, and count the months."
+    known = [(paid_back(Decimal(1)), "that is without growth.")]
+    yield from _compared(answer, paid_back(GROWTH), other, known)

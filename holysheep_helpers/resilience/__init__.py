@@ -1,1 +1,1 @@
-"""After a failed request: retries, a circuit breaker, failover (lessons 6 and 7)."""
+"""After a failed request: retries, a circuit breaker, failover (lessons 8 and 9)."""

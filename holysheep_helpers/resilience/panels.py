@@ -1,4 +1,4 @@
-"""Lesson 6's panel: faults and a policy, the timeline of the attempts, and the bill."""
+"""The panel of lessons 7 and 8: faults and a policy, the timeline of the attempts, and the bill."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class ErrorsPanel(Panel):
 
 
 def errors_panel(gateway: Gateway, prompt: str = "Say hello.") -> ErrorsPanel:
-    """Show lesson 6's panel: faults and a policy, the attempts, and the bill.
+    """Show the panel of lessons 7 and 8: faults and a policy, the attempts, and the bill.
 
     Args:
         gateway: a gateway in mock mode: faults are the mock's.
@@ -203,7 +203,7 @@ class FailoverPanel(Panel):
 def failover_panel(
     gateway: Gateway, prompt: str = "What is the capital of Korea?"
 ) -> FailoverPanel:
-    """Show lesson 7's panel: an outage of the first model, and what a circuit breaker does.
+    """Show lesson 9's panel: an outage of the first model, and what a circuit breaker does.
 
     Args:
         gateway: the gateway from ``hs.connect()``; the outage needs its mock.

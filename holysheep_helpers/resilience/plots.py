@@ -1,4 +1,4 @@
-"""Figures of lesson 6: what the server saw of one call, and a herd that comes back."""
+"""Figures of lesson 8: what the server saw of one call, and a herd that comes back."""
 
 from __future__ import annotations
 

@@ -1,2 +1,3 @@
-curable = ["rate_limit", "server_error", "connect_timeout"]
-hs.check("06a", curable)
+done_per_s = 8 / 0.5
+seconds = 40 / done_per_s
+hs.check("06a", seconds)

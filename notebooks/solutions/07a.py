@@ -1,2 +1,2 @@
-statuses = {404, 408, 429, 500, 503}
-hs.check("07a", statuses)
+curable = ["rate_limit", "server_error", "connect_timeout"]
+hs.check("07a", curable)

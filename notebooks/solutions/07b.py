@@ -1,2 +1,8 @@
-requests = 3 + len(range(12, 60, 10))  # what opens it, and a trial every ten seconds
-hs.check("07b", requests)
+def again_in_s(error):
+    found = hs.diagnose(error)
+    if not found.retryable:
+        return None
+    return found.wait_s or 1.0
+
+
+hs.check("07b", again_in_s)

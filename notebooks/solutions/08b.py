@@ -1,2 +1,5 @@
-parts = hs.split_prompt(scan, max_tokens=300)
-hs.check("08b", (scan, parts))
+def back_off(attempt, draw):
+    return draw.uniform(0, 2.0 ** (attempt - 1))
+
+
+hs.check("08b", back_off)

@@ -1,4 +1,2 @@
-claim = hs.audit_claim("60", "claude-sonnet-4-5", 10_000_000)
-print(claim)
-input_share = claim.explains[0].input_share
-hs.check("09a", input_share)
+statuses = {404, 408, 429, 500, 503}
+hs.check("09a", statuses)

@@ -1,3 +1,4 @@
-running_usd = 90 - Decimal(600) / 12
-print(hs.break_even(one_off_usd=600, monthly_saving_usd=90, monthly_running_usd=running_usd))
-hs.check("09c", running_usd)
+down = {"kind": "status", "status": 503, "headers": {"x-should-retry": "false"}}
+drill.mock.script(down, every=1, model=MODELS[0])
+result = await hs.batch(drill, prompts[:10], models=MODELS, **short)
+hs.check("09c", result)

@@ -29,7 +29,7 @@ def stating(cost: str, cached: int = 0) -> dict[str, Any]:
 
 def test_each_call_counts_for_its_label_and_its_model(gw: hs.Gateway) -> None:
     hs.ask(gw, "hello")
-    with gw.spend.of("lesson 9"):
+    with gw.spend.of("lesson 12"):
         hs.ask(gw, "hello")
         hs.ask(gw, "hello", model="deepseek-v3.2")
         with gw.spend.of("exercise"):
@@ -39,10 +39,10 @@ def test_each_call_counts_for_its_label_and_its_model(gw: hs.Gateway) -> None:
     assert {key: row["calls"] for key, row in frame.iterrows()} == {
         ("", MODEL): 1,
         ("exercise", MODEL): 1,
-        ("lesson 9", "deepseek-v3.2"): 1,
-        ("lesson 9", MODEL): 2,
+        ("lesson 12", "deepseek-v3.2"): 1,
+        ("lesson 12", MODEL): 2,
     }
-    assert list(gw.spend.by_label) == ["", "lesson 9", "exercise"]
+    assert list(gw.spend.by_label) == ["", "lesson 12", "exercise"]
     assert list(frame.columns) == [
         "calls", "unpriced", "stated", "possible", "prompt_tokens", "cached_tokens",
         "completion_tokens", "usd", "possible_usd",

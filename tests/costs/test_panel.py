@@ -1,4 +1,4 @@
-"""Lesson 9's panel, its sliders moved from code."""
+"""The panel of lessons 11 and 12, its sliders moved from code."""
 
 from __future__ import annotations
 

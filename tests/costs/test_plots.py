@@ -1,4 +1,4 @@
-"""The figures of lesson 9: what they draw, what their titles find, and what they refuse."""
+"""The figures of lessons 11 and 12: what they draw, what their titles find and refuse."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lesson 5's panel, pressed from code: what it measures, shows, stops and refuses."""
+"""The panel of lessons 5 and 6, pressed from code: what it measures, shows, stops and refuses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The checks of lesson 9's exercises: right, or what is off."""
+"""The checks of lessons 11's and 12's exercises: right, or what is off."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ from tests.support.exercises import judge
         ("1e9999", False, "is no share"),
     ],
 )
-def test_09a_wants_the_mix_that_makes_a_claim_true(answer: Any, right: bool, says: str) -> None:
-    judge("09a", answer, right=right, says=says)
+def test_11a_wants_the_mix_that_makes_a_claim_true(answer: Any, right: bool, says: str) -> None:
+    judge("11a", answer, right=right, says=says)
 
 
 # 24M in and 6M out: 120.00 USD against 8.40 USD, so 111.60 USD a month
@@ -49,8 +49,8 @@ def test_09a_wants_the_mix_that_makes_a_claim_true(answer: Any, right: bool, say
         ("1941840", False, "an amount in won is needed"),
     ],
 )
-def test_09b_wants_a_year_in_won(answer: Any, right: bool, says: str) -> None:
-    judge("09b", answer, right=right, says=says)
+def test_11b_wants_a_year_in_won(answer: Any, right: bool, says: str) -> None:
+    judge("11b", answer, right=right, says=says)
 
 
 @pytest.mark.parametrize(
@@ -68,5 +68,13 @@ def test_09b_wants_a_year_in_won(answer: Any, right: bool, says: str) -> None:
         ([], False, "an amount in US dollars"),
     ],
 )
-def test_09c_wants_the_running_cost_at_the_edge(answer: Any, right: bool, says: str) -> None:
-    judge("09c", answer, right=right, says=says)
+def test_12a_wants_the_running_cost_at_the_edge(answer: Any, right: bool, says: str) -> None:
+    judge("12a", answer, right=right, says=says)
+
+
+@pytest.mark.parametrize(
+    ("answer", "right", "says"),
+    [(15, True, "15 months"), (22, False, "without growth"), (14, False, "14 is not it")],
+)
+def test_a_saving_that_grows_pays_back_sooner(answer: int, right: bool, says: str) -> None:
+    judge("12b", answer, right=right, says=says)

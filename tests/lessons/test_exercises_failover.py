@@ -1,4 +1,4 @@
-"""The checks of lesson 7's exercises."""
+"""The checks of lesson 9's exercises."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ def judge(exercise: str, answer: Any, *, right: bool, says: str) -> None:
         (503, False, "a set of statuses"),
     ],
 )
-def test_07a_wants_what_another_model_can_cure(answer: Any, right: bool, says: str) -> None:
-    judge("07a", answer, right=right, says=says)
+def test_09a_wants_what_another_model_can_cure(answer: Any, right: bool, says: str) -> None:
+    judge("09a", answer, right=right, says=says)
 
 
-def test_07a_agrees_with_the_diagnosis(gw: hs.Gateway, mock: MockHandle) -> None:
+def test_09a_agrees_with_the_diagnosis(gw: hs.Gateway, mock: MockHandle) -> None:
     for status in sorted(WORTH | {400, 401}):
         body: dict[str, Any] = {"error": {"message": "x", "type": "x", "param": None, "code": None}}
         if status == 404:
@@ -69,11 +69,11 @@ def test_07a_agrees_with_the_diagnosis(gw: hs.Gateway, mock: MockHandle) -> None
         ("8", False, "a number is needed"),
     ],
 )
-def test_07b_wants_the_trials_too(answer: Any, right: bool, says: str) -> None:
-    judge("07b", answer, right=right, says=says)
+def test_09b_wants_the_trials_too(answer: Any, right: bool, says: str) -> None:
+    judge("09b", answer, right=right, says=says)
 
 
-def test_07b_is_what_the_breaker_does() -> None:
+def test_09b_is_what_the_breaker_does() -> None:
     now_s = 0
     breaker = hs.CircuitBreaker(failures=3, cool_down_s=10, clock=lambda: now_s)
     asked = 0
@@ -83,10 +83,10 @@ def test_07b_is_what_the_breaker_does() -> None:
         if permit is not None:
             asked += 1
             permit.failed()
-    judge("07b", asked, right=True, says="Right")
+    judge("09b", asked, right=True, says="Right")
 
 
-def test_07c_wants_another_model_to_answer(gw: hs.Gateway, mock: MockHandle) -> None:
+def test_09c_wants_another_model_to_answer(gw: hs.Gateway, mock: MockHandle) -> None:
     def ask(count: int = 10, **options: Any) -> hs.BatchResult:
         prompts = [f"p{n}" for n in range(count)]
         return hs.batch_sync(gw, prompts, progress=False, **options)
@@ -94,8 +94,8 @@ def test_07c_wants_another_model_to_answer(gw: hs.Gateway, mock: MockHandle) -> 
     headers = {"x-should-retry": "false"}
     down = {"kind": "status", "status": 503, "headers": headers}
     mock.script(down, every=1, model=MISTRAL)
-    judge("07c", ask(), right=False, says="10 of 10 have an error")
-    judge("07c", ask(model=MODELS[1]), right=False, says="Ask it first")
-    judge("07c", ask(2, models=MODELS), right=False, says="2 results came")
-    judge("07c", ask().failed, right=False, says="hand over the BatchResult")
-    judge("07c", ask(models=MODELS), right=True, says="nobody's error")
+    judge("09c", ask(), right=False, says="10 of 10 have an error")
+    judge("09c", ask(model=MODELS[1]), right=False, says="Ask it first")
+    judge("09c", ask(2, models=MODELS), right=False, says="2 results came")
+    judge("09c", ask().failed, right=False, says="hand over the BatchResult")
+    judge("09c", ask(models=MODELS), right=True, says="nobody's error")

@@ -1,4 +1,4 @@
-"""The checks of lesson 5's exercises."""
+"""The checks of lessons 5's and 6's exercises."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def test_05a_wants_runs_enough_for_a_p95(gw: hs.Gateway, mock: MockHandle) -> No
         ("2.5", False, "a number is needed"),
     ],
 )
-def test_05b_wants_littles_law(answer: Any, right: bool, says: str) -> None:
-    judge("05b", answer, right=right, says=says)
+def test_06a_wants_littles_law(answer: Any, right: bool, says: str) -> None:
+    judge("06a", answer, right=right, says=says)
 
 
 def bundled() -> hs.TimedStream:
@@ -59,18 +59,38 @@ def bundled() -> hs.TimedStream:
         ("fast", False, "the speed as a number"),
     ],
 )
-def test_05c_wants_the_tokens_after_the_first_chunk(speed: Any, right: bool, says: str) -> None:
-    judge("05c", (bundled(), speed), right=right, says=says)
+def test_05b_wants_the_tokens_after_the_first_chunk(speed: Any, right: bool, says: str) -> None:
+    judge("05b", (bundled(), speed), right=right, says=says)
 
 
-def test_05c_wants_the_stream_of_the_cell(gw: hs.Gateway) -> None:
+def test_05b_wants_the_stream_of_the_cell(gw: hs.Gateway) -> None:
     plain = hs.measure_latency(gw, "hello", runs=1, **ASK).runs[0]
-    judge("05c", (plain, 1.0), right=False, says="bundle nothing")
+    judge("05b", (plain, 1.0), right=False, says="bundle nothing")
     broken = replace(bundled(), error="503")
-    judge("05c", (broken, 1.0), right=False, says="bundle nothing")
-    judge("05c", 40.0, right=False, says="hand over both")
+    judge("05b", (broken, 1.0), right=False, says="bundle nothing")
+    judge("05b", 40.0, right=False, says="hand over both")
 
 
-def test_05c_tells_a_stream_that_was_read_at_one_moment_from_one_that_bundles_nothing() -> None:
+def test_05b_tells_a_stream_that_was_read_at_one_moment_from_one_that_bundles_nothing() -> None:
     late = tuple(Text(0.6, 9, "answer") for _ in range(5))
-    judge("05c", (replace(bundled(), texts=late), 40.0), right=False, says="run the cell again")
+    judge("05b", (replace(bundled(), texts=late), 40.0), right=False, says="run the cell again")
+
+
+def test_a_share_counts_the_runs_that_failed(gw: hs.Gateway, mock: MockHandle) -> None:
+    mock.script([None, 503])
+    mixed = hs.measure_latency(gw, "hello", runs=4, **ASK)
+    sound = hs.measure_latency(gw, "hello", runs=2, **ASK)
+
+    def right(run: hs.LatencyRun, limit_s: float) -> float:
+        return run.goodput(ttft_s=limit_s).share
+
+    def forgets(run: hs.LatencyRun, limit_s: float) -> float:
+        times = [one.user_ttft_s for one in run.runs if not one.failed]
+        return sum((time_s or 0) <= limit_s for time_s in times) / len(times)
+
+    judge("06b", (mixed, right), right=True, says="belongs below the line")
+    judge("06b", (mixed, forgets), right=False, says="3600 s it says 100%, and 75%")
+    judge("06b", (mixed, lambda run, limit_s: 0.75), right=False, says="it says 75%")
+    judge("06b", (mixed, lambda run, limit_s: 75), right=False, says="0 to 1 is needed, not 75")
+    judge("06b", (sound, right), right=False, says="keep the lines above")
+    judge("06b", right, right=False, says="hand over both")

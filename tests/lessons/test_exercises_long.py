@@ -1,4 +1,4 @@
-"""The checks of lesson 8's exercises: right, or what is off."""
+"""The checks of lesson 10's exercises: right, or what is off."""
 
 from __future__ import annotations
 
@@ -35,27 +35,27 @@ def per_token(language: str) -> float:
         (per_token("ko"), True, "measured on thirty"),
     ],
 )
-def test_08a_wants_a_measured_figure(answer: Any, right: bool, says: str) -> None:
-    judge("08a", answer, right=right, says=says)
+def test_10a_wants_a_measured_figure(answer: Any, right: bool, says: str) -> None:
+    judge("10a", answer, right=right, says=says)
 
 
-def test_08b_wants_all_of_it_and_nothing_over() -> None:
-    judge("08b", SCAN.split("\n\n"), right=False, says="hand over both")
-    judge("08b", (SCAN, SCAN.split("\n\n")), right=False, says="something was lost")
-    judge("08b", (SCAN, [SCAN]), right=False, says="and 300 are allowed")
-    judge("08b", ("short", ["short"]), right=False, says="keep the text")
+def test_10b_wants_all_of_it_and_nothing_over() -> None:
+    judge("10b", SCAN.split("\n\n"), right=False, says="hand over both")
+    judge("10b", (SCAN, SCAN.split("\n\n")), right=False, says="something was lost")
+    judge("10b", (SCAN, [SCAN]), right=False, says="and 300 are allowed")
+    judge("10b", ("short", ["short"]), right=False, says="keep the text")
     bare = "A letter without the scan. " * 100
     split = hs.split_prompt(bare, max_tokens=300)
-    judge("08b", (bare, split), right=False, says="its scan included")
-    judge("08b", (SCAN, hs.split_prompt(SCAN, max_tokens=300)), right=True, says="base64 and all")
+    judge("10b", (bare, split), right=False, says="its scan included")
+    judge("10b", (SCAN, hs.split_prompt(SCAN, max_tokens=300)), right=True, says="base64 and all")
 
 
-def test_08c_wants_each_border_in_one_part() -> None:
+def test_10c_wants_each_border_in_one_part() -> None:
     text = "\n".join(LOG)
-    judge("08c", hs.split_prompt(text, max_tokens=120), right=False, says="hand over both")
+    judge("10c", hs.split_prompt(text, max_tokens=120), right=False, says="hand over both")
     apart = hs.split_prompt(text, max_tokens=120)
-    judge("08c", (LOG, apart), right=False, says="pairs of lines are in no part together")
-    judge("08c", (LOG, [text]), right=False, says="more than 120 tokens")
-    judge("08c", (LOG[:3], apart), right=False, says="keep the lines")
+    judge("10c", (LOG, apart), right=False, says="pairs of lines are in no part together")
+    judge("10c", (LOG, [text]), right=False, says="more than 120 tokens")
+    judge("10c", (LOG[:3], apart), right=False, says="keep the lines")
     kept = hs.split_prompt(text, max_tokens=120, overlap=50)
-    judge("08c", (LOG, kept), right=True, says="whole in one of the parts")
+    judge("10c", (LOG, kept), right=True, says="whole in one of the parts")

@@ -75,6 +75,14 @@ def test_it_opens_with_a_promise_and_four_lines(file: Path) -> None:
 
 
 @every_notebook
+def test_it_is_as_short_as_a_lesson_may_be(file: Path) -> None:
+    lesson = course.lessons()[FILES.index(file)]
+    assert lesson.minutes <= 30
+    assert lesson.words <= 1500
+    assert lesson.more_words <= 500
+
+
+@every_notebook
 def test_headings_stand_in_order_and_steps_without_a_gap(file: Path) -> None:
     found = headings(file)
     steps = [int(match[1]) for heading in found if (match := STEP.match(heading))]
@@ -182,13 +190,14 @@ def spoil(file: Path, old: str, new: str) -> None:
 
 def test_another_time_reaches_every_table(copied: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert course.main(["--check"], copied) == 0
-    lesson = copied / "notebooks" / "06_errors.ipynb"
-    spoil(lesson, "**Time:** 40 minutes", "**Time:** 41 minutes")
+    spoil(copied / "docs" / "course.toml", "run_s = 14\n", "run_s = 6014\n")  # 07's: 100 minutes
     assert course.main(["--check"], copied) == 1
     told = capsys.readouterr().out
-    assert "DIFFERS  notebooks/00_start_here.ipynb" in told
-    assert "DIFFERS  README.md" in told
-    assert "06_errors" not in told  # nothing but its own line says it there
+    assert re.findall(r"DIFFERS  (\S+)", told) == [
+        "notebooks/00_start_here.ipynb",
+        "notebooks/07_errors.ipynb",
+        "README.md",
+    ]
     assert course.main([], copied) == 0
     assert course.main(["--check"], copied) == 0
     start = "".join(
@@ -196,19 +205,19 @@ def test_another_time_reaches_every_table(copied: Path, capsys: pytest.CaptureFi
             "source"
         ]
     )
-    assert "| 41 minutes, and 5 more |" in start
-    assert "| 41 minutes, and 5 more |" in (copied / "README.md").read_text("utf-8")
+    assert "| 120 minutes, and 5 more |" in start
+    assert "| 120 minutes, and 5 more |" in (copied / "README.md").read_text("utf-8")
 
 
 @pytest.mark.parametrize(
     ("name", "old", "new", "said"),
     [
-        ("notebooks/06_errors.ipynb", "**Time:** 40 minutes", "**Time:** a while", "first cell"),
-        ("notebooks/06_errors.ipynb", "**Cost live:** 3 calls", "**Cost live:** little", "first"),
-        ("notebooks/06_errors.ipynb", "<!-- /nav -->", "", "needed, once, in order"),
+        ("notebooks/07_errors.ipynb", "**Time:** 20 minutes", "**Time:** a while", "first cell"),
+        ("notebooks/08_retries.ipynb", "**Cost live:** 3 calls", "**Cost live:** little", "first"),
+        ("notebooks/07_errors.ipynb", "<!-- /nav -->", "", "needed, once, in order"),
         ("README.md", "<!-- lessons -->", "", "README.md: the lines <!-- lessons -->"),
-        ("docs/course.toml", "[06_errors]", "[06_mistakes]", "describes 00_start_here"),
-        ("docs/course.toml", "proves = ", "shows = ", "does and proves are needed"),
+        ("docs/course.toml", "[07_errors]", "[07_mistakes]", "describes 00_start_here"),
+        ("docs/course.toml", "proves = ", "shows = ", "does, proves and run_s are"),
     ],
 )
 def test_what_is_missing_is_named(

@@ -27,12 +27,9 @@ def test_it_runs_live_and_costs_what_the_readme_says(file: Path, live_lesson: Li
     assert len(asked) == stated.calls  # "Cost live" in the first cell
     row = live_cost.row(file, live_cost.bill(asked))
     readme = live_cost.README.read_text("utf-8").splitlines()
-    if file == FILES[0]:
-        assert asked == []
-        assert not any(line.startswith(row[:7]) for line in readme)
-    else:
-        assert {entry["status"] for entry in asked} == {200}
-        assert row in readme, "python tools/live_cost.py"
+    assert {entry["status"] for entry in asked} <= {200}
+    rows = [line for line in readme if line.startswith(row[:5]) and line.count("|") == 5]
+    assert rows == [row] * bool(asked), "python tools/live_cost.py"
 
 
 def test_the_sum_in_the_readme_is_that_of_its_rows() -> None:

@@ -1,4 +1,4 @@
-"""Lesson 7's panel, pressed from code."""
+"""Lesson 9's panel, pressed from code."""
 
 from __future__ import annotations
 

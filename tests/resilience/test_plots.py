@@ -1,4 +1,4 @@
-"""The figure of lesson 7: what it shows, and what it refuses to show."""
+"""The figure of lesson 9: what it shows, and what it refuses to show."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lesson 6's figures, panel and exercises: what they show, and what they refuse."""
+"""The figures, panel and exercises of lessons 7 and 8: what they show, and what they refuse."""
 
 from __future__ import annotations
 
@@ -198,12 +198,12 @@ def test_stored_in_a_notebook_it_is_one_line(drill: hs.Gateway) -> None:
         (429, False, "a list of kinds is needed"),
     ],
 )
-def test_06a_wants_what_can_pass_by_itself(answer: Any, right: bool, says: str) -> None:
-    assert verdict("06a", answer)[0] == right
-    assert says in verdict("06a", answer)[1]
+def test_07a_wants_what_can_pass_by_itself(answer: Any, right: bool, says: str) -> None:
+    assert verdict("07a", answer)[0] == right
+    assert says in verdict("07a", answer)[1]
 
 
-def test_06b_wants_one_place_that_retries(drill: hs.Gateway, mock: MockHandle) -> None:
+def test_08a_wants_one_place_that_retries(drill: hs.Gateway, mock: MockHandle) -> None:
     def entries(retries: int, times: int) -> list[dict[str, Any]]:
         mock.reset()
         busy = {"kind": "status", "status": 503, "headers": {"retry-after-ms": "1"}}
@@ -213,11 +213,11 @@ def test_06b_wants_one_place_that_retries(drill: hs.Gateway, mock: MockHandle) -
                 hs.ask(drill.client(max_retries=retries), "hello")
         return mock.entries()
 
-    assert "saw 9 requests: the SDK retries inside" in verdict("06b", entries(2, 3))[1]
-    assert "saw 2 requests: the loop is to ask three" in verdict("06b", entries(0, 2))[1]
-    assert verdict("06b", entries(0, 3))[0]
-    assert "hand over what the mock saw" in verdict("06b", 3)[1]
-    assert "hand over what the mock saw" in verdict("06b", [{"x": 1}] * 3)[1]
+    assert "saw 9 requests: the SDK retries inside" in verdict("08a", entries(2, 3))[1]
+    assert "saw 2 requests: the loop is to ask three" in verdict("08a", entries(0, 2))[1]
+    assert verdict("08a", entries(0, 3))[0]
+    assert "hand over what the mock saw" in verdict("08a", 3)[1]
+    assert "hand over what the mock saw" in verdict("08a", [{"x": 1}] * 3)[1]
 
 
 def by_kind(error: Exception) -> float | None:
@@ -243,15 +243,39 @@ def by_type(error: Exception) -> float | None:
         (lambda: None, "the check can't read this answer (TypeError)"),
     ],
 )
-def test_06c_wants_the_kind_and_the_servers_word(answer: Any, says: str) -> None:
-    assert says in verdict("06c", answer)[1]
+def test_07b_wants_the_kind_and_the_servers_word(answer: Any, says: str) -> None:
+    assert says in verdict("07b", answer)[1]
 
 
 def test_the_errors_of_06c_are_what_they_claim_to_be() -> None:
     kinds = []
-    verdict("06c", lambda error: kinds.append((type(error).__name__, hs.diagnose(error).kind)))
+    verdict("07b", lambda error: kinds.append((type(error).__name__, hs.diagnose(error).kind)))
     assert kinds[:3] == [
         ("RateLimitError", "rate_limit"),
         ("BadRequestError", "bad_request"),
         ("RateLimitError", "quota"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        (lambda attempt, draw: draw.uniform(0, 2.0 ** (attempt - 1)), "a limit that doubles"),
+        (lambda attempt, draw: 2.0 ** (attempt - 1), "nothing is random"),
+        (
+            lambda attempt, draw: draw.uniform(0, 2.0**attempt),
+            "attempt 1 waits 0.0 to 2.0 s: from 0 to 1 s",
+        ),
+        (
+            lambda attempt, draw: 2.0 ** (attempt - 1) * draw.uniform(0.5, 1),
+            "attempt 1 waits 0.5 to 1.0 s",
+        ),
+        (lambda attempt, draw: draw.uniform(0, 1.0), "attempt 2 waits 0.0 to 1.0 s"),
+        (lambda attempt, draw: draw.uniform(-1, 1), "attempt 1 waits -1.0 to 1.0 s"),
+        (2.0, "hand over the function"),
+    ],
+)
+def test_full_jitter_is_random_from_0_to_a_limit_that_doubles(answer: Any, says: str) -> None:
+    good, said = verdict("08b", answer)
+    assert good == (says == "a limit that doubles")
+    assert says in said
