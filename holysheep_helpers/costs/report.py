@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from holysheep_helpers.costs.months import compare_models, less_or_more
 from holysheep_helpers.costs.moves import Assumptions, sensitivity
@@ -82,15 +82,9 @@ def write_report(folder: str | Path, assumptions: Assumptions, *, overwrite: boo
 
 def by_model(move: Assumptions) -> DataFrame:
     """The first month as ``hs.compare_models()`` has it, for all models with a published price."""
-    return compare_models(
-        [*priced_models(), move.baseline, move.model],
-        tokens=move.tokens,
-        input_share=move.input_share,
-        cached_share=move.cached_share,
-        baseline=move.baseline,
-        rate=move.rate,
-        prices=move.prices,
-    )
+    names = ("tokens", "input_share", "cached_share", "baseline", "rate", "prices")
+    asked: dict[str, Any] = {name: getattr(move, name) for name in names}
+    return compare_models([*priced_models(), move.baseline, move.model], **asked)
 
 
 def in_words(move: Assumptions, table: DataFrame) -> str:

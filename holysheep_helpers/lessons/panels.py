@@ -43,15 +43,8 @@ class Playground(Panel):
         self.max_tokens.value = int(chosen["max_tokens"])
 
     def _work(self, at: Any) -> None:
-        reply = self.reply = ask(
-            self.gateway,
-            at.prompt,
-            system=at.system or None,
-            model=at.model,
-            preset=at.preset,
-            temperature=at.temperature,
-            max_tokens=at.max_tokens,
-        )
+        at.system = at.system or None
+        reply = self.reply = ask(self.gateway, **vars(at))
         self._show(str(reply))
         self._say(f"{reply.summary()} · spent so far {self.gateway.spend}")
 

@@ -6,19 +6,11 @@ Money is ``Decimal`` and is never rounded on the way. A quotient is the only exc
 
 from __future__ import annotations
 
+import decimal
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, date, datetime, time
-from decimal import (
-    ROUND_HALF_UP,
-    Context,
-    Decimal,
-    DivisionByZero,
-    Inexact,
-    InvalidOperation,
-    Overflow,
-    localcontext,
-)
+from decimal import Decimal, Inexact, InvalidOperation, localcontext
 from functools import cache
 from itertools import accumulate, repeat
 from numbers import Integral
@@ -38,10 +30,10 @@ if TYPE_CHECKING:
 Exact = Decimal | int | str
 """What an amount or a share may be given as. A float is refused: it is rounded already."""
 
-EXACT = Context(
+EXACT = decimal.Context(
     prec=60_000,
-    rounding=ROUND_HALF_UP,
-    traps=[Inexact, InvalidOperation, DivisionByZero, Overflow],
+    rounding=decimal.ROUND_HALF_UP,
+    traps=[Inexact, InvalidOperation, decimal.DivisionByZero, decimal.Overflow],
 )
 """The context of all money: it raises rather than round, whatever precision the caller has set."""
 
@@ -202,6 +194,9 @@ class StalePriceWarning(UserWarning):
     """
 
     _warned_of: ClassVar[set[tuple[str, str]]] = set()
+
+
+PriceWarning = type[AssumedPriceWarning] | type[StalePriceWarning]
 
 
 def cost_of(
@@ -442,25 +437,21 @@ def warn_if_assumed(
     if catalog.published_price(priced) is None:
         return
     if is_other and priced == asked:
-        _warn_once(
-            f"The server states the model {model!r}, which has no published price: its calls are "
-            f"priced as {asked!r}, which was asked for.",
-            (str(model), asked),
-            stacklevel,
-        )
+        said = f"The server states the model {model!r}, which has no published price: its calls "
+        said += f"are priced as {asked!r}, which was asked for."
+        _warn_once(AssumedPriceWarning, (str(model), asked), said, stacklevel)
     if total is not None:
-        _warn_once(
-            f"The server states a total of {total} tokens for {priced!r}, which is less than "
-            f"prompt and answer together: their sum, {usage.total_tokens}, is priced.",
-            (priced, "total_tokens"),
-            stacklevel,
-        )
+        said = f"The server states a total of {total} tokens for {priced!r}, which is less than "
+        said += f"prompt and answer together: their sum, {usage.total_tokens}, is priced."
+        _warn_once(AssumedPriceWarning, (priced, "total_tokens"), said, stacklevel)
 
 
-def _warn_once(message: str, about: tuple[str, str], stacklevel: int) -> None:
-    if about not in AssumedPriceWarning._warned_of:
-        AssumedPriceWarning._warned_of.add(about)
-        warn(message, AssumedPriceWarning, stacklevel=stacklevel + 1)
+def _warn_once(
+    category: PriceWarning, about: tuple[str, str], message: str, stacklevel: int
+) -> None:
+    if about not in category._warned_of:
+        category._warned_of.add(about)
+        warn(message, category, stacklevel=stacklevel + 1)
 
 
 def most_of(input_tokens: int, output_tokens: int, model: str) -> Decimal | None:
@@ -541,22 +532,13 @@ def priced_models() -> list[str]:
     return [model.id for model in catalog.models() if model.price]
 
 
-def warn_if_stale(model: str, price: Price, on: date | None, stacklevel: int = 3) -> None:
+def warn_if_stale(model: str, price: Price, on: date | None) -> None:
     """Warn if this price is too old on that day, the first time for this model and price list."""
-    if on is None:
-        return
-    key = (model, price.source.name)
-    if key in StalePriceWarning._warned_of:
-        return
-    age_days = price.source.age_days(on)
+    age_days = 0 if on is None else price.source.age_days(on)
     if age_days > STALE_AFTER_DAYS:
-        StalePriceWarning._warned_of.add(key)
-        warn(
-            f"The price of {model} is {age_days} days old ({price.source}): check today's before "
-            "you rely on it.",
-            StalePriceWarning,
-            stacklevel=stacklevel,
-        )
+        said = f"The price of {model} is {age_days} days old ({price.source})"
+        said += ": check today's before you rely on it."
+        _warn_once(StalePriceWarning, (model, price.source.name), said, stacklevel=3)
 
 
 def today() -> date:

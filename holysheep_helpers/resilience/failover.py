@@ -24,6 +24,12 @@ from holysheep_helpers.resilience.decision import decide
 
 _breakers: WeakKeyDictionary[Any, CircuitBreaker] = WeakKeyDictionary()
 
+Sync = Gateway | openai.OpenAI
+Async = Gateway | openai.AsyncOpenAI
+Models = Sequence[str]
+Whole = Literal[False]
+Streamed = Literal[True]
+
 
 @dataclass(frozen=True)
 class Tried:
@@ -285,23 +291,11 @@ class FailoverReply(Reply):
 
 @overload
 def failover(
-    gateway_or_client: Gateway | openai.OpenAI,
-    prompt: str,
-    *,
-    models: Sequence[str],
-    stream: Literal[False] = False,
-    **as_in_ask: Any,
+    gateway_or_client: Sync, prompt: str, *, models: Models, stream: Whole = False, **options: Any
 ) -> FailoverReply: ...
-
-
 @overload
 def failover(
-    gateway_or_client: Gateway | openai.OpenAI,
-    prompt: str,
-    *,
-    models: Sequence[str],
-    stream: Literal[True],
-    **as_in_ask: Any,
+    gateway_or_client: Sync, prompt: str, *, models: Models, stream: Streamed, **options: Any
 ) -> FailoverStream: ...
 
 
@@ -365,23 +359,11 @@ def failover(
 
 @overload
 async def afailover(
-    gateway_or_client: Gateway | openai.AsyncOpenAI,
-    prompt: str,
-    *,
-    models: Sequence[str],
-    stream: Literal[False] = False,
-    **as_in_ask: Any,
+    gateway_or_client: Async, prompt: str, *, models: Models, stream: Whole = False, **options: Any
 ) -> FailoverReply: ...
-
-
 @overload
 async def afailover(
-    gateway_or_client: Gateway | openai.AsyncOpenAI,
-    prompt: str,
-    *,
-    models: Sequence[str],
-    stream: Literal[True],
-    **as_in_ask: Any,
+    gateway_or_client: Async, prompt: str, *, models: Models, stream: Streamed, **options: Any
 ) -> AsyncFailoverStream: ...
 
 
