@@ -16,7 +16,6 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from holysheep_helpers._checks import check_whole
 from holysheep_helpers.exceptions import InputError
 
 Floats = NDArray[np.float64]
@@ -93,7 +92,7 @@ def interval(
     such intervals that hold the truth. Percentile bootstrap (Efron, 1979) of ``resamples`` samples
     drawn with replacement; the same ``seed`` gives the same interval. An end between a finite value
     and an infinite one goes outward. It is too narrow for a few values, and shows nothing beyond
-    the values that there are. Raises ``InputError`` for what can't be right.
+    the values that there are. Raises ``InputError`` for values or a statistic that can't be right.
     """
     sample, q = _sample("values", values), _statistic(statistic)
     drawn = _draws(len(sample), resamples, seed)
@@ -106,11 +105,9 @@ def widened_level(level: float, n: int) -> float:
 
     A percentile interval of few values is too narrow: it lacks the factor ``sqrt(n / (n - 1))``,
     and the difference between Student's t and the normal distribution. Both are put back by asking
-    for the level ``1 - 2 Φ(-sqrt(n / (n - 1)) t)``. Raises ``InputError`` for fewer than 2 values
-    or a level outside 0 to 1. Source: Hesterberg, What Teachers Should Know About the Bootstrap,
-    2015, section 5.3.
+    for the level ``1 - 2 Φ(-sqrt(n / (n - 1)) t)``; ``n`` is 2 or more. Source: Hesterberg, What
+    Teachers Should Know About the Bootstrap, 2015, section 5.3.
     """
-    check_whole("n", n, 2)
     return 1 - 2 * NormalDist().cdf(-math.sqrt(n / (n - 1)) * students_t(level, n - 1))
 
 
@@ -121,8 +118,6 @@ def students_t(level: float, degrees: int) -> float:
     ``degrees`` are the degrees of freedom, 1 or more. The distribution's closed form for a whole
     number of them, inverted by bisection. Source: Abramowitz and Stegun, 26.7.3 and 26.7.4.
     """
-    share = _share("level", level, open_ended=True)
-    check_whole("degrees", degrees)
 
     def within(angle: float) -> float:
         """The probability of a value within ± sqrt(degrees) tan(angle)."""
@@ -137,7 +132,7 @@ def students_t(level: float, degrees: int) -> float:
     low, high = 0.0, math.pi / 2
     for _ in range(52):
         middle = (low + high) / 2
-        low, high = (middle, high) if within(middle) < share else (low, middle)
+        low, high = (middle, high) if within(middle) < level else (low, middle)
     return math.sqrt(degrees) * math.tan(high)
 
 
@@ -156,7 +151,8 @@ def difference(
     As ``interval``, with both samples drawn anew each time. An interval around 0 means that they
     can't be told apart. ``difference(b, a)`` is the same with its signs turned round. Where both
     are infinite the difference is ``math.nan``, and counts as anything from ``-math.inf`` to
-    ``math.inf`` in the interval. Raises ``InputError`` for what can't be right.
+    ``math.inf`` in the interval. Raises ``InputError`` for values or a statistic that can't be
+    right.
     """
     q = _statistic(statistic)
     one, two = _sample("a", a), _sample("b", b)
@@ -179,11 +175,9 @@ def band(n: int, level: float = 0.95) -> float:
 
     With the probability ``level`` the true distribution function lies nowhere further from the
     measured one: ``sqrt(ln(2 / (1 - level)) / (2 n))`` (Dvoretzky, Kiefer and Wolfowitz, 1956, with
-    Massart's constant, 1990). Raises ``InputError`` for what can't be right.
+    Massart's constant, 1990).
     """
-    alpha = 1 - _share("level", level, open_ended=True)
-    check_whole("n", n)
-    return min(1.0, math.sqrt(math.log(2 / alpha) / (2 * n)))
+    return min(1.0, math.sqrt(math.log(2 / (1 - level)) / (2 * n)))
 
 
 def _sample(name: str, values: Sequence[float]) -> Floats:
@@ -223,8 +217,6 @@ def _statistic(statistic: Any) -> float | None:
 
 def _draws(n: int, resamples: int, seed: int) -> Iterator[Floats]:
     """Random numbers from 0 to 1: ``n`` for each sample to be drawn, some samples at a time."""
-    check_whole("seed", seed, 0)
-    check_whole("resamples", resamples)
     random, most = np.random.default_rng(seed), max(1, AT_ONCE // n)
     for done in range(0, resamples, most):
         yield random.random((min(resamples - done, most), n))
@@ -258,5 +250,5 @@ def _quantiles(rows: Floats, q: float) -> Floats:
 
 def _ends(lows: Floats, highs: Floats, level: float) -> tuple[float, float]:
     """Both ends of the percentile interval, each outward where a neighbour is infinite."""
-    upper = (1 + _share("level", level, open_ended=True)) / 2
+    upper = (1 + level) / 2
     return -float(_quantiles(-lows, upper)), float(_quantiles(highs, upper))

@@ -269,15 +269,6 @@ def test_what_is_no_sample_is_an_error_that_says_so(values: Any) -> None:
         (lambda: runs_needed(1), "q is 1: a number between 0 and 1 (neither"),
         (lambda: interval([1], wrong("mode")), "statistic is 'mode': take \"mean\""),
         (lambda: interval([1], 50), "statistic is 50"),
-        (lambda: interval([1], "mean", level=95), "level is 95"),
-        (lambda: interval([1], "mean", level=1), "level is 1"),
-        (lambda: interval([1], "mean", resamples=0), "resamples is 0: a whole number, 1 or more"),
-        (lambda: interval([1], "mean", seed=-1), "seed is -1: a whole number, 0 or more"),
-        (lambda: difference([1], [1], "mean", level=0), "level is 0"),
-        (lambda: difference([1], [1], "mean", resamples=0), "resamples is 0"),
-        (lambda: band(0), "n is 0: a whole number, 1 or more"),
-        (lambda: band(wrong(2.5)), "n is 2.5"),
-        (lambda: band(10, 95), "level is 95"),
     ],
 )
 def test_what_can_not_be_right_is_named(call: Callable[[], Any], message: str) -> None:
