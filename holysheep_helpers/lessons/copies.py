@@ -154,7 +154,7 @@ def _cells(notebook: bytes) -> list[dict[str, Any]]:
 
 def _said(cell: dict[str, Any]) -> tuple[str, str]:
     """A cell's type and its text, which editors store as one string or as lines."""
-    return cell["cell_type"], "\n".join("".join(cell["source"]).splitlines()).strip()
+    return cell["cell_type"], "\n".join("".join(cell["source"]).splitlines())
 
 
 def _fresh(home: Path) -> dict[str, bytes]:

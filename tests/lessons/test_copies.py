@@ -225,6 +225,7 @@ def test_a_lesson_that_is_gone_goes_unless_something_of_theirs_is_in_it(
     assert {name for name in files(folder) if name[:2] > "04" and name[0] == "0"} == {
         *kept.values()
     }
+    (folder / "05_run.ipynb").write_bytes(b"one of their own")
     assert renew(home) == copies.Renewal(made=False)
 
 
@@ -262,7 +263,8 @@ def test_reset_brings_the_newer_version_with_its_solutions(home: Path, folder: P
     assert sources(folder / LESSON) == ["# Stream"]
     assert (folder / "solutions" / "03a.py").read_bytes() == b"x = 3\n"
     assert (folder / "solutions" / kept["solutions/03a.py"]).read_bytes() == b"mine"
-    assert renew(home) == copies.Renewal(made=False)
+    edit(folder / LESSON, CHANGES["title"])
+    assert renew(home) == copies.Renewal(made=False), "what they change now is the newest version"
 
 
 def test_reset_of_what_nobody_changed_keeps_nothing(home: Path, folder: Path) -> None:
