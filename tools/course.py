@@ -57,6 +57,7 @@ class Lesson:
     exercises: int
     calls: int
     does: str
+    asks: str
     proves: str
     run_s: int
 
@@ -102,7 +103,7 @@ def lessons(root: Path = ROOT) -> list[Lesson]:
     if sorted(told) != [file.stem for file in files]:
         raise CourseError(
             f"{settings.name} describes {', '.join(sorted(told))}; the lessons are "
-            f"{', '.join(file.stem for file in files)}. Each needs a table with does and proves."
+            f"{', '.join(file.stem for file in files)}. Each needs a table: does, asks, proves."
         )
     return [_lesson(file, told[file.stem]) for file in files]
 
@@ -117,9 +118,9 @@ def words(text: str) -> int:
 
 
 def _lesson(file: Path, told: dict[str, Any]) -> Lesson:
-    if sorted(told) != ["does", "proves", "run_s"]:
+    if sorted(told) != ["asks", "does", "proves", "run_s"]:
         raise CourseError(
-            f"course.toml, [{file.stem}]: does, proves and run_s are needed, no more."
+            f"course.toml, [{file.stem}]: does, asks, proves and run_s are needed, no more."
         )
     texts = [
         text_of(cell) for cell in read_notebook(file)["cells"] if cell["cell_type"] == "markdown"
@@ -139,6 +140,13 @@ def _lesson(file: Path, told: dict[str, Any]) -> Lesson:
     return Lesson(file, title[1], read, more_words, exercises, int(cost[1] or 0), **told)
 
 
+STORED = (
+    "If there are outputs below the cells already, choose *Edit → Clear Outputs of All Cells*: "
+    "they show the answers."
+)
+"""For those who did not open a copy."""
+
+
 def navigation(course: Sequence[Lesson], number: int, *, closing: bool) -> str:
     """The line that leads on; the last cell names the next lesson by its whole title."""
     start, links = course[0], []
@@ -148,16 +156,21 @@ def navigation(course: Sequence[Lesson], number: int, *, closing: bool) -> str:
         links.append(f"**Start:** {start.link()}")
     if number + 1 < len(course):
         links.append(f"**Next:** {course[number + 1].link(whole=closing)}")
-    return " · ".join(links)
+    return ("" if closing else f"{STORED}\n\n") + " · ".join(links)
 
 
-def table(course: Sequence[Lesson], folder: str = "") -> str:
-    """The index, with the time of all lessons below it. ``folder`` comes before each link."""
+def table(course: Sequence[Lesson], folder: str = "", *, answers: bool = False) -> str:
+    """The index, with the time of all lessons below it. ``folder`` comes before each link.
+
+    ``answers`` says what each lesson proves, where it stands otherwise what it asks.
+    """
     lines = [
-        "| lesson | what you will do | what it proves | time |",
+        f"| lesson | what you will do | {'what it proves' if answers else 'what it asks'} | time |",
         "|---|---|---|---|",
-        *(f"| {one.link(folder)} | {one.does} | {one.proves} | {one.time} |" for one in course),
     ]
+    for one in course:
+        finding = one.proves if answers else one.asks
+        lines.append(f"| {one.link(folder)} | {one.does} | {finding} | {one.time} |")
     all_of_it, more = (sum(getattr(one, name) for one in course) for name in TIMES)
     return "\n".join(
         [*lines, "", f'In all {_hours(all_of_it)}, and {_hours(more)} more for "Go further".']
@@ -201,7 +214,7 @@ def written(course: Sequence[Lesson], root: Path = ROOT) -> dict[Path, str]:
             _put(index, "lessons", table(course[1:]), lesson.file)
         files[lesson.file] = json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
     readme = root / "README.md"
-    new = table(course, "notebooks/")
+    new = table(course, "notebooks/", answers=True)
     files[readme] = between(readme.read_text("utf-8"), "lessons", new, readme.name)
     return files
 

@@ -62,7 +62,7 @@ def outputs(file: Path) -> str:
 @every_notebook
 def test_it_opens_with_a_promise_and_four_lines(file: Path) -> None:
     opening = texts(file)[0]
-    title, promise, lines, nav = opening.split("\n\n")
+    title, promise, lines, stored, nav = opening.split("\n\n")
     assert re.fullmatch(r"# [A-Z][a-z ]+: .+", title)
     assert promise.endswith(".")
     assert [line.partition("**")[2].partition("**")[0] for line in lines.splitlines()] == [
@@ -71,7 +71,8 @@ def test_it_opens_with_a_promise_and_four_lines(file: Path) -> None:
         "Time:",
         "Cost live:",
     ]
-    assert nav.startswith("<!-- nav -->\n")
+    assert stored == f"<!-- nav -->\n{course.STORED}"
+    assert nav.endswith("\n<!-- /nav -->")
 
 
 @every_notebook
@@ -163,6 +164,16 @@ def test_each_figure_of_the_index_stands_in_its_lesson() -> None:
             assert not unit or unit in printed, (lesson.name, figure)
 
 
+def test_lesson_0_asks_and_the_readme_answers() -> None:
+    (index,) = [text for text in texts(FILES[0]) if "<!-- lessons -->" in text]
+    readme = (ROOT / "README.md").read_text("utf-8")
+    for lesson in course.lessons()[1:]:
+        assert f"| {lesson.asks} |" in index
+        assert lesson.asks.endswith("?")
+        assert [figure for figure in FINDING.findall(lesson.proves) if figure not in lesson.asks]
+        assert f"| {lesson.proves} |" in readme
+
+
 def test_the_index_the_way_on_and_the_readme_are_current() -> None:
     changed = [
         file.name
@@ -217,7 +228,7 @@ def test_another_time_reaches_every_table(copied: Path, capsys: pytest.CaptureFi
         ("notebooks/07_errors.ipynb", "<!-- /nav -->", "", "needed, once, in order"),
         ("README.md", "<!-- lessons -->", "", "README.md: the lines <!-- lessons -->"),
         ("docs/course.toml", "[07_errors]", "[07_mistakes]", "describes 00_start_here"),
-        ("docs/course.toml", "proves = ", "shows = ", "does, proves and run_s are"),
+        ("docs/course.toml", "proves = ", "shows = ", "asks, proves and run_s are"),
     ],
 )
 def test_what_is_missing_is_named(
