@@ -60,15 +60,21 @@ def _say(lines: Iterator[str]) -> None:
 def _renewed(done: copies.Renewal) -> Iterator[str]:
     if done.made:
         yield f"Your own copy of the lessons is in {copies.FOLDER}."
+    elif added := _lessons(done.added):
+        yield f"New: {added}."
     for old, new in done.kept.items():
         yield f"{old} is no longer one of the lessons. Yours is kept as {new!r}."
-    if lessons := [name for name in done.renewed if name.endswith(".ipynb")]:
-        yield f"Renewed, because you had not changed them: {', '.join(lessons)}."
+    if renewed := _lessons(done.renewed):
+        yield f"Renewed, because you had not changed them: {renewed}."
     if done.changed:
         words = " ".join(dict.fromkeys(map(copies.called, done.changed)))
         yield f"There is a newer version of: {', '.join(done.changed)}."
         yield "  You have changed yours, so it stays as it is. To get the newer version, and keep"
         yield f"  yours beside it: {RESET} {words}"
+
+
+def _lessons(names: list[str]) -> str:
+    return ", ".join(name for name in names if name.endswith(".ipynb"))
 
 
 def _reset(lesson: str, kept: copies.Kept) -> Iterator[str]:

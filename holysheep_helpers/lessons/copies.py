@@ -41,12 +41,14 @@ Kept = dict[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Renewal:
-    """What ``renew`` did, as names of files: ``changed`` ones have a newer version on offer.
+    """What ``renew`` did, as names of files; ``made``: there was no copy before.
 
-    ``kept`` are those that are no longer part of the lessons.
+    For those that the learner ``changed``, there is a newer version. ``kept`` are those that are no
+    longer part of the lessons.
     """
 
     made: bool
+    added: list[str] = field(default_factory=list)
     renewed: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
     kept: Kept = field(default_factory=dict)
@@ -68,7 +70,7 @@ def renew(folder: Path, now: datetime, home: Path = HOME) -> Renewal:
     """
     record, fresh = _read(folder / RECORD), _fresh(home)
     done = Renewal(made=not folder.is_dir())
-    for name in record.keys() - fresh.keys():
+    for name in sorted(record.keys() - fresh.keys()):
         given, file = record.pop(name), folder / name
         if not file.is_file():
             continue
@@ -80,7 +82,9 @@ def renew(folder: Path, now: datetime, home: Path = HOME) -> Renewal:
     for name, content in fresh.items():
         file, new = folder / name, fingerprint(name, content)
         theirs = fingerprint(name, file.read_bytes()) if file.is_file() else None
-        if theirs not in (None, new):
+        if theirs is None:
+            done.added.append(name)
+        elif theirs != new:
             if theirs != record.get(name):
                 done.changed.extend([name] * (new != record.get(name)))
                 continue

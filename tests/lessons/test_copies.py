@@ -62,7 +62,9 @@ def home(tmp_path: Path) -> Path:
 @pytest.fixture
 def folder(home: Path) -> Path:
     """The copy, made."""
-    assert renew(home) == copies.Renewal(made=True)
+    done = renew(home)
+    assert done == copies.Renewal(made=True, added=done.added)
+    assert {*done.added, copies.RECORD} == files(home / copies.FOLDER)
     return home / copies.FOLDER
 
 
@@ -174,12 +176,13 @@ def test_an_unchanged_lesson_is_renewed_and_keeps_the_outputs_of_cells_that_stay
     (folder / "solutions" / "03a.py").unlink()
     give(home, LESSON, TITLE, FIRST, cell("c", "print(x + 1)"), cell("d", "x"))
     (home / "notebooks" / "images" / "way.svg").write_bytes(b"<svg>new</svg>")
-    assert renew(home) == copies.Renewal(made=False, renewed=[LESSON, "images/way.svg"])
+    again = ["solutions/03a.py"]
+    assert renew(home) == copies.Renewal(False, again, renewed=[LESSON, "images/way.svg"])
     assert sources(folder / LESSON) == ["# Stream", "x = 1", "print(x + 1)", "x"]
     outputs = [cell["outputs"] for cell in run_cells(folder / LESSON)]
     assert outputs == [[said("mine")], [], []]
     assert (folder / "images" / "way.svg").read_bytes() == b"<svg>new</svg>"
-    assert (folder / "solutions" / "03a.py").is_file(), "what was deleted is given again"
+    assert (folder / again[0]).is_file(), "what was deleted is given again"
     assert renew(home) == copies.Renewal(made=False)
 
 
@@ -343,6 +346,8 @@ def test_the_command_says_what_it_did(at_home: Path, capsys: pytest.CaptureFixtu
     assert reset.endswith("Lesson 04 is as it was given out.\n")
     assert told() == ""
     assert "There is no lesson '7'" in told("reset", "7", code=2)
+    give(at_home, "05_new.ipynb", TITLE)
+    assert told() == "New: 05_new.ipynb.\n"
     (at_home / "notebooks" / "04_batch.ipynb").unlink()
     edit(folder / "04_batch.ipynb", CHANGES["added"])
     assert "04_batch.ipynb is no longer one of the lessons. Yours is kept as '04_batch (y" in told()
