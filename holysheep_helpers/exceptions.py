@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,14 +21,58 @@ class HolySheepError(Exception):
 
     kind: ClassVar[str] = "helper"
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> str | tuple[Any, ...]:
         """Pickled with what it carries, for those who work in several processes."""
-        return _unpickled, (type(self), self.args, vars(self))
+        return Portable(self).__reduce__()
 
 
-def _unpickled(cls: type[HolySheepError], args: tuple[Any, ...], carried: dict[str, Any]) -> Any:
+class Portable:
+    """An error as it is pickled: read back it is itself again, without the request and its key.
+
+    The SDK's errors can't be read back by themselves. Of a transport's error its words are kept.
+    """
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        error, cls, state = self.error, type(self.error), dict(vars(self.error))
+        root = cls.__module__.partition(".")[0]
+        if root in sys.stdlib_module_names:
+            return error.__reduce_ex__(4)
+        if root != "openai" and not isinstance(error, HolySheepError):
+            words = HolySheepError(f"{cls.__name__}: {error}")
+            vars(words).update({name: state[name] for name in _OF_ANY if name in state})
+            return Portable(words).__reduce__()
+        request, response = state.pop("request", None), state.pop("response", None)
+        asked = request and (request.method, str(request.url.copy_with(userinfo=b"", query=None)))
+        cause = error.__cause__ and Portable(error.__cause__)
+        status = response and response.status_code
+        return _read_back, (cls, error.args, state, cause, asked, status)
+
+
+_OF_ANY = ("__notes__", "_diagnosis")
+"""What may stand in any error: notes, and what ``hs.diagnose`` has found for good."""
+
+
+def _read_back(
+    cls: type[BaseException],
+    args: tuple[Any, ...],
+    state: dict[str, Any],
+    cause: BaseException | None,
+    asked: tuple[str, str] | None,
+    status: int | None,
+) -> BaseException:
     error = cls.__new__(cls, *args)
-    error.__dict__.update(carried)
+    vars(error).update(state)
+    error.__cause__ = cause
+    if asked is not None:
+        import httpx2
+
+        sent = httpx2.Request(*asked)
+        vars(error)["request"] = sent
+        if status is not None:
+            vars(error)["response"] = httpx2.Response(status, request=sent)
     return error
 
 

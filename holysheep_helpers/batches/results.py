@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
@@ -14,7 +14,7 @@ from openai.types import CompletionUsage
 from holysheep_helpers._checks import is_number, is_whole
 from holysheep_helpers.client.replies import ending, ending_note, read_usage
 from holysheep_helpers.diagnosis.diagnose import diagnose
-from holysheep_helpers.exceptions import InputError
+from holysheep_helpers.exceptions import InputError, Portable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -87,6 +87,11 @@ class BatchItem:
     restored: bool = False
     refusal: str = field(default="", repr=False)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled with its error, which goes without its request."""
+        values = [getattr(self, one.name) for one in fields(self)]
+        return BatchItem, tuple(Portable(v) if isinstance(v, Exception) else v for v in values)
+
     @property
     def ok(self) -> bool:
         return self.error is None
@@ -138,6 +143,11 @@ class BatchResult(Sequence[BatchItem]):
     client_share: float = 0.0
     stopped_by: BaseException | None = None
     budgeted_usd: Decimal = Decimal(0)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What is pickled: all but the way to ask again, which has the key."""
+        stopped_by = self.stopped_by and Portable(self.stopped_by)
+        return vars(self) | {"_again": _ask_elsewhere, "stopped_by": stopped_by}
 
     @overload
     def __getitem__(self, index: int) -> BatchItem: ...
@@ -259,6 +269,13 @@ class BatchResult(Sequence[BatchItem]):
         return "\n".join(filter(None, lines))
 
     __repr__ = summary
+
+
+async def _ask_elsewhere(result: BatchResult) -> BatchResult:
+    raise InputError(
+        "This result was pickled, and has no gateway any more: ask its failed prompts again with "
+        "hs.batch(gw, [item.prompt for item in result.failed])."
+    )
 
 
 Result = TypeVar("Result")

@@ -18,7 +18,7 @@ from openai.types import CompletionUsage
 from openai.types.completion_usage import CompletionTokensDetails, PromptTokensDetails
 from pydantic import BaseModel, ValidationError
 
-from holysheep_helpers.diagnosis.evidence import ErrorBody
+from holysheep_helpers.diagnosis.evidence import ErrorBody, key_of, without
 from holysheep_helpers.exceptions import GatewayError, UnexpectedReplyError
 from holysheep_helpers.pricing.money import MOST_TOKENS, cache_parts, count, fields_of
 
@@ -412,8 +412,8 @@ def gateway_error(
     what: str, error: object, text: str, request: httpx2.Request, *, streamed: bool = False
 ) -> GatewayError:
     """The error that a server sent with status 200, with its own words, not with the prompt."""
-    words = ErrorBody(error).shown(request=request)
-    return GatewayError(f"{what}: {words}", error, partial_text=text, streamed=streamed)
+    words, said = ErrorBody(error).shown(request=request), without(error, key_of(request).strip())
+    return GatewayError(f"{what}: {words}", said, partial_text=text, streamed=streamed)
 
 
 def broken_off(reason: str | None, text: str, *, streamed: bool = False) -> GatewayError:

@@ -118,6 +118,8 @@ def diagnose(error: object) -> Diagnosis:
         ...     print(hs.diagnose(error).kind)
         bad_request
     """
+    if isinstance(error, BaseException) and (known := vars(error).get("_diagnosis")):
+        return known
     if isinstance(error, openai.APIStatusError):
         return _of_status(error)
     if isinstance(error, openai.APIConnectionError):
@@ -141,9 +143,22 @@ def diagnose(error: object) -> Diagnosis:
     )
 
 
+def settle(error: BaseException) -> Diagnosis:
+    """Diagnose an error for good, and take the key out of the server's words in it.
+
+    An error that is kept loses its traceback, and one that is pickled its request: both tell some.
+    """
+    if isinstance(error, openai.APIError):
+        key = evidence.key_of(error.request).strip()
+        error.args = evidence.without(error.args, key)
+        vars(error).update(evidence.without(vars(error), key))
+    vars(error)["_diagnosis"] = found = diagnose(error)
+    return found
+
+
 def add_advice(error: openai.OpenAIError) -> None:
-    """Attach to the SDK's error, as a note below it, what to do about it."""
-    found = diagnose(error)
+    """Settle the SDK's error, and attach to it, as a note below it, what to do about it."""
+    found = settle(error)
     told = "The server says: " not in found.what
     if told and isinstance(error, openai.BadRequestError | openai.NotFoundError):
         error.add_note(found.advice)  # its message has said what happened

@@ -179,6 +179,17 @@ def key_of(request: httpx2.Request) -> str:
     return value.removeprefix("Bearer").removeprefix(" ")
 
 
+def without(value: Any, key: str) -> Any:
+    """Text, or texts in lists and objects, without this key; as short as 3 letters it is none."""
+    if isinstance(value, str):
+        return value.replace(key, "key …") if len(key) > 3 else value
+    if isinstance(value, dict):
+        return {without(name, key): without(one, key) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(without(one, key) for one in value)
+    return value
+
+
 def model_of(request: httpx2.Request) -> str | None:
     """The model that the request names, if it names one."""
     model = body_of(request).get("model")
@@ -295,8 +306,7 @@ class ErrorBody:
         words = [text for text in self.words if text not in but]
         line = _KEY.sub("key …", _printable(": ".join(words)))
         if request is not None:
-            if len(key := key_of(request).strip()) > 3:
-                line = line.replace(key, "key …")
+            line = without(line, key_of(request).strip())
             line = _without_echo(line[: 5 * LONGEST_WORDS], _texts_of(body_of(request)))
         line = " ".join(line.split())
         return line if len(line) <= LONGEST_WORDS else f"{line[: LONGEST_WORDS - 1]}…"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import Literal, NamedTuple
 
-from holysheep_helpers.diagnosis.diagnose import Diagnosis, diagnose
+from holysheep_helpers.diagnosis.diagnose import Diagnosis, settle
 from holysheep_helpers.diagnosis.waiting import MANDATORY
 
 
@@ -73,4 +73,4 @@ class Failure:
 
     @classmethod
     def of(cls, error: Exception) -> Failure:
-        return cls(error, diagnose(error))
+        return cls(error, settle(error))

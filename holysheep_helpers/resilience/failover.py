@@ -17,8 +17,8 @@ from holysheep_helpers.client import chat
 from holysheep_helpers.client.chat import AsyncStream, Reply, Stream, StreamedReply
 from holysheep_helpers.client.gateway import Gateway, async_client, left_s, sync_client
 from holysheep_helpers.client.requests import checked_models, request_arguments, stream_arguments
-from holysheep_helpers.diagnosis.diagnose import Diagnosis, diagnose
-from holysheep_helpers.exceptions import AllFailedError, HolySheepError, InputError
+from holysheep_helpers.diagnosis.diagnose import Diagnosis, settle
+from holysheep_helpers.exceptions import AllFailedError, InputError, Portable
 from holysheep_helpers.resilience.circuit_breaker import CircuitBreaker
 from holysheep_helpers.resilience.decision import decide
 
@@ -53,12 +53,8 @@ class Tried:
         return self.error is None and self.cooling_s is None
 
     def __getstate__(self) -> dict[str, Any]:
-        """What is pickled. An SDK's error can't be read back, and has the request, with its key, in
-        it: what it says goes along instead."""
-        error, state = self.error, dict(vars(self))
-        if not isinstance(error, HolySheepError) and type(error).__module__ != "builtins":
-            state["error"] = HolySheepError(f"{type(error).__name__}: {error}")
-        return state
+        """What is pickled: the error without its request."""
+        return vars(self) | {"error": self.error and Portable(self.error)}
 
     def __str__(self) -> str:
         if self.cooling_s is not None:
@@ -129,7 +125,7 @@ class Call:
             with self.verdict:
                 yield
         except Exception as error:
-            why = diagnose(error)
+            why = settle(error)
             if decide(why, another_model=True).next != "next model":
                 self._say_why_it_ends(error, why)
                 raise

@@ -17,7 +17,7 @@ import tenacity
 from holysheep_helpers._checks import check_number, check_whole
 from holysheep_helpers.client.chat import AsyncStream, Stream
 from holysheep_helpers.client.gateway import attempt, is_retried
-from holysheep_helpers.diagnosis.diagnose import Diagnosis, diagnose
+from holysheep_helpers.diagnosis.diagnose import Diagnosis, settle
 from holysheep_helpers.diagnosis.evidence import while_streaming
 from holysheep_helpers.diagnosis.waiting import back_off_s
 from holysheep_helpers.exceptions import AllFailedError, DeadlineError, InputError, warn
@@ -175,7 +175,7 @@ class _Run:
             error.add_note(f"Before that: {self._sent()}.")
         if not isinstance(error, Exception) or isinstance(error, DeadlineError):
             return False
-        self.error, why = error, diagnose(error)
+        self.error, why = error, settle(error)
         self._count(error, why)
         restarts = while_streaming(error)
         if restarts and not self.policy.restart_streams:
