@@ -73,6 +73,7 @@ def made(kind: type[hs.HolySheepError], cause: Exception) -> hs.HolySheepError:
         exceptions.IncompleteStreamError: {"partial_text": "half"},
         exceptions.ClientClosedError: {"maybe_sent": True},
         exceptions.AllFailedError: {"tried": ()},
+        hs.LongPromptError: {"rounds": ()},
     }
     error = kind("said", **more.get(kind, {}))
     error.add_note("noted")
