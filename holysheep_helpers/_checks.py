@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 from ipaddress import ip_address
+from numbers import Number
 from typing import TypeGuard
 
 from holysheep_helpers.exceptions import InputError
@@ -11,14 +13,37 @@ from holysheep_helpers.exceptions import InputError
 LONGEST_SHOWN = 40
 """Characters of a wrong value that a message quotes."""
 
+LONGEST_ADDRESS = 100
+"""Characters of an address or a path that a message or a card shows."""
 
-def shown(value: object) -> str:
-    """A value as a message quotes it, shortened."""
+_RUN = re.compile(r"[A-Za-z0-9_-]{16,}")
+_KEY = re.compile(r"(?=[a-z]{0,15}[A-Z0-9])(?=\d{0,15}[A-Za-z])[A-Za-z0-9]{16}")
+"""The beginning of a key within a run: no words between dashes, and no number."""
+_USER_INFO = re.compile("//[^/]*@")
+
+
+def shown(value: object, most: int = LONGEST_SHOWN) -> str:
+    """A value as a message quotes it: shortened, and without what looks like a key."""
     try:
         text = repr(value)
     except ValueError:  # Python writes no whole number of more than 4,300 digits
         return f"a {type(value).__name__} of thousands of digits"
-    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
+    return _cut(text, most) if isinstance(value, Number) else short(text, most)
+
+
+def short(text: str, most: int = LONGEST_ADDRESS) -> str:
+    """A text, an address say, as a message or a card shows it: shortened, with ``…`` for keys."""
+    return _cut(without_keys(text), most)
+
+
+def without_keys(text: str) -> str:
+    """A text with ``…`` in the place of all that looks like a key, and of an address's user."""
+    hidden = _RUN.sub(lambda run: "…" if _KEY.search(run[0]) else run[0], text)
+    return _USER_INFO.sub("//…@", hidden)
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[:most]}…"
 
 
 def is_whole(value: object) -> TypeGuard[int]:

@@ -16,6 +16,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from holysheep_helpers._checks import shown
 from holysheep_helpers.batches.results import is_record
 from holysheep_helpers.client.requests import MOCK
 from holysheep_helpers.exceptions import InputError, JournalError
@@ -239,10 +240,12 @@ class Journal:
 
 def _checked(path: object) -> Path:
     if not isinstance(path, str | os.PathLike) or not os.fspath(path):
-        raise InputError(f"journal is {path!r}: a file name is needed, 'run.jsonl' say.")
+        raise InputError(f"journal is {shown(path)}: a file name is needed, 'run.jsonl' say.")
     file = Path(os.fsdecode(os.fspath(path)))
     if file.is_dir() or not file.absolute().parent.is_dir():
-        raise InputError(f"journal is {str(path)!r}: the name of a file in a folder that exists.")
+        raise InputError(
+            f"journal is {shown(str(path))}: the name of a file in a folder that exists."
+        )
     return file.absolute()
 
 

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import wcwidth
 
 from holysheep_helpers import catalog
-from holysheep_helpers._checks import check_whole
+from holysheep_helpers._checks import check_whole, shown
 from holysheep_helpers.catalog import tokens
 from holysheep_helpers.exceptions import InputError
 
@@ -163,7 +163,9 @@ def counter_for(model: str, *, by_mock: bool = False) -> Counter:
     ``by_mock``: the mock counts the prompts, for every model by the rule, so that is exact there.
     """
     if not isinstance(model, str) or not model.strip():
-        raise InputError(f"The model is {model!r}: an id is needed, {catalog.DEFAULT_MODEL!r} say.")
+        raise InputError(
+            f"The model is {shown(model)}: an id is needed, {catalog.DEFAULT_MODEL!r} say."
+        )
     if by_mock:
         return Counter(tokens.count, tokens.count, True, "the mock's rule")
     known = catalog.find(model)

@@ -18,6 +18,7 @@ from holysheep_helpers.diagnosis.config import (
     checked_url,
     may_be_a_key,
     quoted,
+    without_frames,
 )
 from holysheep_helpers.exceptions import ConfigurationError
 from holysheep_helpers.mock.process import MockProcess
@@ -92,11 +93,11 @@ def connect(
     try:
         return _connect(mode, base_url, api_key, plan, budget_usd, time_scale)
     except ConfigurationError as error:
-        problem = error.with_traceback(None)  # the frames below hold what was given
-        problem.__context__ = None  # and so do other errors' words
-    if api_key is not None or any(map(may_be_a_key, (mode, base_url, plan, budget_usd))):
+        problem = without_frames(error)
+    given = (mode, base_url, plan, budget_usd, time_scale)
+    if api_key is not None or any(map(may_be_a_key, given)):
         problem.add_note(IN_THE_CELL)
-    mode = base_url = api_key = plan = budget_usd = time_scale = None  # as would this frame
+    mode = base_url = api_key = plan = budget_usd = time_scale = given = None  # nor this frame
     raise problem
 
 
@@ -229,11 +230,11 @@ def login() -> None:
     """
     import getpass
 
-    typed = getpass.getpass("HolySheep API key (not shown, kept in memory only): ")
-    session.key = checked_key(typed, "hs.login()") if typed else None
+    typed = Secret(getpass.getpass("HolySheep API key (not shown, kept in memory only): "))
+    session.key = checked_key(typed, "hs.login()") if typed.reveal() else None
     print(
         "The key is kept in memory, for this kernel alone. hs.connect() will use it."
-        if typed
+        if session.key
         else "No key kept."
     )
 

@@ -18,13 +18,13 @@ import httpx2
 import openai
 
 from holysheep_helpers import catalog
-from holysheep_helpers._checks import is_loopback
+from holysheep_helpers._checks import is_loopback, short
 from holysheep_helpers.client.meter import Meter
 from holysheep_helpers.client.spend import Budget, Spend
 from holysheep_helpers.diagnosis import config
 from holysheep_helpers.diagnosis.config import Secret
 from holysheep_helpers.diagnosis.html import fields
-from holysheep_helpers.exceptions import DeadlineError, InputError
+from holysheep_helpers.exceptions import ConfigurationError, DeadlineError, InputError
 
 if TYPE_CHECKING:
     from holysheep_helpers.mock.process import MockProcess
@@ -123,8 +123,12 @@ class Gateway:
         return openai.AsyncOpenAI(**options, http_client=http)
 
     def _http_options(self, *, asynchronous: bool) -> dict[str, Any]:
+        try:
+            way = config.way_to(self.base_url, asynchronous=asynchronous)
+        except ConfigurationError as error:  # a proxy's address may hold a password
+            raise config.without_frames(error) from None
         return {
-            **config.way_to(self.base_url, asynchronous=asynchronous),
+            **way,
             "follow_redirects": False,  # neither key nor prompt goes to a host that nobody named
         }
 
@@ -165,7 +169,7 @@ class Gateway:
         own = self.mock is not None
         speed = f"played at {1 / self.time_scale:.3g} times the speed" if self.time_scale else ""
         return [
-            ("address", "this computer, a port of its own" if own else self.base_url),
+            ("address", "this computer, a port of its own" if own else short(self.base_url)),
             *([("named by", self.address_from)] if self.address_from else []),
             ("key", f"{self._key!r} (the mock's own)" if own else repr(self._key)),
             ("plan", str(self.plan) if self.plan else "unknown here; the server knows"),
@@ -186,7 +190,7 @@ class Gateway:
 
     def _repr_html_(self) -> str:
         colour = "#b3261e" if self.mode == "live" else "#1b6e3c"
-        rows = dict(self._rows()) | {"address": self.base_url, "spent": str(self.spend)}
+        rows = dict(self._rows()) | {"address": short(self.base_url), "spent": str(self.spend)}
         return (
             f'<div class="hs-card" style="border-left:6px solid {colour};padding:.3em 1em">'
             f'<strong style="background:{colour};color:#fff;padding:.1em .5em;border-radius:3px">'

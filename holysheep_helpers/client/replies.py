@@ -18,6 +18,7 @@ from openai.types import CompletionUsage
 from openai.types.completion_usage import CompletionTokensDetails, PromptTokensDetails
 from pydantic import BaseModel, ValidationError
 
+from holysheep_helpers._checks import short
 from holysheep_helpers.diagnosis.evidence import ErrorBody, key_of, without
 from holysheep_helpers.exceptions import GatewayError, UnexpectedReplyError
 from holysheep_helpers.pricing.money import MOST_TOKENS, cache_parts, count, fields_of
@@ -399,7 +400,7 @@ def check_answer(
         UnexpectedReplyError: it is something else.
     """
     if (error := said.error) is not None:
-        what = f"{url} answered with status 200, but with an error"
+        what = f"{short(str(url))} answered with status 200, but with an error"
         raise gateway_error(what, error, said.text, request())
     reason = said.finish_reason
     if ending(reason) == "broken":
@@ -445,7 +446,7 @@ def readable_head() -> Iterator[None]:
 def unexpected_reply(url: object, needed: str, *, page: bool) -> UnexpectedReplyError:
     """The error for a reply with status 200 that is not what is ``needed``."""
     return UnexpectedReplyError(
-        f"{url} answered with status 200, but not with {needed}. A proxy's page, or a wrong "
-        "address? Check it.",
+        f"{short(str(url))} answered with status 200, but not with {needed}. A proxy's "
+        "page, or a wrong address? Check it.",
         page=page,
     )

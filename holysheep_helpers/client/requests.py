@@ -312,7 +312,7 @@ class Reader:
             try:
                 items.append(self.item(prompt))
             except InputError as error:
-                raise InputError(f"Prompt {label!r}: {error} Nothing was sent.") from None
+                raise InputError(f"Prompt {shown(label)}: {error} Nothing was sent.") from None
         return items, labels
 
 

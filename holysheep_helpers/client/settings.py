@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 
+from holysheep_helpers._checks import short
 from holysheep_helpers.catalog import KEY_VARIABLE
 from holysheep_helpers.diagnosis.config import Secret
 from holysheep_helpers.exceptions import ConfigurationError, warn
@@ -126,22 +127,23 @@ def owners_are_real(file: Path, mounts: Path = Path("/proc/self/mounts")) -> boo
 def _read(path: Path) -> Mapping[str, str | None]:
     from dotenv import dotenv_values
 
+    name = f"The settings file {short(str(path))}"
     try:
         with path.open(encoding="utf-8-sig") as file:
             text = Secret(file.read(LARGEST + 1))
     except OSError as error:
         raise ConfigurationError(
-            f"{path} can't be read ({error.strerror}). Mend that, or name another file in "
+            f"{name} can't be read ({error.strerror}). Correct that, or name another file in "
             f"{FILE_VARIABLE}."
         ) from None
     except UnicodeDecodeError:  # its own words would quote the file, and the file holds a key
         raise ConfigurationError(
-            f"{path} is not stored as UTF-8 (Windows PowerShell's > writes UTF-16). Store it again "
+            f"{name} is not stored as UTF-8 (Windows PowerShell's > writes UTF-16). Store it again "
             "as UTF-8: in Notepad with File, Save as, Encoding."
         ) from None
     if len(text.reveal()) > LARGEST:
         raise ConfigurationError(
-            f"{path} has more than {LARGEST:,} characters: that is no file of settings. Name "
+            f"{name} has more than {LARGEST:,} characters: that is no file of settings. Name "
             f"another in {FILE_VARIABLE}, or move it away."
         )
     return dotenv_values(stream=StringIO(text.reveal()), interpolate=False)

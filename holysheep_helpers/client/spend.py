@@ -135,7 +135,7 @@ class Spend:
             label: any text, "lesson 12" say.
         """
         if not isinstance(label, str) or not label.strip():
-            raise InputError(f"The label is {label!r}: a text is needed, 'lesson 12' say.")
+            raise InputError(f"The label is {shown(label)}: a text is needed, 'lesson 12' say.")
         token = _labels.set((*_labels.get(), (self, label)))
         try:
             yield self

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from holysheep_helpers import catalog
+from holysheep_helpers._checks import shown
 from holysheep_helpers.catalog import ExchangeRate, Price
 from holysheep_helpers.exceptions import InputError
 from holysheep_helpers.pricing import money
@@ -210,7 +211,7 @@ def less_or_more(saving: Decimal, digits: int = 1) -> str:
 def model_ids(models: Iterable[str] | None) -> list[str]:
     """The ids that were named, each once; all with a published price if none were."""
     if isinstance(models, str):
-        raise InputError(f"models is {models!r}: a list is needed, [{models!r}] for one.")
+        raise InputError(f"models is {shown(models)}: a list is needed, [{shown(models)}] for one.")
     names = money.priced_models() if models is None else list(dict.fromkeys(models))
     if not names:
         raise InputError("models is empty: name one, or leave it out for all with a price.")

@@ -12,6 +12,7 @@ from itertools import accumulate
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
+from holysheep_helpers._checks import shown
 from holysheep_helpers.catalog import ExchangeRate
 from holysheep_helpers.costs.months import ENDS, monthly_cost, usd_per_mtok
 from holysheep_helpers.exceptions import InputError
@@ -348,7 +349,9 @@ def sensitivity(
 
     turn = money.share("swing", swing)
     if turn == 1:
-        raise InputError(f"swing is {swing!r}: below 1 is needed, or all would be turned to 0.")
+        raise InputError(
+            f"swing is {shown(swing)}: below 1 is needed, or all would be turned to 0."
+        )
     rows = []
     for name in (*_CHECKS, "rate"):
         given = getattr(assumptions, name)
@@ -369,8 +372,8 @@ def sensitivity(
             found: object = result(replace(assumptions, **{name: changed}))
             if not isinstance(found, Decimal) or not found.is_finite():
                 raise InputError(
-                    f"result gave {found!r} for {name} = {new}: a Decimal is needed. Where a move "
-                    "never pays back there is no number of months; net_gain_usd always is one."
+                    f"result gave {shown(found)} for {name} = {new}: a Decimal is needed. Where a "
+                    "move never pays back there is no number of months; net_gain_usd always is one."
                 )
             results[f"result_{end}"] = found
         moves = EXACT.subtract(max(results.values()), min(results.values()))

@@ -9,6 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from holysheep_helpers._checks import shown
 from holysheep_helpers.costs.months import compare_models, less_or_more
 from holysheep_helpers.costs.moves import Assumptions, sensitivity
 from holysheep_helpers.exceptions import InputError
@@ -51,7 +52,7 @@ def write_report(folder: str | Path, assumptions: Assumptions, *, overwrite: boo
     if not isinstance(assumptions, Assumptions):
         raise InputError(f"assumptions is a {type(assumptions).__name__}: hs.Assumptions(...).")
     if not isinstance(folder, str | Path) or not str(folder).strip():
-        raise InputError(f"folder is {folder!r}: a path is needed, 'reports/move' say.")
+        raise InputError(f"folder is {shown(folder)}: a path is needed, 'reports/move' say.")
     place = Path(folder).expanduser()
     so_far = {"net_gain_so_far_usd": assumptions.break_even().cumulated_usd()}
     tables = {

@@ -8,11 +8,11 @@ it may hold a password.
 from __future__ import annotations
 
 import os
-import re
 import ssl
 from collections.abc import Iterator
 from functools import cache
 from importlib.util import find_spec
+from numbers import Number
 from typing import Any, NoReturn, SupportsIndex
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -20,7 +20,7 @@ from urllib.request import getproxies, proxy_bypass
 import httpx2
 import openai
 
-from holysheep_helpers._checks import is_loopback, shown
+from holysheep_helpers._checks import LONGEST_ADDRESS, is_loopback, shown, without_keys
 from holysheep_helpers.catalog import BASE_URL, KEY_VARIABLE, PLACEHOLDER_KEY
 from holysheep_helpers.exceptions import ConfigurationError
 
@@ -42,7 +42,6 @@ SDK_HEADERS = {"accept": "application/json", "content-type": "application/json"}
 
 LONGEST_WORD = 12
 """Characters of the longest mode, plan or number; a key has more."""
-USER_INFO = re.compile("//[^/]*@")
 QUOTES = "\"'“”‘’"
 
 
@@ -134,34 +133,45 @@ def checked_url(value: object, where: str, *, plain_http: bool) -> str:
         )
     if parts.path.endswith("/chat/completions"):
         raise ConfigurationError(
-            f"{where} is {url!r}: the SDK adds /chat/completions by itself. "
-            f"Use {url.removesuffix('/chat/completions')!r}."
+            f"{where} is {quoted(url)}: the SDK adds /chat/completions by itself. "
+            f"Use {quoted(url.removesuffix('/chat/completions'))}."
         )
     if not has_version(parts.path):
         raise ConfigurationError(
-            f"{where} is {url!r}, without the API's version: every call would end in a 404. "
-            f"Use {url + '/v1'!r}."
+            f"{where} is {quoted(url)}, without the API's version: every call would end in a 404. "
+            f"Use {quoted(url + '/v1')}."
         )
     if parts.scheme == "http" and not is_loopback(host) and not plain_http:
         raise ConfigurationError(
-            f"{where} is {url!r}: over plain http the key would be readable on the way to another "
-            "computer. Use https://. (Only a key that a mock issued may go there.)"
+            f"{where} is {quoted(url)}: over plain http the key would be readable on the way to "
+            "another computer. Use https://. (Only a key that a mock issued may go there.)"
         )
     return url
 
 
 def quoted(value: object) -> str:
     """A wrong setting as a message quotes it: shortened, and never what may be a key."""
-    if may_be_a_key(value):
-        return f"a text of {len(str(value))} characters, which may be a key and is not shown"
-    return USER_INFO.sub("//…@", shown(value))
+    if isinstance(value, str) and "://" in value:
+        return shown(value, LONGEST_ADDRESS)
+    if not may_be_a_key(value):
+        return shown(value)
+    what = f"text of {len(value)} characters" if isinstance(value, str) else type(value).__name__
+    return f"a {what}, which may hold a key and is not shown"
 
 
 def may_be_a_key(value: object) -> bool:
-    """Whether this setting is longer than a mode, a plan or a number, and no address."""
-    if not isinstance(value, str) or "://" in value:
-        return False
+    """Whether this setting may hold a key: it is no number, no short word and no plain address."""
+    if not isinstance(value, str):
+        return not (value is None or isinstance(value, Number))
+    if "://" in value:
+        return without_keys(value) != value
     return len(value) > LONGEST_WORD and any(map(str.isalpha, value))
+
+
+def without_frames(error: ConfigurationError) -> ConfigurationError:
+    """This error without its frames and without the error it came of: both may hold a key."""
+    error.__context__ = None
+    return error.with_traceback(None)
 
 
 def has_version(path: str) -> bool:
@@ -239,8 +249,8 @@ def certificates() -> ssl.SSLContext:
     file, folders = os.environ.get(CERTIFICATES), os.environ.get(CERTIFICATE_FOLDERS)
     if folders and not file and not any(map(os.path.isdir, folders.split(os.pathsep))):
         raise ConfigurationError(
-            f"{CERTIFICATE_FOLDERS} names {folders!r}, a folder that is not there. "
-            f"Correct it, or unset {CERTIFICATE_FOLDERS}."
+            f"{CERTIFICATE_FOLDERS} names {shown(folders, LONGEST_ADDRESS)}, a folder that is not "
+            f"there. Correct it, or unset {CERTIFICATE_FOLDERS}."
         )
     try:
         return httpx2.create_ssl_context()
@@ -251,7 +261,8 @@ def certificates() -> ssl.SSLContext:
         if isinstance(error, ssl.SSLError):
             why = "holds no certificate (a file in PEM form is needed)"
         raise ConfigurationError(
-            f"{CERTIFICATES} names {file!r}, which {why}. Correct it, or unset {CERTIFICATES}."
+            f"{CERTIFICATES} names {shown(file, LONGEST_ADDRESS)}, which {why}. "
+            f"Correct it, or unset {CERTIFICATES}."
         ) from None
 
 
@@ -282,8 +293,8 @@ def certificate_advice() -> str:
     for name in (CERTIFICATES, CERTIFICATE_FOLDERS):
         if path := os.environ.get(name):
             return (
-                f"{name} is {path!r}: only what is there is trusted. Add the certificate of who "
-                f"signed the server's (a company's proxy, say), or unset {name}."
+                f"{name} is {shown(path, LONGEST_ADDRESS)}: only what is there is trusted. Add the "
+                f"certificate of who signed the server's (a company's proxy, say), or unset {name}."
             )
     return (
         "Is the clock of this computer right? For a certificate of its own, or a company's proxy, "

@@ -19,7 +19,7 @@ import openai
 from pydantic import ValidationError
 
 from holysheep_helpers import catalog, exceptions
-from holysheep_helpers._checks import is_loopback
+from holysheep_helpers._checks import is_loopback, short
 from holysheep_helpers.diagnosis import config, evidence
 from holysheep_helpers.diagnosis.evidence import ErrorBody, base_of, model_of
 from holysheep_helpers.diagnosis.html import fields
@@ -327,7 +327,7 @@ def _refused_key(request: httpx2.Request) -> Diagnosis:
     own_hosts = [_host_of(url) for url in (catalog.BASE_URL, os.environ.get("HOLYSHEEP_BASE_URL"))]
     makers = [name for name, starts in VENDORS.items() if key.startswith(starts)]
     if makers and host not in makers:
-        return _diagnosis("wrong_host", f"A key that {makers[0]} issued was sent to {host}.")
+        return _diagnosis("wrong_host", f"A key that {makers[0]} issued was sent to {short(host)}.")
     if host in VENDORS and not makers:
         return _diagnosis(
             "wrong_host",
@@ -341,7 +341,9 @@ def _refused_key(request: httpx2.Request) -> Diagnosis:
         advice = "A mock takes the keys that it issued alone: hs.connect('mock')."
         return _diagnosis("wrong_key", advice=advice)
     if key == os.environ.get(catalog.KEY_VARIABLE) and host not in own_hosts:
-        return _diagnosis("wrong_host", f"The key in {catalog.KEY_VARIABLE} was sent to {host}.")
+        return _diagnosis(
+            "wrong_host", f"The key in {catalog.KEY_VARIABLE} was sent to {short(host)}."
+        )
     return _diagnosis("wrong_key")
 
 

@@ -19,7 +19,7 @@ from typing import Any
 import httpx2
 import openai
 
-from holysheep_helpers._checks import is_whole
+from holysheep_helpers._checks import is_whole, short
 from holysheep_helpers.catalog import tokens
 from holysheep_helpers.exceptions import GatewayError, HolySheepError, IncompleteStreamError
 
@@ -226,11 +226,15 @@ def _texts_of(body: Mapping[str, Any]) -> list[str]:
 
 def base_of(request: httpx2.Request) -> str:
     """The address that was asked, as base_url has it."""
-    return plain(request.url).removesuffix("/chat/completions").rstrip("/")
+    return short(_whole(request.url).removesuffix("/chat/completions").rstrip("/"))
 
 
 def plain(url: httpx2.URL) -> str:
     """An address without a user's name, a query and whatever else may be secret in it."""
+    return short(_whole(url))
+
+
+def _whole(url: httpx2.URL) -> str:
     return f"{url.scheme}://{url.netloc.decode()}{url.path}" if url.host else url.path
 
 

@@ -22,7 +22,7 @@ import openai
 from openai.resources.chat.completions import AsyncCompletions
 
 from holysheep_helpers import catalog
-from holysheep_helpers._checks import check_whole
+from holysheep_helpers._checks import check_whole, short, shown
 from holysheep_helpers.client.gateway import Gateway, is_live
 from holysheep_helpers.client.progress import Progress
 from holysheep_helpers.client.requests import SDK_OPTIONS, Item, check_can_be_sent, stream_arguments
@@ -186,8 +186,8 @@ def _check_known(parameters: Iterable[str]) -> None:
         if name not in known:
             near = get_close_matches(name, [*known, *signature(measure_latency).parameters], n=1)
             raise InputError(
-                f"There is no argument {name!r}, here or in the SDK's chat.completions.create()"
-                + (f": is {near[0]!r} meant?" if near else ".")
+                f"There is no argument {shown(name)}, here or in the SDK's "
+                "chat.completions.create()" + (f": is {near[0]!r} meant?" if near else ".")
             )
 
 
@@ -204,7 +204,7 @@ def _settings(target: Target, requests: list[dict[str, Any]], stagger: bool) -> 
     """What a measurement must be alike in to be compared; of its prompts a hash, no word."""
     asked = json.dumps([request["messages"] for request in requests], ensure_ascii=False)
     return {
-        "host": urlsplit(str(target.base_url)).hostname,
+        "host": short(urlsplit(str(target.base_url)).hostname or ""),
         "max_tokens": requests[0].get("max_tokens") or requests[0].get("max_completion_tokens"),
         "prompts": blake2b(asked.encode("utf-8"), digest_size=6).hexdigest(),
         "stagger": stagger,

@@ -16,7 +16,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import PercentFormatter
 from wcwidth import wcswidth
 
-from holysheep_helpers._checks import check_whole
+from holysheep_helpers._checks import check_whole, shown
 from holysheep_helpers.exceptions import InputError
 from holysheep_helpers.latency import stats
 from holysheep_helpers.latency.data import Text, TimedStream
@@ -304,7 +304,9 @@ def _line(
 def in_ms(run: LatencyRun, metric: str, name: str) -> list[float]:
     """The values in milliseconds, in rising order, those of failed runs infinite."""
     if metric not in NAMES:
-        raise InputError(f"There is no time {metric!r} to draw: allowed are {', '.join(NAMES)}.")
+        raise InputError(
+            f"There is no time {shown(metric)} to draw: allowed are {', '.join(NAMES)}."
+        )
     values = sorted(1000 * value for value in run.values(metric))
     if not values or values[0] == inf:
         raise InputError(

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from holysheep_helpers._checks import check_number
+from holysheep_helpers._checks import check_number, shown
 from holysheep_helpers.diagnosis.html import grid
 from holysheep_helpers.exceptions import InputError
 from holysheep_helpers.latency import stats
@@ -219,7 +219,9 @@ class LatencyRun:
             InputError: there is no such metric.
         """
         if metric not in METRICS:
-            raise InputError(f"There is no metric {metric!r}: allowed are {', '.join(METRICS)}.")
+            raise InputError(
+                f"There is no metric {shown(metric)}: allowed are {', '.join(METRICS)}."
+            )
         found = (_value(run, metric) for run in self.runs)
         return [value for value in found if value is not None]
 

@@ -16,6 +16,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from holysheep_helpers._checks import shown
 from holysheep_helpers.exceptions import InputError
 
 Floats = NDArray[np.float64]
@@ -201,7 +202,7 @@ def _share(name: str, share: float, *, open_ended: bool) -> float:
     within = isinstance(share, int | float) and 0 <= share <= 1
     if not within or (open_ended and share in (0, 1)):
         allowed = "between 0 and 1 (neither of them)" if open_ended else "from 0 to 1"
-        raise InputError(f"{name} is {share!r}: a number {allowed} is needed (0.95 for 95%).")
+        raise InputError(f"{name} is {shown(share)}: a number {allowed} is needed (0.95 for 95%).")
     return float(share)
 
 
@@ -211,7 +212,7 @@ def _statistic(statistic: Any) -> float | None:
     if not isinstance(statistic, str):
         return _share("statistic", statistic, open_ended=False)
     if statistic not in named:
-        raise InputError(f'statistic is {statistic!r}: take "mean", "median" or a quantile.')
+        raise InputError(f'statistic is {shown(statistic)}: take "mean", "median" or a quantile.')
     return named[statistic]
 
 

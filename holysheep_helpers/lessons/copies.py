@@ -26,6 +26,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from holysheep_helpers._checks import shown
 from holysheep_helpers.exceptions import InputError
 
 FOLDER = "my_lessons"
@@ -118,7 +119,7 @@ def reset(folder: Path, lesson: str, now: datetime, home: Path = HOME) -> Kept:
     names = [name for name in fresh if called(name) == wanted]
     if not names:
         known = ", ".join(called(name) for name in fresh if name.endswith(".ipynb"))
-        raise InputError(f"There is no lesson {lesson!r}. The lessons are {known}.")
+        raise InputError(f"There is no lesson {shown(lesson)}. The lessons are {known}.")
     kept = {}
     for name in names:
         file, content = folder / name, fresh[name]

@@ -11,6 +11,7 @@ from importlib import metadata
 
 import openai
 
+from holysheep_helpers._checks import short
 from holysheep_helpers.client.connect import connect, find_key
 from holysheep_helpers.client.settings import read_settings
 from holysheep_helpers.diagnosis import config
@@ -153,7 +154,7 @@ def _gateway() -> Finding:
     except (HolySheepError, openai.OpenAIError, OSError) as error:
         if (found := diagnose(error)).kind == "tls":
             cure = f"hs.connect('mock') works offline; for live: {found.advice}"
-        return Finding("gateway", False, f"{type(error).__name__}: {error}", cure)
+        return Finding("gateway", False, f"{type(error).__name__}: {short(str(error), 600)}", cure)
     return Finding("gateway", True, f"{gateway.mode}, {count} models behind the key")
 
 

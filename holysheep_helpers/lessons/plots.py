@@ -9,6 +9,7 @@ from itertools import accumulate
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from holysheep_helpers._checks import shown
 from holysheep_helpers.client.chat import AsyncStream, Stream
 from holysheep_helpers.exceptions import InputError
 from holysheep_helpers.notebook.figures import BLUE, COLOURS, subplots
@@ -95,7 +96,7 @@ def plot_bars(values: Mapping[str, Decimal | float], axis_label: str, title: str
         raise InputError("There is nothing to draw: hand over a dict from names to numbers.")
     for name, value in values.items():
         if not isinstance(value, Decimal | int | float) or not 0 <= value < float("inf"):
-            raise InputError(f"{name} is {value!r}: a finite number, 0 or more, is needed.")
+            raise InputError(f"{name} is {shown(value)}: a finite number, 0 or more, is needed.")
     figure, axes = subplots(figsize=(8, 1.2 + 0.5 * len(values)))
     bars = axes.barh(list(values), [float(value) for value in values.values()], color=BLUE)
     axes.bar_label(bars, [f"{value:,.4g}" for value in map(float, values.values())], padding=4)

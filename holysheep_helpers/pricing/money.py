@@ -300,7 +300,7 @@ def to_usd(krw: Decimal, rate: ExchangeRate) -> Decimal:
 def _check(amount: object, rate: object) -> None:
     if not isinstance(amount, Decimal):
         kind = type(amount).__name__
-        raise InputError(f"{amount!r} is a {kind}: money is Decimal, Decimal('0.01').")
+        raise InputError(f"{shown(amount)} is a {kind}: money is Decimal, Decimal('0.01').")
     if not amount.is_finite():
         raise InputError(f"{amount} is no amount of money.")
     check_rate(rate)
@@ -310,7 +310,7 @@ def check_rate(rate: object) -> None:
     """Raise ``InputError`` for what is no ``ExchangeRate``: a bare number has no day."""
     if not isinstance(rate, ExchangeRate):
         raise InputError(
-            f"rate is {rate!r}: an ExchangeRate is needed, which names its day: "
+            f"rate is {shown(rate)}: an ExchangeRate is needed, which names its day: "
             "hs.catalog.published_rate(), or one of your own."
         )
 
@@ -437,11 +437,15 @@ def warn_if_assumed(
     if catalog.published_price(priced) is None:
         return
     if is_other and priced == asked:
-        said = f"The server states the model {model!r}, which has no published price: its calls "
-        said += f"are priced as {asked!r}, which was asked for."
+        said = (
+            f"The server states the model {shown(model)}, which has no published price: its calls "
+        )
+        said += f"are priced as {shown(asked)}, which was asked for."
         _warn_once(AssumedPriceWarning, (str(model), asked), said, stacklevel)
     if total is not None:
-        said = f"The server states a total of {total} tokens for {priced!r}, which is less than "
+        said = (
+            f"The server states a total of {total} tokens for {shown(priced)}, which is less than "
+        )
         said += f"prompt and answer together: their sum, {usage.total_tokens}, is priced."
         _warn_once(AssumedPriceWarning, (priced, "total_tokens"), said, stacklevel)
 
@@ -510,19 +514,21 @@ def find_price(model: str | None, prices: object = "published") -> Price:
     Raises ``UnknownPriceError``, or ``InputError`` for prices of another name.
     """
     if not isinstance(model, str):
-        raise InputError(f"The model is {model!r}: an id is needed, {catalog.DEFAULT_MODEL!r} say.")
+        raise InputError(
+            f"The model is {shown(model)}: an id is needed, {catalog.DEFAULT_MODEL!r} say."
+        )
     if prices not in ("published", "direct"):
-        raise InputError(f"prices is {prices!r}: 'published' and 'direct' are allowed.")
+        raise InputError(f"prices is {shown(prices)}: 'published' and 'direct' are allowed.")
     price = catalog.published_price(model) if prices == "published" else direct_price(model)
     if price is not None:
         return price
     if prices == "direct":
         raise UnknownPriceError(
-            f"{list_source()} has no price of {model!r} at its maker. Use prices='published', or "
-            "another model."
+            f"{list_source()} has no price of {shown(model)} at its maker. Use prices='published', "
+            "or another model."
         )
     raise UnknownPriceError(
-        f"No price was published for {model!r}, so its cost is unknown. "
+        f"No price was published for {shown(model)}, so its cost is unknown. "
         f"Models with a published price: {', '.join(priced_models())}."
     )
 

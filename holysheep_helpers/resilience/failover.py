@@ -13,6 +13,7 @@ from weakref import WeakKeyDictionary
 
 import openai
 
+from holysheep_helpers._checks import shown
 from holysheep_helpers.client import chat
 from holysheep_helpers.client.chat import AsyncStream, Reply, Stream, StreamedReply
 from holysheep_helpers.client.gateway import Gateway, async_client, left_s, sync_client
@@ -98,7 +99,9 @@ class Call:
             model: make(prompt, system, model, preset, sdk_parameters) for model in checked
         }
         if breaker is not None and not isinstance(breaker, CircuitBreaker):
-            raise InputError(f"breaker is {breaker!r}: an hs.CircuitBreaker is needed, or None.")
+            raise InputError(
+                f"breaker is {shown(breaker)}: an hs.CircuitBreaker is needed, or None."
+            )
         self._models, self._breaker = checked, breaker or breaker_of(target)
         self.verdict = ExitStack()  # at its end the circuit breaker learns how a turn ended
         self._tried: list[Tried] = []

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
+from holysheep_helpers._checks import shown
 from holysheep_helpers.exceptions import InputError
 from holysheep_helpers.notebook import figures
 from holysheep_helpers.resilience.circuit_breaker import CircuitBreaker, Event
@@ -169,7 +170,9 @@ def plot_circuit(breaker: CircuitBreaker, outage_s: tuple[float, float] | None =
             "This breaker has seen nothing yet: ask through it, hs.failover(..., breaker=breaker)."
         )
     if outage_s is not None and not outage_s[0] <= outage_s[1]:
-        raise InputError(f"outage_s is {outage_s!r}: (from, to) in seconds is needed, in order.")
+        raise InputError(
+            f"outage_s is {shown(outage_s)}: (from, to) in seconds is needed, in order."
+        )
     models = list(dict.fromkeys(event.model for event in events))
     start_s = events[0].at_s
     end_s = max(events[-1].at_s - start_s, 1e-3)

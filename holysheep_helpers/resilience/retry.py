@@ -14,7 +14,7 @@ from typing import Any, TypedDict, TypeVar, Unpack, overload
 
 import tenacity
 
-from holysheep_helpers._checks import check_number, check_whole
+from holysheep_helpers._checks import check_number, check_whole, shown
 from holysheep_helpers.client.chat import AsyncStream, Stream
 from holysheep_helpers.client.gateway import attempt, is_retried
 from holysheep_helpers.diagnosis.diagnose import Diagnosis, settle
@@ -91,7 +91,7 @@ class Policy:
         check_number("deadline_s", self.deadline_s, "seconds", above=0, optional=True)
         hook = self.on_retry
         if hook is not None and (not callable(hook) or iscoroutinefunction(hook)):
-            raise InputError(f"on_retry is {hook!r}: a plain function is needed, print say.")
+            raise InputError(f"on_retry is {shown(hook)}: a plain function is needed, print say.")
 
     def around(self, call: Callable[..., Any]) -> Callable[..., Any]:
         """The function that calls this one and goes by this policy: a decorator."""

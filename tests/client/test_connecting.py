@@ -212,7 +212,7 @@ def test_a_named_file_that_is_not_there_is_told(
     [
         ({"mode": "test"}, "'auto', 'mock' and 'live' are allowed"),
         ({"plan": "platinum"}, "allowed are 'free', 'starter', 'pro', 'enterprise', 'unlimited'"),
-        ({"plan": ["pro"]}, "The plan is ['pro']: allowed are 'free'"),
+        ({"plan": ["pro"]}, "The plan is a list, which may hold a key and is not shown: allowed"),
         ({"mode": "mock", "api_key": "x"}, "needs no base_url and no api_key"),
         ({"mode": "mock", "base_url": "x"}, "needs no base_url and no api_key"),
         ({"plan": "enterprise"}, "'enterprise' has no published limit (by agreement)"),
