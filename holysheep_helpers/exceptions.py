@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, ClassVar
 
+from holysheep_helpers._tracebacks import in_a_notebook
+
 _collected: ContextVar[list[str] | None] = ContextVar("collected", default=None)
 
 
@@ -24,6 +26,9 @@ class HolySheepError(Exception):
     def __reduce__(self) -> str | tuple[Any, ...]:
         """Pickled with what it carries, for those who work in several processes."""
         return Portable(self).__reduce__()
+
+    def _render_traceback_(self) -> list[str]:
+        return in_a_notebook(self)
 
 
 class Portable:
@@ -45,6 +50,7 @@ class Portable:
             vars(words).update({name: state[name] for name in _OF_ANY if name in state})
             return Portable(words).__reduce__()
         request, response = state.pop("request", None), state.pop("response", None)
+        state.pop("_render_traceback_", None)
         asked = request and (request.method, str(request.url.copy_with(userinfo=b"", query=None)))
         cause = error.__cause__ and Portable(error.__cause__)
         status = response and response.status_code

@@ -12,6 +12,7 @@ import httpx2
 import openai
 from openai.types import CompletionUsage
 
+from holysheep_helpers._tracebacks import brief
 from holysheep_helpers.client.gateway import check_in_time
 from holysheep_helpers.client.replies import (
     EventStream,
@@ -183,5 +184,5 @@ def lost_connections(
         if but():
             return
         if "TimeoutException" in {kind.__name__ for kind in type(error).__mro__}:
-            raise openai.APITimeoutError(request=response.request) from error
-        raise openai.APIConnectionError(request=response.request) from error
+            raise brief(openai.APITimeoutError(request=response.request)) from error
+        raise brief(openai.APIConnectionError(request=response.request)) from error
