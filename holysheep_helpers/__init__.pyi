@@ -9,6 +9,7 @@ __all__: list[str]
 from .lessons.doctor import doctor as doctor
 from .lessons.exercises import check as check
 from .lessons.exercises import hint as hint
+from .lessons.tables import table as table
 
 # 01 Connect
 from .client.connect import connect as connect

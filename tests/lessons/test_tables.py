@@ -5,6 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+import pytest
+
 import holysheep_helpers as hs
 from tests.support.project import ROOT
 
@@ -62,3 +64,30 @@ def test_the_claims_in_words_are_kept_as_figures_with_their_day() -> None:
     assert (claims.cheaper, claims.cheaper_than) == ("mistral-small-2603", "deepseek-v3.2")
     assert (claims.cheaper_by, claims.cheaper_above_tokens) == (Decimal("0.40"), 100_000_000)
     assert str(claims.source) == "the gateway's published tutorial, 2026-01-31"
+
+
+def test_numbers_stand_right_and_text_left_and_wrapped() -> None:
+    shown = hs.table([{"what": "<b>", "USD": Decimal("1234.5")}, {"what": None, "USD": ""}])
+    assert repr(shown) == "what      USD\n<b>   1,234.5\n–"
+    html = shown._repr_html_()
+    assert "&lt;b&gt;" in html
+    assert '<td style="text-align:left;white-space:normal">&lt;b&gt;</td>' in html
+    assert '<td style="text-align:right;padding:0 .6em">1,234.5</td>' in html
+    assert '<th scope="col" style="text-align:right;padding:0 .6em">USD</th>' in html
+
+
+def test_a_long_text_is_cut_in_print_and_whole_in_the_page() -> None:
+    shown = hs.table([{"text": "x" * 100}])
+    assert max(map(len, repr(shown).splitlines())) == 60
+    assert "x" * 100 in shown._repr_html_()
+
+
+def test_a_frame_is_a_table_without_its_index() -> None:
+    frame = hs.fit_table()[["published", "lesson"]]
+    assert repr(hs.table(frame)).splitlines()[0].split() == ["published", "lesson"]
+
+
+@pytest.mark.parametrize("rows", [[], [{"a": 1}, {"b": 1}]])
+def test_rows_that_do_not_fit_together_are_refused(rows: list[dict[str, int]]) -> None:
+    with pytest.raises(hs.InputError, match=r"one row at least, and the same keys in all"):
+        hs.table(rows)

@@ -1,6 +1,7 @@
 """nbval's run of a lesson, looked at once more: what it would store is what is stored.
 
-nbval runs each lesson once, in a kernel of its own, and compares cell by cell. An item behind its
+nbval runs each lesson once, in a kernel of its own, and compares cell by cell. After a cell whose
+output is not compared, what must hold there is tried (``expectations.py``). An item behind its
 cells then looks at the whole of that same run: the file byte for byte, as ``start.py notebooks``
 stores it, no warning in any cell, nothing left beside the notebook. Pictures, which another system
 draws otherwise, are compared where ``HOLYSHEEP_REQUIRE_PIXELS`` is 1.
@@ -18,6 +19,7 @@ import nbformat
 import pytest
 from nbval.plugin import IPyNbCell, IPyNbFile
 
+from tests.notebooks.expectations import expectations
 from tools import notebooks as r
 
 FOLDER = pytest.StashKey[tempfile.TemporaryDirectory[str]]()
@@ -41,6 +43,21 @@ def pytest_make_collect_report(
     if isinstance(collector, IPyNbFile) and report.passed:
         report.result.append(Stored.from_parent(collector, name="stored", cells=report.result[:]))
     return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
+    yield
+    expected = expectations(item.path).get(item.cell["id"]) if isinstance(item, IPyNbCell) else None
+    if expected is not None:
+        client = item.parent.kernel.kc  # pyright: ignore
+        asked = client.execute(expected.code(), silent=True, stop_on_error=False)
+        while (reply := client.get_shell_msg(timeout=60))["parent_header"].get("msg_id") != asked:
+            pass
+        if reply["content"]["status"] != "ok":
+            pytest.fail(
+                f"after cell {item.cell['id']}: {reply['content']['evalue']}", pytrace=False
+            )
 
 
 class Stored(pytest.Item):

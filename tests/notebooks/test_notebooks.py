@@ -8,6 +8,7 @@ from urllib.parse import unquote
 
 import pytest
 
+from tests.notebooks.expectations import Expect, expectations
 from tools import notebooks as r
 
 FILES = sorted(r.NOTEBOOKS.glob("*.ipynb"))
@@ -99,8 +100,46 @@ def test_most_outputs_are_compared(file: Path) -> None:
     cells = list(r.code_cells(r.load(file)))
     ignored = [r.text_of(cell["source"]) for cell in cells if r.IGNORED in r.tags(cell)]
     assert len(ignored) <= IGNORED_SHARE.get(file.stem, 0.3) * len(cells)
-    if file.stem in IGNORED_SHARE:  # what must hold is asserted instead; a figure is looked at
-        assert [text for text in ignored if "assert " not in text and "plot_" not in text] == []
+
+
+@every_notebook
+def test_what_is_not_compared_is_expected_instead(file: Path) -> None:
+    cells = {cell["id"]: cell for cell in r.code_cells(r.load(file))}
+    ignored = {name for name, cell in cells.items() if r.IGNORED in r.tags(cell)}
+    expected = set(expectations(file))
+    assert ignored - expected == set()
+    assert expected - cells.keys() == set()
+
+
+@every_notebook
+def test_no_cell_is_there_for_a_tests_sake(file: Path) -> None:
+    assert [
+        source for source in code(file) if re.search(r"\bassert\b|AssertionError", source)
+    ] == []
+    outputs = [output for cell in r.code_cells(r.load(file)) for output in cell["outputs"]]
+    printed = "".join(r.text_of(output.get("text", "")) for output in outputs)
+    assert re.findall(r"^.*: (?:True|False)$", printed, re.MULTILINE) == []
+
+
+@pytest.mark.parametrize(
+    ("expected", "says"),
+    [
+        (Expect("x == 1", x="2"), None),
+        (Expect("x == 2", x="3"), "it does not hold: x == 2"),
+        (Expect("x > 0", x="x + 1"), "it holds for a wrong value, too"),
+        (Expect("x == 1", x="1 / 0"), "division by zero"),
+    ],
+)
+def test_an_expectation_must_hold_and_must_be_able_to_fail(
+    expected: Expect, says: str | None
+) -> None:
+    names: dict[str, object] = {"x": 1}
+    if says is None:
+        exec(expected.code(), names)
+        assert names.keys() == {"x", "__builtins__"}
+    else:
+        with pytest.raises((AssertionError, ZeroDivisionError), match=says):
+            exec(expected.code(), names)
 
 
 def exercises(file: Path) -> dict[str, dict]:
