@@ -164,6 +164,7 @@ def costs(reply: hs.Reply, folder: Path) -> None:
     assert_type(hs.plot_costs(hs.compare_models(tokens=1_000_000)), Figure)
     assert_type(hs.plot_premium(hs.premium()), Figure)
     assert_type(hs.fit_table(), DataFrame)
+    print(hs.table([{"model": "one", "USD": Decimal(1)}]), hs.table(hs.fit_table()))
     months = hs.break_even(one_off_usd=100, monthly_saving_usd="12.50")
     assert_type(months, hs.BreakEven)
     assert_type(hs.plot_break_even({"a": months}, months=12), Figure)
