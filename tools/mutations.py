@@ -57,7 +57,7 @@ Limit.wait_s: at_s + MINUTE_S - now_s => at_s - now_s
 Gate.hold: max(self._opens_s, now_s + wait_s) => max(self._opens_s, now_s)
 Journal.recall: places.pop(0) => places[0]
 LongPlan.combining: answers[at : at + self.group] => answers[at : at + self.group - 1]
-answer_limit: "max_completion_tokens" => "max_tokens"
+Item.limit: "max_completion_tokens" => "max_tokens"
 # resilience
 decide: tries >= attempts => tries > attempts
 CircuitBreaker._verdict: circuit.failures >= self.failures => circuit.failures > self.failures

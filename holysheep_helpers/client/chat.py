@@ -15,16 +15,9 @@ from openai.types import CompletionUsage
 from openai.types.chat import ChatCompletion
 
 from holysheep_helpers import catalog
+from holysheep_helpers.client import replies
 from holysheep_helpers.client.gateway import Gateway, async_client, in_time, sync_client
-from holysheep_helpers.client.replies import (
-    ParsedReply,
-    check_answer,
-    ending,
-    ending_note,
-    parse_json,
-    readable_head,
-    unexpected_reply,
-)
+from holysheep_helpers.client.replies import ParsedReply
 from holysheep_helpers.client.requests import request_arguments, stream_arguments
 from holysheep_helpers.client.streams import Reading, came_before, lost_connections
 from holysheep_helpers.diagnosis import html
@@ -84,7 +77,7 @@ class Reply:
     @property
     def cut_short(self) -> bool:
         """Whether the answer was cut off, by ``max_tokens`` or by the model's window."""
-        return ending(self.finish_reason) == "cut"
+        return replies.ending(self.finish_reason) == "cut"
 
     def summary(self) -> str:
         """Tokens, cost and finish reason in one line; no time, so that it can repeat."""
@@ -96,7 +89,7 @@ class Reply:
 
     def _note(self) -> str:
         """What to know of an answer that is not the whole one, in a sentence; else empty."""
-        note = ending_note(self.finish_reason, self.refusal)
+        note = replies.ending_note(self.finish_reason, self.refusal)
         if not self.cut_short:
             return f"{note[:1].upper()}{note[1:]}." if note else ""
         tokens = f" after {self.usage.completion_tokens} tokens" if self.usage else ""
@@ -176,7 +169,7 @@ async def aanswer(client: openai.AsyncOpenAI, arguments: dict[str, Any]) -> Repl
 def _with_advice() -> Iterator[None]:
     """Send a request inside: the SDK's error gets a note on what to do."""
     try:
-        with readable_head():
+        with replies.readable_head():
             yield
     except openai.OpenAIError as error:
         add_advice(error)
@@ -196,14 +189,14 @@ def _reply(
     elapsed_s: float,
 ) -> Reply:
     if isinstance(completion, str):  # the SDK reads no JSON without its content type
-        if not isinstance(body := parse_json(completion.encode()), dict):
-            raise unexpected_reply(client.base_url, "a chat completion", page=True)
+        if not isinstance(body := replies.parse_json(completion.encode()), dict):
+            raise replies.unexpected_reply(client.base_url, "a chat completion", page=True)
         completion = ChatCompletion.construct(**body)
     said = ParsedReply(completion)
     url, needed = client.base_url, "a chat completion"
-    check_answer(said, url, needed, lambda: _request(client, arguments))
+    replies.check_answer(said, url, needed, lambda: _request(client, arguments))
     if not isinstance(completion, ChatCompletion):
-        raise unexpected_reply(client.base_url, "a chat completion", page=False)
+        raise replies.unexpected_reply(client.base_url, "a chat completion", page=False)
     asked = arguments["model"]
     reply = Reply(
         text=said.text,
@@ -218,8 +211,8 @@ def _reply(
         refusal=said.refusal,
     )
     warn_if_assumed(said.usage, said.model, asked, stacklevel=4)
-    if ending(said.finish_reason) in ("cut", "unknown"):
-        _warn_of_end(reply.finish_reason, arguments, stacklevel=4)
+    if replies.ending(said.finish_reason) in ("cut", "unknown"):
+        _warn_of_end(reply.finish_reason, arguments)
     return reply
 
 
@@ -231,15 +224,16 @@ def _request(
     return httpx2.Request("POST", client.base_url, headers=client.auth_headers, json=asked)
 
 
-def _warn_of_end(reason: str | None, arguments: dict[str, Any], stacklevel: int) -> None:
+def _warn_of_end(reason: str | None, arguments: dict[str, Any]) -> None:
+    note = replies.ending_note(reason)
     if reason == "length":
         said = f"The reply was cut by max_tokens ({arguments.get('max_tokens', 'the default')}): "
         said += "raise it, or ask for a shorter answer."
-    elif ending(reason) == "cut":
-        said = f"The reply was {ending_note(reason)}: ask for a shorter answer, or split the text."
+    elif replies.ending(reason) == "cut":
+        said = f"The reply was {note}: ask for a shorter answer, or split the text."
     else:
-        said = f"The reply is {ending_note(reason)}: read it before you rely on it."
-    warn(said, CutShortWarning, stacklevel=stacklevel + 1)
+        said = f"The reply is {note}: read it before you rely on it."
+    warn(said, CutShortWarning, stacklevel=5)
 
 
 def begin(client: openai.OpenAI, arguments: dict[str, Any], make: Callable[..., Made]) -> Made:
@@ -273,8 +267,8 @@ def _check_whole(
 ) -> None:
     """Check a whole answer before the stream is handed out; some send events under this type."""
     if body.lstrip()[:1] in b"{[":  # or nothing came
-        said = ParsedReply(parse_json(body))
-        check_answer(said, client.base_url, "an event stream", lambda: response.request)
+        said = ParsedReply(replies.parse_json(body))
+        replies.check_answer(said, client.base_url, "an event stream", lambda: response.request)
 
 
 def _is_json(raw: Any, client: openai.OpenAI | openai.AsyncOpenAI) -> bool:
@@ -282,7 +276,7 @@ def _is_json(raw: Any, client: openai.OpenAI | openai.AsyncOpenAI) -> bool:
     is_stream = isinstance(raw, openai.Stream | openai.AsyncStream)
     kind = raw.response.headers.get("content-type", "") if is_stream else "html"
     if "html" in kind:
-        raise unexpected_reply(client.base_url, "an event stream", page=True)
+        raise replies.unexpected_reply(client.base_url, "an event stream", page=True)
     return "json" in kind
 
 
@@ -338,13 +332,13 @@ class StreamedReply:
     @property
     def complete(self) -> bool:
         """Whether the server itself said that it had finished, and did not break off."""
-        is_said = ending(self.finish_reason) in ("whole", "cut", "filtered")
+        is_said = replies.ending(self.finish_reason) in ("whole", "cut", "filtered")
         return is_said and not self._reading.has_failed
 
     @property
     def cut_short(self) -> bool:
         """Whether the answer was cut off, by ``max_tokens`` or by the model's window."""
-        return ending(self.finish_reason) == "cut"
+        return replies.ending(self.finish_reason) == "cut"
 
     def _begin(self) -> None:
         if self._begun:
@@ -366,8 +360,8 @@ class StreamedReply:
             self._stop_clock()
         asked = self._arguments["model"]
         warn_if_assumed(self.usage, self._reading.model, asked, stacklevel=4)
-        if ending(self.finish_reason) == "unknown":
-            _warn_of_end(self.finish_reason, self._arguments, stacklevel=4)
+        if replies.ending(self.finish_reason) == "unknown":
+            _warn_of_end(self.finish_reason, self._arguments)
 
     def _came(self, text: str) -> None:
         """Note when this text came."""

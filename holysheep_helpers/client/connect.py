@@ -11,15 +11,8 @@ from holysheep_helpers.catalog import KEY_VARIABLE
 from holysheep_helpers.client.gateway import Gateway
 from holysheep_helpers.client.settings import Settings, read_settings
 from holysheep_helpers.client.spend import Budget, checked_usd
-from holysheep_helpers.diagnosis.config import (
-    HOW_TO_SET,
-    Secret,
-    checked_key,
-    checked_url,
-    may_be_a_key,
-    quoted,
-    without_frames,
-)
+from holysheep_helpers.diagnosis import config
+from holysheep_helpers.diagnosis.config import HOW_TO_SET, Secret, quoted
 from holysheep_helpers.exceptions import ConfigurationError
 from holysheep_helpers.mock.process import MockProcess
 from holysheep_helpers.pricing.money import today
@@ -93,9 +86,9 @@ def connect(
     try:
         return _connect(mode, base_url, api_key, plan, budget_usd, time_scale)
     except ConfigurationError as error:
-        problem = without_frames(error)
+        problem = config.without_frames(error)
     given = (mode, base_url, plan, budget_usd, time_scale)
-    if api_key is not None or any(map(may_be_a_key, given)):
+    if api_key is not None or any(map(config.may_be_a_key, given)):
         problem.add_note(IN_THE_CELL)
     mode = base_url = api_key = plan = budget_usd = time_scale = given = None  # nor this frame
     raise problem
@@ -155,7 +148,7 @@ def _connect(
         why = "a mock's key and address are set" if is_shared_mock else "a key is set"
     return Gateway(
         mode="mock" if is_shared_mock else "live",
-        base_url=checked_url(named or catalog.BASE_URL, where, plain_http=key.from_mock),
+        base_url=config.checked_url(named or catalog.BASE_URL, where, plain_http=key.from_mock),
         key=key,
         plan=catalog.plans()[plan] if plan else None,
         budget=Budget(
@@ -231,7 +224,7 @@ def login() -> None:
     import getpass
 
     typed = Secret(getpass.getpass("HolySheep API key (not shown, kept in memory only): "))
-    session.key = checked_key(typed, "hs.login()") if typed.reveal() else None
+    session.key = config.checked_key(typed, "hs.login()") if typed.reveal() else None
     print(
         "The key is kept in memory, for this kernel alone. hs.connect() will use it."
         if session.key
@@ -242,7 +235,7 @@ def login() -> None:
 def find_key(argument: object, found: Settings) -> Secret | None:
     """The key to use, checked: the argument, then ``hs.login()``, then the settings."""
     if argument is not None:
-        return checked_key(argument, "the argument api_key")
+        return config.checked_key(argument, "the argument api_key")
     if session.key is None and found.key is not None:
-        return checked_key(found.key, found.source(KEY_VARIABLE))
+        return config.checked_key(found.key, found.source(KEY_VARIABLE))
     return session.key

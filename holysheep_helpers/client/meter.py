@@ -9,20 +9,14 @@ import re
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
 from decimal import Decimal
-from types import TracebackType
 from typing import Any, cast
 
 import httpx2
 import openai
 
 from holysheep_helpers import catalog
-from holysheep_helpers.client.replies import (
-    READ_ALREADY,
-    EventStream,
-    ParsedReply,
-    is_event_stream,
-    parse_json,
-)
+from holysheep_helpers.client import replies
+from holysheep_helpers.client.replies import EventStream, ParsedReply
 from holysheep_helpers.client.spend import CHAT_PATH, Budget, Ended, most_usd_of
 from holysheep_helpers.diagnosis.diagnose import diagnose
 from holysheep_helpers.diagnosis.evidence import body_of, model_of
@@ -101,12 +95,9 @@ class Call:
         self.is_chat = request.url.path.endswith(CHAT_PATH)
         self.is_over = request.method != "POST"
 
-    def __enter__(self) -> None:
-        pass
+    def __enter__(self) -> None: ...
 
-    def __exit__(
-        self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None
-    ) -> None:
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         if error is not None and not self.is_over:
             self.fail(error)
 
@@ -156,7 +147,7 @@ class _MeteredStream(httpx2.SyncByteStream, httpx2.AsyncByteStream):
         self._status, self._headers = response.status_code, response.headers
         self._extensions = response.extensions if response.is_success else None
         self._coding = response.headers.get("content-encoding")
-        is_kept = self._coding or not is_event_stream(response)
+        is_kept = self._coding or not replies.is_event_stream(response)
         self._kept: list[bytes] | None = [] if is_kept else None
         self._events = EventStream()
         self._first = self._with_usage = b""
@@ -213,7 +204,7 @@ class _MeteredStream(httpx2.SyncByteStream, httpx2.AsyncByteStream):
             body = _decoded(body, self._coding)
         if self._extensions is None:
             failed = httpx2.Response(self._status, headers=self._headers, request=call.request)
-            call.fail(openai.APIStatusError("", response=failed, body=parse_json(body)))
+            call.fail(openai.APIStatusError("", response=failed, body=replies.parse_json(body)))
             return
         is_json = body.startswith(b"{")
         if is_json:  # as nearly all whole replies: no events need to be made of it
@@ -223,14 +214,14 @@ class _MeteredStream(httpx2.SyncByteStream, httpx2.AsyncByteStream):
             self._keep_usage([self._events.take_rest()])
         # A cost that the gateway states is read digit by digit, not as a float.
         exact = {"parse_float": Decimal} if b'"cost"' in self._with_usage else {}
-        said = ParsedReply(parse_json(self._with_usage, **exact))
+        said = ParsedReply(replies.parse_json(self._with_usage, **exact))
         model = said.model
         if said.usage is None:
             model = None  # what it cost is up to the model that was asked
         elif is_json and not exact:
-            self._extensions[READ_ALREADY] = said
+            self._extensions[replies.READ_ALREADY] = said
         elif not model:
-            model = ParsedReply(parse_json(self._first)).model
+            model = ParsedReply(replies.parse_json(self._first)).model
         is_last = is_whole or is_json or self._events.done or not said.has_choice
         call.end(said, model, is_last=is_last or bool(said.finish_reason), may_wait=may_wait)
 

@@ -165,19 +165,6 @@ def _messages(prompt: Any, system: Any) -> list[Any]:
     return [*([{"role": "system", "content": system}] if system else []), *asked]
 
 
-def prompt_tokens(body: Mapping[str, Any]) -> int:
-    """The estimate of ``hs.tokens`` for the messages of a request."""
-    messages = body.get("messages")
-    listed = messages if isinstance(messages, list) else []
-    texts = (str(one.get("content") or "") for one in listed if isinstance(one, Mapping))
-    return tokens.count_messages(texts)
-
-
-def answer_limit(body: Mapping[str, Any]) -> int | None:
-    """The tokens that each answer may have, as the request says; ``None`` if it does not."""
-    return count(body.get("max_completion_tokens")) or count(body.get("max_tokens")) or None
-
-
 # --- many calls
 
 
@@ -196,17 +183,22 @@ class Item:
 
     @property
     def input_tokens(self) -> int:
-        """The estimate of ``hs.tokens`` for the prompt."""
-        return prompt_tokens(self.body)
+        """The estimate of ``hs.tokens`` for the messages."""
+        messages = self.body.get("messages")
+        listed = messages if isinstance(messages, list) else []
+        texts = (str(one.get("content") or "") for one in listed if isinstance(one, Mapping))
+        return tokens.count_messages(texts)
+
+    @property
+    def limit(self) -> int | None:
+        """The tokens that each answer may have, as the request says; ``None`` if it does not."""
+        body = self.body
+        return count(body.get("max_completion_tokens")) or count(body.get("max_tokens")) or None
 
     @property
     def output_tokens(self) -> int:
         """The most that may come back: ``max_tokens``, or else an assumed 1,000."""
-        return answer_limit(self.body) or ASSUMED_OUTPUT_TOKENS
-
-    @property
-    def is_capped(self) -> bool:
-        return answer_limit(self.body) is not None
+        return self.limit or ASSUMED_OUTPUT_TOKENS
 
     def in_turn(self, models: Sequence[str]) -> list[Item]:
         """This request first, then the same for each of ``models`` that is another."""
@@ -265,11 +257,7 @@ class Reader:
     """Makes items of prompts, with what is common to all; ``way`` gives them keys for a journal."""
 
     def __init__(
-        self,
-        model: object,
-        system: object,
-        parameters: Mapping[str, Any],
-        way: Way | None = None,
+        self, model: object, system: object, parameters: Mapping[str, Any], way: Way | None = None
     ) -> None:
         self._way = way
         for name in ("prompt", "messages"):

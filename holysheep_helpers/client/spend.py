@@ -20,26 +20,12 @@ from openai.types import CompletionUsage
 
 from holysheep_helpers import catalog
 from holysheep_helpers._checks import check_whole, shown
-from holysheep_helpers.client.requests import (
-    ASSUMED_OUTPUT_TOKENS,
-    Item,
-    Reader,
-    answer_limit,
-    prompt_tokens,
-)
+from holysheep_helpers.client.requests import ASSUMED_OUTPUT_TOKENS, Item, Reader
 from holysheep_helpers.diagnosis.config import may_be_a_key, quoted
 from holysheep_helpers.diagnosis.evidence import model_of
 from holysheep_helpers.exceptions import ConfigurationError, HolySheepError, InputError, warn
-from holysheep_helpers.pricing.money import (
-    EXACT,
-    count,
-    exactly,
-    money,
-    most_of,
-    possible_cost,
-    tidy,
-    warn_if_stale,
-)
+from holysheep_helpers.pricing import money
+from holysheep_helpers.pricing.money import EXACT, tidy
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -55,7 +41,18 @@ MOST_ASSUMED_TOKENS = 4_096
 _labels: ContextVar[tuple[tuple[Spend, str], ...]] = ContextVar("_labels", default=())
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A call that has ended: its cost, or else the most that it may have cost, as far as known."""
+
+    label: str
+    model: str
+    usage: CompletionUsage | None = None
+    cost: Decimal | None = None
+    most_usd: Decimal | None = None
+
+
+@dataclass(eq=False)
 class Tally:
     """What was counted for one label and model; the gateway stated the cost of ``stated`` calls."""
 
@@ -69,19 +66,24 @@ class Tally:
     usd: Decimal = Decimal(0)
     possible_usd: Decimal = Decimal(0)
 
+    def _count(self, call: Ended) -> None:
+        self.calls += 1
+        if (usage := call.usage) is not None:
+            details = usage.prompt_tokens_details
+            self.prompt_tokens += usage.prompt_tokens or 0
+            self.cached_tokens += (details.cached_tokens if details else None) or 0
+            self.completion_tokens += usage.completion_tokens or 0
+        if call.cost is not None:
+            self.stated += money.possible_cost(usage) is not None
+            self.usd = EXACT.add(self.usd, call.cost)
+            return
+        self.unpriced += 1
+        if call.most_usd is not None:
+            self.possible += 1
+            self.possible_usd = EXACT.add(self.possible_usd, call.most_usd)
 
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """A call that has ended: its cost, or else the most that it may have cost, as far as known."""
 
-    label: str
-    model: str
-    usage: CompletionUsage | None = None
-    cost: Decimal | None = None
-    most_usd: Decimal | None = None
-
-
-class Spend:
+class Spend(Tally):
     """What went through one gateway. Safe to use from many threads.
 
     A call counts when it has ended. Then its cost is certain, for its usage came; or it is
@@ -94,12 +96,14 @@ class Spend:
         priced: how many of them have a known cost.
         unpriced: how many have none: their usage never came, no price was published, or it was no
             chat.
+        stated: how many of the priced calls have a cost that the gateway itself stated.
         usd: exact US dollars as a ``Decimal``, of the priced calls.
         possible: how many of the unpriced calls are counted in ``possible_usd``.
         possible_usd: the most that these may have cost, beside ``usd``: the tokens of the prompt,
             counted by rule, and ``n`` answers of ``max_tokens``, or else of the longest that the
             catalogue knows for the model, or else of 4,096 tokens.
         prompt_tokens: tokens of all prompts.
+        cached_tokens: how many of these came out of a cache.
         completion_tokens: tokens of all answers.
         by_model: US dollars for each model.
         by_label: US dollars under each label of ``with gw.spend.of("lesson 12"):``, and under no
@@ -107,10 +111,7 @@ class Spend:
     """
 
     def __init__(self) -> None:
-        self.calls = self.priced = self.possible = 0
-        self.usd = self.possible_usd = Decimal(0)
-        self.prompt_tokens = 0
-        self.completion_tokens = 0
+        super().__init__()
         self.by_model: dict[str, Decimal] = {}
         self.by_label: dict[str, Decimal] = {}
         self._tallies: dict[tuple[str, str], Tally] = {}
@@ -120,8 +121,8 @@ class Spend:
         self._lock = Lock()
 
     @property
-    def unpriced(self) -> int:
-        return self.calls - self.priced
+    def priced(self) -> int:
+        return self.calls - self.unpriced
 
     @contextmanager
     def of(self, label: str) -> Iterator[Spend]:
@@ -173,32 +174,11 @@ class Spend:
                 self._lock.release()
 
     def _count(self, call: Ended) -> None:
-        tally = self._tallies.setdefault((call.label, call.model), Tally())
-        self.calls += 1
-        tally.calls += 1
-        if (usage := call.usage) is not None:
-            details = usage.prompt_tokens_details
-            prompt, completion = usage.prompt_tokens or 0, usage.completion_tokens or 0
-            tally.prompt_tokens += prompt
-            tally.cached_tokens += (details.cached_tokens if details else None) or 0
-            tally.completion_tokens += completion
-            self.prompt_tokens += prompt
-            self.completion_tokens += completion
-        add, cost = EXACT.add, call.cost
-        if cost is None:
-            tally.unpriced += 1
-            if call.most_usd is not None:
-                tally.possible += 1
-                tally.possible_usd = add(tally.possible_usd, call.most_usd)
-                self.possible += 1
-                self.possible_usd = add(self.possible_usd, call.most_usd)
-            return
-        tally.stated += possible_cost(usage) is not None
-        tally.usd = add(tally.usd, cost)
-        self.priced += 1
-        self.usd = add(self.usd, cost)
-        self.by_model[call.model] = add(self.by_model.get(call.model, 0), cost)
-        self.by_label[call.label] = add(self.by_label.get(call.label, 0), cost)
+        super()._count(call)
+        self._tallies.setdefault((call.label, call.model), Tally())._count(call)
+        if call.cost is not None:
+            for costs, name in ((self.by_model, call.model), (self.by_label, call.label)):
+                costs[name] = EXACT.add(costs.get(name, 0), call.cost)
 
     def add(self, usd: Decimal) -> None:
         """An amount that was spent elsewhere, or may have been."""
@@ -284,7 +264,7 @@ class Estimate:
     def times(self, runs: int) -> Estimate:
         """The same work, done so many times."""
         counts = ("calls", "input_tokens", "output_tokens", "uncapped", "unpriced")
-        with exactly():
+        with money.exactly():
             usd = None if self.most_usd is None else self.most_usd * runs
         return replace(self, most_usd=usd, **{name: getattr(self, name) * runs for name in counts})
 
@@ -351,9 +331,9 @@ def estimate_items(items: Iterable[Item], models: Sequence[str] = ()) -> Estimat
         calls += 1
         input_tokens += item.input_tokens
         output_tokens += item.output_tokens
-        uncapped += not item.is_capped
+        uncapped += item.limit is None
         unpriced += None in costs
-        with exactly():
+        with money.exactly():
             usd += max(cost or Decimal(0) for cost in costs)
     known = usd if calls > unpriced or not calls else None
     return Estimate(calls, input_tokens, output_tokens, known, uncapped, unpriced)
@@ -361,7 +341,7 @@ def estimate_items(items: Iterable[Item], models: Sequence[str] = ()) -> Estimat
 
 def most_usd(item: Item) -> Decimal | None:
     """What this prompt may cost in US dollars, or ``None`` where no price was published."""
-    return most_of(item.input_tokens, item.output_tokens, item.model)
+    return money.most_of(item.input_tokens, item.output_tokens, item.model)
 
 
 def most_usd_of(body: dict[str, Any]) -> tuple[Decimal | None, str]:
@@ -369,16 +349,16 @@ def most_usd_of(body: dict[str, Any]) -> tuple[Decimal | None, str]:
 
     ``None`` where no price was published for its model.
     """
-    model = str(body.get("model"))
-    limit, taken_for = answer_limit(body), "all of its max_tokens"
+    model, item = str(body.get("model")), Item(None, body, {})
+    limit, taken_for = item.limit, "all of its max_tokens"
     if limit is None:
         known = catalog.find(model)
         limit, taken_for = known and known.max_output, f"the longest answer of {model}"
     if limit is None:
         limit = MOST_ASSUMED_TOKENS
         taken_for = f"{limit:,} tokens, for no max_tokens was sent"
-    answers = count(body.get("n")) or 1
-    return most_of(prompt_tokens(body), answers * limit, model), taken_for
+    answers = money.count(body.get("n")) or 1
+    return money.most_of(item.input_tokens, answers * limit, model), taken_for
 
 
 @dataclass
@@ -435,7 +415,7 @@ class Budget:
         if price is None:
             self._refuse_or_warn(shown(model))
         elif self.today is not None:
-            warn_if_stale(model, price, self.today())
+            money.warn_if_stale(model, price, self.today())
 
     def _refuse_or_warn(self, what: str) -> None:
         if not self.is_default:
@@ -527,7 +507,7 @@ def checked_usd(value: object) -> Decimal | None:
     if value is None:
         return None
     try:
-        usd = money("budget_usd", value)
+        usd = money.money("budget_usd", value)
     except InputError as error:
         problem = f"budget_usd is {quoted(value)}: an amount of money is needed, '12.50' say."
         raise ConfigurationError(problem if may_be_a_key(value) else str(error)) from None

@@ -13,18 +13,9 @@ import openai
 from openai.types import CompletionUsage
 
 from holysheep_helpers._tracebacks import brief
+from holysheep_helpers.client import replies
 from holysheep_helpers.client.gateway import check_in_time
-from holysheep_helpers.client.replies import (
-    EventStream,
-    ParsedReply,
-    broken_off,
-    ending,
-    gateway_error,
-    is_event_stream,
-    load_json,
-    parse_json,
-    unexpected_reply,
-)
+from holysheep_helpers.client.replies import EventStream, ParsedReply
 from holysheep_helpers.diagnosis.evidence import TRANSPORT, package_of
 from holysheep_helpers.exceptions import HolySheepError, IncompleteStreamError, UnexpectedReplyError
 
@@ -95,7 +86,7 @@ class Reading:
 
     def _take_rest(self) -> Iterator[str]:
         rest = self._events.take_rest()
-        if rest.strip() and (body := parse_json(rest)) is not None:
+        if rest.strip() and (body := replies.parse_json(rest)) is not None:
             self._is_whole = self._events.is_json and ParsedReply(body).is_answer
             if text := self._take(rest):
                 yield text
@@ -103,7 +94,7 @@ class Reading:
     def _take(self, event: bytes) -> str:
         """Keep what this event says, and return its text."""
         try:
-            body = load_json(event)
+            body = replies.load_json(event)
         except (ValueError, RecursionError) as error:
             if self.finish_reason or not event.strip():
                 return ""
@@ -133,7 +124,7 @@ class Reading:
             request, text = self._response.request, "".join(self.texts)
             where = "with status 200" if is_json else "in the stream"
             what = f"The server reported an error {where}"
-            raise gateway_error(what, error, text, request, streamed=not is_json)
+            raise replies.gateway_error(what, error, text, request, streamed=not is_json)
         return text
 
     def _error(self, error: Any) -> openai.APIError:
@@ -144,11 +135,11 @@ class Reading:
 
     def _check_end(self) -> None:
         reason, text = self.finish_reason, "".join(self.texts)
-        if ending(reason) == "broken":
-            raise broken_off(reason, text, streamed=True)
-        if self.chunks == 0 and not is_event_stream(self._response):
+        if replies.ending(reason) == "broken":
+            raise replies.broken_off(reason, text, streamed=True)
+        if self.chunks == 0 and not replies.is_event_stream(self._response):
             url = self._response.request.url
-            raise unexpected_reply(url, "an event stream", page=not self._events.is_json)
+            raise replies.unexpected_reply(url, "an event stream", page=not self._events.is_json)
         if reason is None and not self._is_whole:
             raise IncompleteStreamError(
                 f"The stream ended without a finish reason after {self.chunks} chunks: what came "
