@@ -455,15 +455,10 @@ async def ask_long(
         >>> reply.cut_short, len(reply.rounds)
         (False, 2)
     """
-    if "max_completion_tokens" in sdk_parameters:
-        raise InputError("The limit of each answer is max_tokens here. Nothing was sent.")
     if sdk_parameters.get("models") is not None:
         raise InputError("models: parts are counted for one model here, give model=... alone.")
-    for name in with_extra_body(sdk_parameters).keys() & {
-        "max_tokens",
-        "model",
-        "max_completion_tokens",
-    }:
+    planned = {"max_tokens", "model", "max_completion_tokens"}
+    for name in with_extra_body(sdk_parameters).keys() & planned:
         raise InputError(f"{name}: the parts are planned by max_tokens=... and model=... alone.")
     async_client(gateway_or_client)  # raises if it is neither
     common: Any = {"model": model, "system": system, "max_tokens": max_tokens}

@@ -308,7 +308,7 @@ class Asker:
         )  # fmt: skip
 
     def _decide(self, record: Record, failure: Failure, tries: int, another: bool) -> Decision:
-        why, now_s, left_s, limited_s = failure.why, self.now_s(), None, 0.0
+        why, now_s, left_s, limited_s = failure.why, self.now_s(), inf, 0.0
         if self.setup.deadline_s is not None:
             left_s = record.timeline[0].start_s + self.setup.deadline_s - now_s
         if is_limited(why) and not another:

@@ -162,18 +162,12 @@ def _connect(
 
 
 def _own_mock(
-    found: Settings,
-    plan: str | None,
-    budget: Decimal | None,
-    why: str,
-    time_scale: float | None,
+    found: Settings, plan: str | None, budget: Decimal | None, why: str, time_scale: float | None
 ) -> Gateway:
     seed = _number("HOLYSHEEP_MOCK_SEED", found.values.get("HOLYSHEEP_MOCK_SEED", "0"), int)
-    if time_scale is None:
-        name = "HOLYSHEEP_MOCK_TIME_SCALE"
-        scale = _number(name, found.values.get(name, "1"), float)
-    else:
-        scale = _number("time_scale", str(time_scale), float)
+    name = "HOLYSHEEP_MOCK_TIME_SCALE" if time_scale is None else "time_scale"
+    given = found.values.get(name, "1") if time_scale is None else str(time_scale)
+    scale = _number(name, given, float)
     played = catalog.plans()[plan or "unlimited"]
     if not played.can_be_played:
         raise ConfigurationError(
@@ -225,11 +219,8 @@ def login() -> None:
 
     typed = Secret(getpass.getpass("HolySheep API key (not shown, kept in memory only): "))
     session.key = config.checked_key(typed, "hs.login()") if typed.reveal() else None
-    print(
-        "The key is kept in memory, for this kernel alone. hs.connect() will use it."
-        if session.key
-        else "No key kept."
-    )
+    kept = "The key is kept in memory, for this kernel alone. hs.connect() will use it."
+    print(kept if session.key else "No key kept.")
 
 
 def find_key(argument: object, found: Settings) -> Secret | None:

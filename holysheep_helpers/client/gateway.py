@@ -11,6 +11,7 @@ from dataclasses import InitVar, dataclass
 from decimal import Decimal
 from functools import partial
 from html import escape
+from math import inf
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from weakref import WeakKeyDictionary, finalize
 
@@ -244,30 +245,24 @@ def sync_client(target: object, twin: str = "") -> openai.OpenAI:
     ``twin`` names what takes an asynchronous client, for the error's hint.
     """
     client = target.client() if isinstance(target, Gateway) else target
-    if isinstance(client, openai.OpenAI):
-        return _asking_once(client)
-    raise _no_client(target, openai.OpenAI, openai.AsyncOpenAI, twin)
+    return _asking_once(client, openai.OpenAI, openai.AsyncOpenAI, twin)
 
 
 def async_client(target: object, twin: str = "") -> openai.AsyncOpenAI:
     """The asynchronous SDK client behind a gateway or a bare client; ``twin`` takes a sync one."""
     client = target.async_client() if isinstance(target, Gateway) else target
-    if isinstance(client, openai.AsyncOpenAI):
-        return _asking_once(client)
-    raise _no_client(target, openai.AsyncOpenAI, openai.OpenAI, twin)
+    return _asking_once(client, openai.AsyncOpenAI, openai.OpenAI, twin)
 
 
-def _no_client(target: object, needed: type, other: type, twin: str) -> InputError:
-    is_other = twin and isinstance(target, other)
-    hint = f" For an openai.{other.__name__} client there is {twin}." if is_other else ""
-    return InputError(
-        f"A {type(target).__name__} was given: hs.connect()'s gateway or an "
-        f"openai.{needed.__name__} client is needed.{hint}"
-    )
-
-
-def _asking_once(client: Client) -> Client:
+def _asking_once(client: object, needed: type[Client], other: type, twin: str) -> Client:
     """Inside ``hs.retrying`` a copy that does not retry, nor waits longer than there is time."""
+    if not isinstance(client, needed):
+        is_other = twin and isinstance(client, other)
+        hint = f" For an openai.{other.__name__} client there is {twin}." if is_other else ""
+        raise InputError(
+            f"A {type(client).__name__} was given: hs.connect()'s gateway or an "
+            f"openai.{needed.__name__} client is needed.{hint}"
+        )
     if not is_retried():
         return client
     return client.with_options(max_retries=0, timeout=_shortened(client.timeout))
@@ -284,11 +279,11 @@ def is_live(target: Any) -> bool:
 class Attempt:
     """One attempt of ``hs.retrying`` under way, for whatever is called in it.
 
-    ``left_s()`` is the seconds that are left for it, ``None`` without a deadline. A task that was
+    ``left_s()`` is the seconds that are left for it, ``inf`` without a deadline. A task that was
     begun in it and outlives it finds it ``over``, and is on its own.
     """
 
-    left_s: Callable[[], float | None]
+    left_s: Callable[[], float]
     over: bool = False
 
 
@@ -296,7 +291,7 @@ _attempt: ContextVar[Attempt | None] = ContextVar("_attempt", default=None)
 
 
 @contextmanager
-def attempt(left_s: Callable[[], float | None]) -> Iterator[None]:
+def attempt(left_s: Callable[[], float]) -> Iterator[None]:
     """What is called in here is retried as a whole, and retries nothing by itself."""
     one = Attempt(left_s)
     token = _attempt.set(one)
@@ -313,10 +308,10 @@ def is_retried() -> bool:
     return one is not None and not one.over
 
 
-def left_s() -> float | None:
-    """Seconds until the deadline of the ``hs.retrying`` around this; ``None`` if there is none."""
+def left_s() -> float:
+    """Seconds until the deadline of the ``hs.retrying`` around this; ``inf`` if there is none."""
     one = _attempt.get()
-    return None if one is None or one.over else one.left_s()
+    return inf if one is None or one.over else one.left_s()
 
 
 def in_time(
@@ -327,7 +322,7 @@ def in_time(
     Raises ``DeadlineError`` if nothing is: what nobody can wait for any more is not sent.
     """
     remains_s = left_s()
-    if remains_s is None:
+    if remains_s == inf:
         return arguments
     if remains_s <= 0:
         raise DeadlineError("The total deadline had passed before this request. It was not sent.")
@@ -339,8 +334,7 @@ def in_time(
 
 def check_in_time(came: Sequence[str]) -> None:
     """Raise ``DeadlineError`` if the deadline has passed while a stream is read."""
-    remains_s = left_s()
-    if remains_s is not None and remains_s <= 0:
+    if left_s() <= 0:
         characters = sum(map(len, came))
         raise DeadlineError(
             f"The total deadline passed in the middle of the stream: {characters} characters had "
@@ -350,15 +344,12 @@ def check_in_time(came: Sequence[str]) -> None:
 
 def _shortened(timeout: Any) -> Any:
     """This time-out of the SDK's, or what is left until the deadline, if that is less."""
-    remains_s = left_s()
-    if remains_s is None:
+    most_s = max(left_s(), SHORTEST_S)
+    if most_s == inf:
         return timeout
-    most_s = max(remains_s, SHORTEST_S)
     if isinstance(timeout, openai.Timeout):
-        parts = timeout.as_dict().items()
-        return openai.Timeout(
-            **{name: most_s if s is None else min(s, most_s) for name, s in parts}
-        )
+        parts = timeout.as_dict()
+        return openai.Timeout(**{name: _shortened(part) for name, part in parts.items()})
     if timeout is None:
         return most_s
     return min(timeout, most_s) if isinstance(timeout, int | float) else timeout

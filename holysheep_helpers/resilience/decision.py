@@ -31,7 +31,7 @@ def decide(
     attempts: int = 1,
     waited_s: float = 0.0,
     longest_wait_s: float = inf,
-    left_s: float | None = None,
+    left_s: float = inf,
     wait_s: Callable[[], float] = lambda: 0.0,
 ) -> Decision:
     """Decide what to do after the failure that ``why`` explains.
@@ -42,7 +42,7 @@ def decide(
         tries: requests until now; ``attempts`` is the most that are allowed.
         waited_s: how long the server has refused everything; neither that nor the wait that it
             asks for may be more than ``longest_wait_s``.
-        left_s: seconds until the deadline; ``None`` if there is none.
+        left_s: seconds until the deadline; ``inf`` if there is none.
         wait_s: gives the seconds to wait. It is called only if the same request may be sent again.
     """
     if another_model and why.other_model:
@@ -54,7 +54,7 @@ def decide(
     if tries >= attempts:
         return Decision("give up", because="attempts")
     pause_s = wait_s()
-    if left_s is not None and pause_s >= left_s:
+    if pause_s >= left_s:
         return Decision("give up", pause_s, "deadline")
     return Decision("ask again", pause_s)
 

@@ -110,8 +110,7 @@ class Call:
     def turns(self) -> Iterator[dict[str, Any]]:
         """The arguments of a request to each model that may be asked, while there is time."""
         for model in self._models:
-            remains_s = left_s() if self._tried else None
-            if remains_s is not None and remains_s <= 0:
+            if self._tried and left_s() <= 0:
                 return
             if (permit := self._breaker.permit(model)) is None:
                 self._tried.append(Tried(model, cooling_s=self._breaker.cooling_s(model)))

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial, wraps
 from inspect import isasyncgenfunction, isawaitable, iscoroutinefunction, isgeneratorfunction
+from math import inf
 from random import Random, SystemRandom
 from typing import Any, TypedDict, TypeVar, Unpack, overload
 
@@ -149,10 +150,10 @@ class _Run:
         self.warned = False
         self.rules: dict[str, Any] = {"retry": self._is_again, "wait": lambda _: self.wait_s}
 
-    def left_s(self) -> float | None:
+    def left_s(self) -> float:
         """Seconds until the deadline."""
         deadline_s = self.policy.deadline_s
-        return None if deadline_s is None else self.start_s + deadline_s - self.policy.clock()
+        return inf if deadline_s is None else self.start_s + deadline_s - self.policy.clock()
 
     def attempt(self, call: Callable[[], Any]) -> Any:
         with attempt(self.left_s):

@@ -215,7 +215,7 @@ def test_the_plan_is_printed_where_it_costs(
         ({"model": "gemini-2.5-pro", "max_tokens": 300}, "no context window is known for gemini"),
         ({"overlap": 400}, "at most half of it"),
         ({"model": "gemini-2.5-pro", "part_tokens": None}, "No context window is known"),
-        ({"max_completion_tokens": 5}, "The limit of each answer is max_tokens"),
+        ({"max_completion_tokens": 5}, "max_completion_tokens: the parts are planned"),
         ({"stream": True}, "leave 'stream' out"),
         ({"models": ["gpt-4.1", "gemini-2.5-flash"]}, "give model=... alone"),
     ],
