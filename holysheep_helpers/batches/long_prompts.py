@@ -18,7 +18,7 @@ from holysheep_helpers.batches.results import BatchResult, run_outside_a_loop
 from holysheep_helpers.batches.worker import Money, Path
 from holysheep_helpers.catalog.splitting import Counter, check_text, counter_for, split_spans
 from holysheep_helpers.catalog.tokens import MESSAGE_FRAME, REPLY_FRAME
-from holysheep_helpers.client.chat import CutShortWarning
+from holysheep_helpers.client.chat import CutShortWarning, bill
 from holysheep_helpers.client.gateway import Gateway, async_client, is_live
 from holysheep_helpers.client.requests import (
     ASSUMED_OUTPUT_TOKENS,
@@ -378,15 +378,12 @@ class LongReply:
 
     def summary(self) -> str:
         """Parts, tokens and cost in one line; no time, so that it can repeat."""
-        used = self.usage
-        tokens = f"{used.prompt_tokens} + {used.completion_tokens} tokens" if used else "no usage"
-        cost = "cost unknown" if self.cost is None else f"{self.cost:f} USD"
         calls = " + ".join(str(len(done)) for done in self.rounds)
         calls += " call" if calls == "1" else " calls"
         notes = [f"{self.cut} answers CUT SHORT by max_tokens"] if self.cut else []
         if self.possibly_paid_twice:
             notes.append(f"Note: {self.possibly_paid_twice} possibly paid twice")
-        return " · ".join([self.model, calls, tokens, cost, *notes])
+        return " · ".join([self.model, calls, bill(self.usage, self.cost), *notes])
 
     def __str__(self) -> str:
         return self.text

@@ -59,14 +59,10 @@ class ComparePanel(Panel):
 
     def _body(self) -> Iterable[w.Widget]:
         self.replies: dict[str, Reply] = {}
-        self.models = {
-            model.id: w.Checkbox(
-                value=model.id in ("mistral-small-2603", "gpt-4o-mini", "gemini-2.5-flash"),
-                description=model.id,
-                indent=False,
-            )
-            for model in catalog.models(published_only=True)
-        }
+        ids = [model.id for model in catalog.models(published_only=True)]
+        self.models = {name: w.Checkbox(description=name, indent=False) for name in ids}
+        for name in ("mistral-small-2603", "gpt-4o-mini", "gemini-2.5-flash"):
+            self.models[name].value = True
         boxes = w.GridBox(list(self.models.values()))
         boxes.add_class("hs-boxes")
         yield from (self.prompt, boxes, buttons(self.send, self.stop), self.answer, self.status)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from decimal import Decimal
 from html import escape
 from importlib.resources import files
@@ -114,18 +114,13 @@ def fit_table() -> DataFrame:
         >>> hs.fit_table().columns[0]
         'published'
     """
-    from pandas import DataFrame, Index
+    from pandas import DataFrame
 
-    rows = catalog.fit_rows()
-    columns = {
-        "published": ["fits" if row.fits else "does not fit" for row in rows],
-        "known for it": [row.speaks_for for row in rows],
-        "known against it": [row.speaks_against for row in rows],
-        "lesson": [row.lesson for row in rows],
-        "test": [row.test for row in rows],
-        "contradiction": [row.contradiction for row in rows],
-    }
-    return DataFrame(columns, index=Index([row.who for row in rows], name="who"))
+    frame = DataFrame(map(asdict, catalog.fit_rows())).set_index("who")
+    said = {"speaks_for": "known for it", "speaks_against": "known against it"}
+    columns = ["published", *said.values(), "lesson", "test", "contradiction"]
+    published = ["fits" if fits else "does not fit" for fits in frame["fits"]]
+    return frame.rename(columns=said).assign(published=published).reindex(columns=columns)
 
 
 def customer_messages() -> DataFrame:
