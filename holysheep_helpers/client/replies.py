@@ -157,21 +157,18 @@ class ParsedReply:
     @property
     def token_counts(self) -> dict[str, int]:
         """Those of ``prompt_tokens``, ``output_tokens``, ``reasoning_tokens`` that are counts."""
-        usage = self.usage
-        details = getattr(usage, "completion_tokens_details", None)
-        found = {
-            "prompt_tokens": getattr(usage, "prompt_tokens", None),
-            "output_tokens": getattr(usage, "completion_tokens", None),
-            "reasoning_tokens": fields_of(details).get("reasoning_tokens"),
-        }
-        sent = fields_of(self._body.get("usage") or self._choice.get("usage"))
-        sent = {**sent, **fields_of(sent.get("completion_tokens_details"))}
-        sent["output_tokens"] = sent.get("completion_tokens")
-        return {
-            name: value
-            for name, value in found.items()
-            if value is not None and type(sent.get(name)) is int
-        }
+        sent = _counts(self._body.get("usage") or self._choice.get("usage"))
+        read = _counts(self.usage)
+        names = ("prompt_tokens", "completion_tokens", "reasoning_tokens")
+        known = (name for name in names if type(sent.get(name)) is int)
+        found = {name.replace("completion", "output"): read.get(name) for name in known}
+        return {name: value for name, value in found.items() if value is not None}
+
+
+def _counts(usage: object) -> dict[str, Any]:
+    """What a usage says, the count of the thoughts beside the others."""
+    said = fields_of(usage)
+    return {**said, **fields_of(said.get("completion_tokens_details"))}
 
 
 def read_usage(sent: object) -> CompletionUsage | None:
