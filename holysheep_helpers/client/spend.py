@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import date
 from decimal import ROUND_CEILING, Decimal
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any
 
 import httpx2
 import openai
@@ -269,13 +269,6 @@ class Estimate:
         return replace(self, most_usd=usd, **{name: getattr(self, name) * runs for name in counts})
 
 
-@runtime_checkable
-class Planned(Protocol):
-    """Work that was planned and knows its own estimate, as a plan of ``hs.plan_long`` does."""
-
-    def estimate(self) -> Estimate: ...
-
-
 def estimate(
     work: Any,
     *,
@@ -311,7 +304,7 @@ def estimate(
         Estimate: 1 call, at most 0.000... USD if each used all of max_tokens; ...
     """
     check_whole("runs", runs)
-    if isinstance(work, Planned):
+    if hasattr(work, "estimate"):  # a plan of hs.plan_long(), say, knows its own
         if model is not None or max_tokens is not None or system is not None or sdk_parameters:
             raise InputError("A plan has its model and settings: give them to hs.plan_long().")
         return work.estimate().times(runs)
@@ -424,28 +417,22 @@ class Budget:
                 "can't be kept. Use a model with a price (hs.catalog.models()), or leave "
                 "budget_usd out."
             )
-        if what not in self._warned_of:
-            self._warned_of.add(what)
-            warn(
-                f"No price was published for {what}: its calls count as unpriced, outside the "
-                f"default budget of {self.limit_usd:f} USD.",
-                UnpricedWarning,
-                stacklevel=3,
-            )
+        said = f"No price was published for {what}: its calls count as unpriced, outside the "
+        self._warn_once(what, f"{said}default budget of {self.limit_usd:f} USD.")
+
+    def _warn_once(self, about: str, said: str) -> None:
+        if about not in self._warned_of:
+            self._warned_of.add(about)
+            warn(said, UnpricedWarning, stacklevel=4)
 
     def warn_of_possible(self, most_usd: Decimal, taken_for: str) -> None:
         """Say, once, that what is possible does not count against the default budget."""
-        if not self.is_default or "" in self._warned_of:
+        if not self.is_default:
             return
-        self._warned_of.add("")
         with suppress(UnpricedWarning):  # made an error, it would hide why the call has ended
-            warn(
-                f"The usage of a call never came: it may have cost up to {most_usd:f} USD (its "
-                f"answer is taken for {taken_for}). The default budget of {self.limit_usd:f} USD "
-                "counts what is certain alone; gw.spend says both.",
-                UnpricedWarning,
-                stacklevel=3,
-            )
+            said = f"The usage of a call never came: it may have cost up to {most_usd:f} USD (its "
+            said += f"answer is taken for {taken_for}). The default budget of {self.limit_usd:f} "
+            self._warn_once("", f"{said}USD counts what is certain alone; gw.spend says both.")
 
     def check_models(self, models: Iterable[str]) -> None:
         """Raise ``BudgetError`` if one of these has no published price to keep the budget by."""
