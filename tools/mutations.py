@@ -49,7 +49,7 @@ CHANGES = """
 # client
 _connect: DEFAULT_LIVE_BUDGET_USD if live_default else budget => budget
 Budget.check_request: possible_usd) >= self.limit_usd => possible_usd) > self.limit_usd
-Gateway._http_options: "follow_redirects": False => "follow_redirects": True
+way_to: "follow_redirects": False => "follow_redirects": True
 request_arguments: **given} => **given, **known[preset]}
 Reading._check_end: if reason is None and not self._is_whole => if False
 # batches

@@ -114,24 +114,20 @@ class Gateway:
         return client
 
     def _new_client(self, options: dict[str, Any]) -> openai.OpenAI:
-        http = self._meter.client(**self._http_options(asynchronous=False))
+        http = self._meter.client(**self._way(asynchronous=False))
         options = self._options(options, catalog.client_settings().timeout_s)
         return openai.OpenAI(**options, http_client=_closes_by_itself(http))
 
     def _new_async_client(self, options: dict[str, Any]) -> openai.AsyncOpenAI:
-        http = self._meter.async_client(**self._http_options(asynchronous=True))
+        http = self._meter.async_client(**self._way(asynchronous=True))
         options = self._options(options, catalog.client_settings().async_timeout_s)
         return openai.AsyncOpenAI(**options, http_client=http)
 
-    def _http_options(self, *, asynchronous: bool) -> dict[str, Any]:
+    def _way(self, *, asynchronous: bool) -> dict[str, Any]:
         try:
-            way = config.way_to(self.base_url, asynchronous=asynchronous)
+            return config.way_to(self.base_url, asynchronous=asynchronous)
         except ConfigurationError as error:  # a proxy's address may hold a password
             raise config.without_frames(error) from None
-        return {
-            **way,
-            "follow_redirects": False,  # neither key nor prompt goes to a host that nobody named
-        }
 
     def _options(self, given: dict[str, Any], timeout_s: float) -> dict[str, Any]:
         for name in ("api_key", "base_url", "http_client"):

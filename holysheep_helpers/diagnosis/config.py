@@ -183,14 +183,15 @@ def has_version(path: str) -> bool:
 
 
 def way_to(base_url: str, *, asynchronous: bool) -> dict[str, Any]:
-    """How an HTTP client gets to this address: its arguments ``trust_env``, ``proxy``, ``verify``.
+    """How an HTTP client gets to this address: its arguments ``trust_env``, ``proxy``, ``verify``
+    and ``follow_redirects``.
 
     A client that asks one server needs no other proxy than that server's. None stands between this
-    computer and itself.
+    computer and itself. Neither key nor prompt goes to a host that nobody named.
 
     Raises ``ConfigurationError`` for a variable that can't be used, if it is needed.
     """
-    way: dict[str, Any] = {"trust_env": False}
+    way: dict[str, Any] = {"trust_env": False, "follow_redirects": False}
     parts = urlsplit(base_url)
     if not is_loopback(parts.hostname or "") and (found := proxy_of(base_url)) is not None:
         way["proxy"] = usable_proxy(*found, asynchronous=asynchronous)
