@@ -25,6 +25,7 @@ from holysheep_helpers import catalog
 from holysheep_helpers._checks import is_loopback, is_number
 from holysheep_helpers.catalog.splitting import count_tokens
 from holysheep_helpers.costs.months import monthly_cost
+from holysheep_helpers.costs.moves import break_even
 from holysheep_helpers.lessons.tables import customer_messages
 from holysheep_helpers.pricing.money import exactly, to_krw, usd_text
 
@@ -677,7 +678,7 @@ def check_12a(answer: Any) -> Iterator[str]:
         yield f"with {given:g} USD a month it pays back after {months:.1f} months."
 
 
-GROWTH = Decimal("1.05")
+GROWTH = Decimal("0.05")
 """12b: by how much the saving grows each month; all else is the move of that lesson's Step 1."""
 
 
@@ -687,12 +688,7 @@ GROWTH = Decimal("1.05")
     hint="At the end of the loop: saving_usd *= Decimal('1.05').",
 )
 def check_12b(answer: Any) -> Iterator[str]:
-    def paid_back(growth: Decimal) -> int:
-        left, saving, months = Decimal(1000), Decimal(51), 0
-        while left > 0:
-            left, saving, months = left - (saving - 5), saving * growth, months + 1
-        return months
-
+    move: Any = {"one_off_usd": 1000, "monthly_saving_usd": 51, "monthly_running_usd": 5}
+    right, level = (break_even(**move, growth=rise).whole_months for rise in (GROWTH, "0"))
     other = f"{answer:g} is not it. Grow the saving after each month, and count the months."
-    known = [(paid_back(Decimal(1)), "that is without growth.")]
-    yield from _compared(answer, paid_back(GROWTH), other, known)
+    yield from _compared(answer, right, other, [(level, "that is without growth.")])
