@@ -272,12 +272,9 @@ class Job:
                         min(share, 1.0), asker.stopped_by, asker.budget.spend.usd,
                     )  # fmt: skip
         if asker.stopped_by is not None:
-            warn(
-                f"The batch was stopped by {type(asker.stopped_by).__name__}: "
-                f"{asker.stopped_by} {len(result.ok)} of {len(result)} are answered.",
-                BatchStoppedWarning,
-                stacklevel=3,
-            )
+            said = f"The batch was stopped by {type(asker.stopped_by).__name__}: "
+            said += f"{asker.stopped_by} {len(result.ok)} of {len(result)} are answered."
+            warn(said, BatchStoppedWarning, stacklevel=3)
         return result
 
     def _unanswered(self) -> list[Record]:
@@ -370,12 +367,9 @@ def _warn_if_unused(journal: Journal, keys: Sequence[str], prompts: str) -> bool
     """Say, before they are paid for, that the same prompts were answered, but not from here."""
     count, whence = journal.elsewhere(keys)
     if count:
-        warn(
-            f"The journal {journal.path.name} has answers to {count} {prompts} from {whence}: "
-            "they are not used, and the prompts are asked here.",
-            JournalWarning,
-            stacklevel=3,
-        )
+        said = f"The journal {journal.path.name} has answers to {count} {prompts} from {whence}: "
+        said += "they are not used, and the prompts are asked here."
+        warn(said, JournalWarning, stacklevel=3)
     return count > 0
 
 

@@ -483,12 +483,11 @@ async def ask_long(
         prompts = plan.combining(texts)
     reply = LongReply(texts[0], plan, tuple(rounds))
     if reply.cut:
-        warn(
+        said = (
             f"{reply.cut} of {sum(map(len, rounds))} answers were cut by max_tokens={max_tokens}, "
-            "and what they left out is missing from the whole: raise it, or ask for less.",
-            CutShortWarning,
-            stacklevel=2,
         )
+        said += "and what they left out is missing from the whole: raise it, or ask for less."
+        warn(said, CutShortWarning, stacklevel=2)
     return reply
 
 

@@ -213,12 +213,9 @@ class _Run:
         self.lost += stacked + why.may_have_cost  # nobody knows what the stacked ones met
         if stacked and not self.warned:
             self.warned = True
-            warn(
-                f"The SDK sent {1 + stacked} requests for one attempt: two places retry, and "
-                "their numbers multiply. Give the call a client with max_retries=0.",
-                StackedRetriesWarning,
-                stacklevel=2,
-            )
+            said = f"The SDK sent {1 + stacked} requests for one attempt: two places retry, and "
+            said += "their numbers multiply. Give the call a client with max_retries=0."
+            warn(said, StackedRetriesWarning, stacklevel=2)
 
     def _tell(self, retry: Retry) -> None:
         log.info("%s", retry)
