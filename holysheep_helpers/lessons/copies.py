@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import count
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -149,12 +149,9 @@ def fingerprint(name: str, content: bytes) -> str:
     """
     if name.endswith(".ipynb"):
         with suppress(ValueError, TypeError, KeyError):  # of a damaged notebook all counts
-            content = json.dumps([said for c in _cells(content) if (said := _said(c))[1]]).encode()
+            cells = json.loads(content)["cells"]
+            content = json.dumps([said for c in cells if (said := _said(c))[1]]).encode()
     return hashlib.sha256(content).hexdigest()
-
-
-def _cells(notebook: bytes) -> list[dict[str, Any]]:
-    return json.loads(notebook)["cells"]
 
 
 def _said(cell: dict[str, Any]) -> tuple[str, str]:
@@ -194,7 +191,7 @@ def _with_outputs(name: str, content: bytes, old: bytes) -> bytes:
     if not name.endswith(".ipynb"):
         return content
     notebook = json.loads(content)
-    before = {(cell.get("id"), *_said(cell)): cell for cell in _cells(old)}
+    before = {(cell.get("id"), *_said(cell)): cell for cell in json.loads(old)["cells"]}
     notebook["cells"] = [before.get((cell["id"], *_said(cell)), cell) for cell in notebook["cells"]]
     return _dump(notebook)
 
@@ -222,9 +219,7 @@ def _write(file: Path, content: bytes) -> None:
 
 def _aside(file: Path, now: datetime) -> str:
     """Give the learner's file a name that says so and that nothing has; gives that name."""
-    for number in count(1):
-        more = f", {number}" if number > 1 else ""
-        name = f"{file.stem} (yours, {now:%Y-%m-%d %H.%M}{more}){file.suffix}"
-        if not file.with_name(name).exists():
-            return file.rename(file.with_name(name)).name
-    raise AssertionError  # the numbers do not end
+    numbers = chain([""], (f", {number}" for number in count(2)))
+    names = (f"{file.stem} (yours, {now:%Y-%m-%d %H.%M}{more}){file.suffix}" for more in numbers)
+    free = next(there for name in names if not (there := file.with_name(name)).exists())
+    return file.rename(free).name
