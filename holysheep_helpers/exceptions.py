@@ -62,12 +62,7 @@ _OF_ANY = ("__notes__", "_diagnosis")
 
 
 def _read_back(
-    cls: type[BaseException],
-    args: tuple[Any, ...],
-    state: dict[str, Any],
-    cause: BaseException | None,
-    asked: tuple[str, str] | None,
-    status: int | None,
+    cls: type[BaseException], args: Any, state: Any, cause: Any, asked: Any, status: int | None
 ) -> BaseException:
     error = cls.__new__(cls, *args)
     vars(error).update(state)
@@ -75,8 +70,7 @@ def _read_back(
     if asked is not None:
         import httpx2
 
-        sent = httpx2.Request(*asked)
-        vars(error)["request"] = sent
+        vars(error)["request"] = sent = httpx2.Request(*asked)
         if status is not None:
             vars(error)["response"] = httpx2.Response(status, request=sent)
     return error
