@@ -16,7 +16,7 @@ from openai.types.chat import ChatCompletion
 
 from holysheep_helpers import catalog
 from holysheep_helpers.client import replies
-from holysheep_helpers.client.gateway import Gateway, async_client, in_time, sync_client
+from holysheep_helpers.client.gateway import Gateway, SdkClient, async_client, in_time, sync_client
 from holysheep_helpers.client.replies import ParsedReply
 from holysheep_helpers.client.requests import request_arguments, stream_arguments
 from holysheep_helpers.client.streams import Reading, came_before, lost_connections
@@ -186,10 +186,7 @@ def _with_advice() -> Iterator[None]:
 
 
 def _reply(
-    completion: object,
-    client: openai.OpenAI | openai.AsyncOpenAI,
-    arguments: dict[str, Any],
-    elapsed_s: float,
+    completion: object, client: SdkClient, arguments: dict[str, Any], elapsed_s: float
 ) -> Reply:
     if isinstance(completion, str):  # the SDK reads no JSON without its content type
         if not isinstance(body := replies.parse_json(completion.encode()), dict):
@@ -219,9 +216,7 @@ def _reply(
     return reply
 
 
-def _request(
-    client: openai.OpenAI | openai.AsyncOpenAI, arguments: dict[str, Any]
-) -> httpx2.Request:
+def _request(client: SdkClient, arguments: dict[str, Any]) -> httpx2.Request:
     """What was sent, as far as an error must not show it: the key and the messages."""
     asked = {"messages": arguments["messages"]}
     return httpx2.Request("POST", client.base_url, headers=client.auth_headers, json=asked)
@@ -265,16 +260,14 @@ async def abegin(
     return make(raw, arguments, start_s)
 
 
-def _check_whole(
-    body: bytes, response: httpx2.Response, client: openai.OpenAI | openai.AsyncOpenAI
-) -> None:
+def _check_whole(body: bytes, response: httpx2.Response, client: SdkClient) -> None:
     """Check a whole answer before the stream is handed out; some send events under this type."""
     if body.lstrip()[:1] in b"{[":  # or nothing came
         said = ParsedReply(replies.parse_json(body))
         replies.check_answer(said, client.base_url, "an event stream", lambda: response.request)
 
 
-def _is_json(raw: Any, client: openai.OpenAI | openai.AsyncOpenAI) -> bool:
+def _is_json(raw: Any, client: SdkClient) -> bool:
     """Whether JSON came in the place of a stream; raises for a page."""
     is_stream = isinstance(raw, openai.Stream | openai.AsyncStream)
     kind = raw.response.headers.get("content-type", "") if is_stream else "html"

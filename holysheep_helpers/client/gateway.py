@@ -37,6 +37,8 @@ Mode = Literal["mock", "live"]
 
 Client = TypeVar("Client", openai.OpenAI, openai.AsyncOpenAI)
 
+SdkClient = openai.OpenAI | openai.AsyncOpenAI
+
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class Gateway:
@@ -310,9 +312,7 @@ def left_s() -> float:
     return inf if one is None or one.over else one.left_s()
 
 
-def in_time(
-    client: openai.OpenAI | openai.AsyncOpenAI, arguments: dict[str, Any]
-) -> dict[str, Any]:
+def in_time(client: SdkClient, arguments: dict[str, Any]) -> dict[str, Any]:
     """The arguments of a request, whose time-out is what is left for it at most.
 
     Raises ``DeadlineError`` if nothing is: what nobody can wait for any more is not sent.
