@@ -437,16 +437,12 @@ def warn_if_assumed(
     if catalog.published_price(priced) is None:
         return
     if is_other and priced == asked:
-        said = (
-            f"The server states the model {shown(model)}, which has no published price: its calls "
-        )
-        said += f"are priced as {shown(asked)}, which was asked for."
+        said = f"The server states the model {shown(model)}, which has no published price: its "
+        said += f"calls are priced as {shown(asked)}, which was asked for."
         _warn_once(AssumedPriceWarning, (str(model), asked), said, stacklevel)
     if total is not None:
-        said = (
-            f"The server states a total of {total} tokens for {shown(priced)}, which is less than "
-        )
-        said += f"prompt and answer together: their sum, {usage.total_tokens}, is priced."
+        said = f"The server states a total of {total} tokens for {shown(priced)}, which is less "
+        said += f"than prompt and answer together: their sum, {usage.total_tokens}, is priced."
         _warn_once(AssumedPriceWarning, (priced, "total_tokens"), said, stacklevel)
 
 
