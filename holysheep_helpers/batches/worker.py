@@ -301,11 +301,8 @@ class Asker:
         usage, asked = reply.usage, record.item.model
         warn_if_assumed(usage, reply.model, asked)
         cost = cost_or_none(usage, reply.model, asked)
-        return record.result(
-            text=reply.text, usage=usage, cost=cost, finish_reason=reply.finish_reason,
-            model=reply.model, refusal=reply.refusal,
-            request_id=response.headers.get("x-request-id"),
-        )  # fmt: skip
+        facts = reply.facts("text", "usage", "finish_reason", "model", "refusal")
+        return record.result(**facts, cost=cost, request_id=response.headers.get("x-request-id"))
 
     def _decide(self, record: Record, failure: Failure, tries: int, another: bool) -> Decision:
         why, now_s, left_s, limited_s = failure.why, self.now_s(), inf, 0.0

@@ -198,18 +198,10 @@ def _reply(
     if not isinstance(completion, ChatCompletion):
         raise replies.unexpected_reply(client.base_url, "a chat completion", page=False)
     asked = arguments["model"]
-    reply = Reply(
-        text=said.text,
-        usage=said.usage,
-        cost=cost_or_none(said.usage, said.model, asked),
-        finish_reason=said.finish_reason,
-        model=said.model,
-        request_id=getattr(completion, "_request_id", None),
-        elapsed_s=elapsed_s,
-        completion=completion,
-        reasoning=said.reasoning,
-        refusal=said.refusal,
-    )
+    facts = said.facts("text", "usage", "finish_reason", "model", "reasoning", "refusal")
+    facts["cost"] = cost_or_none(said.usage, said.model, asked)
+    facts["request_id"] = getattr(completion, "_request_id", None)
+    reply = Reply(**facts, elapsed_s=elapsed_s, completion=completion)
     warn_if_assumed(said.usage, said.model, asked, stacklevel=4)
     if replies.ending(said.finish_reason) in ("cut", "unknown"):
         _warn_of_end(reply.finish_reason, arguments)

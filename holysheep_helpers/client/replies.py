@@ -95,6 +95,10 @@ class ParsedReply:
         sent = self._body.get("usage"), self._choice.get("usage")
         self.usage = read_usage(sent[0]) or read_usage(sent[1])
 
+    def facts(self, *names: str) -> dict[str, Any]:
+        """These properties, by name."""
+        return {name: getattr(self, name) for name in names}
+
     @property
     def is_answer(self) -> bool:
         """Whether it can be a whole reply: it has a text, thoughts, a call or a finish reason."""

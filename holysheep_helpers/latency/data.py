@@ -310,9 +310,8 @@ class Calibration:
     def __str__(self) -> str:
         return (
             f"At {self.concurrency} at once{'' if self.stagger else ', not staggered'}, on this "
-            "machine: time to first token "
-            f"± {self.error_s * 1000:.2f} ms after taking off {self.bias_s * 1000:.2f} ms, "
-            f"inter-token latency ± {self.itl_error_s * 1000:.3f} ms "
+            f"machine: time to first token ± {self.error_s * 1000:.2f} ms after taking off "
+            f"{self.bias_s * 1000:.2f} ms, inter-token latency ± {self.itl_error_s * 1000:.3f} ms "
             f"({self.streams} streams against the mock's journal)."
         )
 

@@ -390,10 +390,8 @@ class Goodput(NamedTuple):
     requests_per_s: float
 
     def __str__(self) -> str:
-        return (
-            f"{self.met} of {self.runs} runs ({self.share:.0%}) meet every target: "
-            f"{self.requests_per_s:.2f} requests a second"
-        )
+        met = f"{self.met} of {self.runs} runs ({self.share:.0%}) meet every target"
+        return f"{met}: {self.requests_per_s:.2f} requests a second"
 
     __repr__ = __str__
 
