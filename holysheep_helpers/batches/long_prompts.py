@@ -483,10 +483,8 @@ async def ask_long(
         prompts = plan.combining(texts)
     reply = LongReply(texts[0], plan, tuple(rounds))
     if reply.cut:
-        said = (
-            f"{reply.cut} of {sum(map(len, rounds))} answers were cut by max_tokens={max_tokens}, "
-        )
-        said += "and what they left out is missing from the whole: raise it, or ask for less."
+        said = f"{reply.cut} of {sum(map(len, rounds))} answers were cut by max_tokens={max_tokens}"
+        said += ", and what they left out is missing from the whole: raise it, or ask for less."
         warn(said, CutShortWarning, stacklevel=2)
     return reply
 

@@ -134,9 +134,7 @@ def checked_models(models: object, given: Mapping[str, Any] | None = None) -> tu
         )
     known = [found.id if (found := catalog.find(model)) else model for model in listed]
     if len(set(known)) < len(known):
-        raise InputError(
-            f"models is {shown(models)}: one of them stands there twice, or as its alias."
-        )
+        raise InputError(f"models is {shown(models)}: one of them is there twice, or as its alias.")
     return tuple(listed)
 
 
@@ -312,9 +310,7 @@ def check_are_many(prompts: object) -> None:
             "prompt there is hs.ask(gw, prompt)."
         )
     if hasattr(prompts, "columns"):
-        raise InputError(
-            f"A whole data frame was given: {_MANY_PROMPTS} is needed, frame['text'] say."
-        )
+        raise InputError(f"A data frame was given: {_MANY_PROMPTS} is needed, frame['text'] say.")
 
 
 def _check_settings(settings: dict[str, Any]) -> None:

@@ -349,9 +349,7 @@ def sensitivity(
 
     turn = money.share("swing", swing)
     if turn == 1:
-        raise InputError(
-            f"swing is {shown(swing)}: below 1 is needed, or all would be turned to 0."
-        )
+        raise InputError(f"swing is {shown(swing)}: below 1 is needed, or all would be 0.")
     rows = []
     for name in (*_CHECKS, "rate"):
         given = getattr(assumptions, name)

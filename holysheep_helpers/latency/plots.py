@@ -304,9 +304,8 @@ def _line(
 def in_ms(run: LatencyRun, metric: str, name: str) -> list[float]:
     """The values in milliseconds, in rising order, those of failed runs infinite."""
     if metric not in NAMES:
-        raise InputError(
-            f"There is no time {shown(metric)} to draw: allowed are {', '.join(NAMES)}."
-        )
+        allowed = ", ".join(NAMES)
+        raise InputError(f"There is no time {shown(metric)} to draw: allowed are {allowed}.")
     values = sorted(1000 * value for value in run.values(metric))
     if not values or values[0] == inf:
         raise InputError(

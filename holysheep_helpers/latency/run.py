@@ -219,9 +219,8 @@ class LatencyRun:
             InputError: there is no such metric.
         """
         if metric not in METRICS:
-            raise InputError(
-                f"There is no metric {shown(metric)}: allowed are {', '.join(METRICS)}."
-            )
+            allowed = ", ".join(METRICS)
+            raise InputError(f"There is no metric {shown(metric)}: allowed are {allowed}.")
         found = (_value(run, metric) for run in self.runs)
         return [value for value in found if value is not None]
 

@@ -94,9 +94,7 @@ def style() -> dict[RcKeyType, Any]:
     """Settings of Matplotlib; the first call loads the Korean font."""
     for file in _font_files():
         font_manager.fontManager.addfont(file)
-    settings: dict[RcKeyType, Any] = dict(
-        mpl.rc_params_from_file(STYLE, use_default_template=False)
-    )
+    settings: dict[Any, Any] = dict(mpl.rc_params_from_file(STYLE, use_default_template=False))
     # Korean letters alone come from the second: its bold full stop looks like a comma.
     korean = [KOREAN_FONT] if korean_font_found() else []
     settings["font.family"] = ["DejaVu Sans", *korean]

@@ -190,16 +190,14 @@ class _Run:
             wait_s=lambda: (asked_wait_s(why) or 0.0) + back_off_s(number, self.policy.random),
             left_s=self.left_s(),
         )
-        self.wait_s = decision.wait_s
+        self.wait_s = wait_s = decision.wait_s
         if decision.because == "deadline":
-            raise self.too_late(decision.wait_s) from error
+            raise self.too_late(wait_s) from error
         if decision.because == "attempts":
             error.add_note(f"Given up after {self._sent()}.")
         if decision.next == "give up":
             return False
-        self._tell(
-            Retry(number, attempts, self.wait_s, self.requests, self.lost, restarts, why, error)
-        )
+        self._tell(Retry(number, attempts, wait_s, self.requests, self.lost, restarts, why, error))
         return True
 
     def _count(self, error: Exception, why: Diagnosis) -> None:

@@ -16,7 +16,7 @@ BAD: list[tuple[Any, dict[str, Any], str]] = [
     ("one prompt", {}, "One str was given where a list"),
     ({"prompt": "x"}, {}, "One dict was given where a list"),
     (7, {}, "A int was given"),
-    (pd.DataFrame({"a": ["x"]}), {}, "A whole data frame was given"),
+    (pd.DataFrame({"a": ["x"]}), {}, "A data frame was given"),
     (["a", ""], {}, r"Prompt 1: it is empty"),
     (pd.Series(["a", None], index=["x", "y"]), {}, r"Prompt 'y': it is a \w+ \(an empty cell"),
     (["a", float("nan")], {}, "Prompt 1: it is a float .an empty cell"),
