@@ -14,6 +14,7 @@ import os
 import tempfile
 from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pytest
@@ -48,16 +49,17 @@ def pytest_make_collect_report(
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
     yield
-    expected = expectations(item.path).get(item.cell["id"]) if isinstance(item, IPyNbCell) else None
-    if expected is not None:
-        client = item.parent.kernel.kc  # pyright: ignore
-        asked = client.execute(expected.code(), silent=True, stop_on_error=False)
+    if not isinstance(item, IPyNbCell):
+        return
+    cell: Any = item
+    name, expected = cell.cell["id"], expectations(item.path)
+    if name in expected:
+        client = cell.parent.kernel.kc
+        asked = client.execute(expected[name].code(), silent=True, stop_on_error=False)
         while (reply := client.get_shell_msg(timeout=60))["parent_header"].get("msg_id") != asked:
             pass
         if reply["content"]["status"] != "ok":
-            pytest.fail(
-                f"after cell {item.cell['id']}: {reply['content']['evalue']}", pytrace=False
-            )
+            pytest.fail(f"after cell {name}: {reply['content']['evalue']}", pytrace=False)
 
 
 class Stored(pytest.Item):
