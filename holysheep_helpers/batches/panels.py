@@ -30,8 +30,8 @@ class BatchPanel(Panel):
     def _body(self) -> Iterable[w.Widget]:
         self.result: BatchResult | None = None
         self.prompts = int_slider("Prompts", 24, 1, 60)
-        self.concurrency = int_slider("At once", 5, 1, 30)
-        self.per_minute = int_slider("Per minute", 0, 0, 3000, step=60)
+        self.concurrency = int_slider("Requests at once", 5, 1, 30)
+        self.per_minute = int_slider("Per minute (0: no limit)", 0, 0, 3000, step=60)
         self.faults = int_slider("Faults, %", 0, 0, 60, step=5)
         self.faults.disabled = self.gateway.mock is None
         yield from (self.prompt, self.prompts, self.concurrency, self.per_minute, self.faults)
@@ -49,23 +49,25 @@ class BatchPanel(Panel):
                 self.gateway, prompts, max_concurrency=at.concurrency, max_tokens=TOKENS,
                 requests_per_minute=at.per_minute or None, progress=False,
             )  # fmt: skip
-            result = self._until_stopped(asked)
-            said = []
+            result, stopped = self._until_stopped(asked), False
         except CancelledError:
-            result = last_batch()
-            said = ["Stopped: those that had no answer yet are counted as failed (NotAskedError)"]
+            result, stopped = last_batch(), True
         finally:
             if self.gateway.mock is not None:
                 self.gateway.mock.script([])  # other cells may ask the same mock
         if result is not None:
-            self._draw(result, said)
+            self._draw(result, stopped)
 
-    def _draw(self, result: BatchResult, said: list[str]) -> None:
+    def _draw(self, result: BatchResult, stopped: bool) -> None:
         from holysheep_helpers.batches.plots import plot_gantt
 
         self.result = result
         self.text = result.summary()
-        facts = [*said, *self.text.splitlines(), f"{result.elapsed_s:.2f} s"]
+        facts = [*self.text.splitlines(), f"{result.elapsed_s:.2f} s"]
+        if stopped:
+            sent = f"{result.sent} request{'s' * (result.sent != 1)} sent"
+            answered = f"{len(result.ok)} of {len(result)} answered, {sent}"
+            facts = [f"Stopped after {result.elapsed_s:.2f} s: {answered}"]
         self._say(" · ".join([*facts, f"spent so far {self.gateway.spend}"]))
         if any(item.timeline for item in result):
             self.figure.draw(plot_gantt(result))
@@ -116,7 +118,7 @@ class LongPanel(Panel):
         )
         self.model = model_choice()
         self.part_tokens = int_slider("Part, tokens", 400, 50, 4000, step=50)
-        self.overlap = int_slider("Overlap", 0, 0, 200, step=10)
+        self.overlap = int_slider("Overlap, tokens", 0, 0, 200, step=10)
         self.max_tokens = int_slider("max_tokens", 200, 1, 2000)
         knobs = (self.document, self.model, self.part_tokens, self.overlap, self.max_tokens)
         self._follow(self._redraw.call, self.prompt, *knobs)

@@ -33,7 +33,7 @@ Batches = BatchResult | Mapping[str, BatchResult]
 def plot_gantt(batches: Batches) -> Figure:
     """Draw a row for each prompt: its requests as bars, its waits between them as grey lines.
 
-    Blue is an answer, amber striped a 429, red crossed any other failure.
+    Blue is an answer, yellow striped a 429, orange crossed any other failure.
 
     Args:
         batches: one ``BatchResult``, or several by name, drawn side by side on one scale.
@@ -130,7 +130,7 @@ def plot_sweep(sweep: Mapping[int, BatchResult], limit_per_s: float | None = Non
     levels = sorted(sweep)
     measured = [requests_per_second(sweep[level]) for level in levels]
     request_s = mean_request_s(sweep[levels[0]])
-    figure, axes = figures.subplots()
+    figure, axes = figures.subplots(layout="constrained")
     predicted = figures.littles_curve(levels, request_s, limit_per_s)
     axes.plot(*predicted, color=figures.GREY, linewidth=3, label="Little's law: L / W")
     axes.plot(levels, measured, "o", color=figures.BLUE, markersize=9, label="measured")
@@ -144,11 +144,9 @@ def plot_sweep(sweep: Mapping[int, BatchResult], limit_per_s: float | None = Non
         best = max(measured)
         level = levels[measured.index(best)]
         axes.set_title(f"{best:.3g} answers a second at most, with {level} at once")
-    axes.set_xscale("log", base=2)
     axes.set_xticks(levels, [str(level) for level in levels])
     axes.set(xlabel="requests at once (max_concurrency)", ylabel="answers a second", ylim=(0, None))
-    axes.legend(loc="lower right")
-    figure.tight_layout()
+    figures.legend_below(figure)
     return figure
 
 

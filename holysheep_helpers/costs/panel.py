@@ -90,12 +90,16 @@ class CostPanel(View):
         self.model = _models("To", start.model)
         self.prices = w.Dropdown(options=PRICES, value=start.prices, description="Prices")
         self.one_off_usd = _slider(start, "one_off_usd", "Move, USD once", 0, 10_000, step=50)
-        self.monthly_running_usd = _slider(start, "monthly_running_usd", "USD a month", 0, 500)
+        self.monthly_running_usd = _slider(
+            start, "monthly_running_usd", "Running, USD a month", 0, 500
+        )
         self.krw_per_usd = _slider(self._rate, "krw_per_usd", "KRW per USD", 1000, 2000, step=10)
         self.costs, self.returns = FigureBox(), FigureBox()
         knobs = self.knobs().values()
         self._follow(self._look, *knobs)
-        return (*knobs, self.status, self.costs, self.answer, self.returns)
+        side_by_side = w.Box([*knobs])
+        side_by_side.add_class("hs-knobs")
+        return (side_by_side, self.status, self.returns, self.costs, self.answer)
 
     def _chosen(self) -> Assumptions:
         knobs: Any = self.knobs()
@@ -131,7 +135,9 @@ class CostPanel(View):
             self.returns.hide()
         else:
             self.costs.draw(plots.plot_costs(self.table))
-            self.returns.draw(plots.plot_break_even(self.assumptions))
+            figure = plots.plot_break_even(self.assumptions)
+            figure.set_figheight(2.8)  # on one screen with the sliders
+            self.returns.draw(figure)
 
 
 def _slider(

@@ -25,9 +25,6 @@ if TYPE_CHECKING:
 
 Case = BreakEven | Assumptions
 
-MOST_LETTERS = 80
-"""As many fit into the width of the axes."""
-
 DASHES = ("-", "--", ":", "-.")
 MARKS = ("o", "D", "s", "^", "v", "P")
 CROSS: dict[str, Any] = {"color": figures.RED, "markersize": 10, "markeredgewidth": 3}
@@ -40,8 +37,8 @@ UP: dict[str, Any] = {"facecolor": figures.BLUE, "edgecolor": figures.WHITE}
 def plot_costs(costs: DataFrame) -> Figure:
     """Draw a bar with its cost for each model, the most expensive on top.
 
-    The baseline, if there is one, is grey. What a model saves against it stands beside the cost,
-    and the cost in won if there was a rate.
+    The baseline, if there is one, is grey. What a model saves against it stands below its
+    name, with the cost, also in won if there was a rate.
 
     Args:
         costs: what ``hs.compare_models()`` gave back.
@@ -54,25 +51,26 @@ def plot_costs(costs: DataFrame) -> Figure:
 
     Example:
         >>> figure = hs.plot_costs(hs.compare_models(["gpt-4.1"], tokens=10_000_000))
-        >>> figure.axes[0].texts[0].get_text()
-        '55.00 USD'
+        >>> figure.axes[0].get_title(loc="left")
+        'gpt-4.1 costs least: 55.00 USD'
     """
     _need(costs, "hs.compare_models()", "usd")
     rows = costs.sort_values("usd", ascending=False, kind="stable")
     models, usd = [str(name) for name in rows.index], list(rows["usd"])
-    figure, axes = figures.named_rows(models, 1.3, 0.5)
     labels, colours = [], []
-    for row in rows.to_dict("records"):
+    for model, row in zip(models, rows.to_dict("records"), strict=True):
         won = f" · {krw_text(row['krw'])} KRW" if "krw" in row else ""
         saved = row.get("saving_share")
         less = f" · {less_or_more(saved)}" if saved else ""
-        labels.append(f"{row['usd']:,.2f} USD{won}{less}")
+        labels.append(f"{model}\n{row['usd']:,.2f} USD{won}{less}")
         colours.append(figures.GREY if saved == 0 else figures.BLUE)
-    bars = axes.barh(range(len(rows)), [float(value) for value in usd], color=colours)
-    axes.bar_label(bars, labels, padding=4)
-    room = 1 - len(labels[0]) / MOST_LETTERS  # for the longest bar, beside its label
-    axes.set(xlim=(0, float(max(usd)) / room or 1), xlabel="US dollars")
-    axes.set_title(f"{models[-1]}: {usd[-1]:,.2f} USD, {models[0]}: {usd[0]:,.2f} USD")
+    figure, axes = figures.named_rows(labels, 1.3, 0.6)
+    axes.barh(range(len(rows)), [float(value) for value in usd], color=colours)
+    axes.set(xlim=(0, float(max(usd)) or 1), xlabel="US dollars")
+    times = (
+        f", 1/{usd[0] / usd[-1]:.0f} of {models[0]}" if usd[-1] and usd[0] >= 2 * usd[-1] else ""
+    )
+    axes.set_title(f"{models[-1]} costs least: {usd[-1]:,.2f} USD{times}")
     return figure
 
 
@@ -230,8 +228,9 @@ def plot_break_even(cases: Case | Mapping[str, Case], months: int = 24) -> Figur
 def plot_sensitivity(found: DataFrame, axis_label: str = "first year's net gain, USD") -> Figure:
     """Draw a bar for each input of a move, the one that changes the result most on top.
 
-    Blue is the result with the input turned up, red hatched with it turned down. The black line is
-    the result as assumed, the grey one 0. Inputs that change nothing are left out, and named below.
+    Blue is the result with the input turned up, orange hatched with it turned down. The black line
+    is the result as assumed, the grey one 0. Inputs that change nothing are left out, and named
+    below.
 
     Args:
         found: what ``hs.sensitivity()`` gave back.

@@ -67,10 +67,17 @@ def errors_table() -> DataFrame:
 
 
 def as_markdown() -> str:
-    """The table in Markdown: what happened and how it shows share a column, for its width."""
-    titles = ["kind", "what happened, and how it shows", "whose", "ask again", "another model"]
-    lines = [[*titles, "billed", "what to do"], ["---"] * 7]
+    """The table in Markdown, folded by whose the error is; what to do stands second."""
+    titles = ["kind", "what to do", "what happened, and how it shows", "ask again"]
+    head = [[*titles, "another model", "billed"], ["---"] * 6]
+    owners: dict[str, list[list[str]]] = {}
     for name, kind in KINDS.items():
-        what, seen, *rest = kind.row.values()
-        lines.append([f"`{name}`", f"{what}<br>{seen}", *rest])
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+        what, seen, whose, again, other, billed, advice = kind.row.values()
+        row = [f"`{name}`", advice, f"{what}<br>{seen}", again, other, billed]
+        owners.setdefault(whose, []).append(row)
+    parts = []
+    for whose, rows in owners.items():
+        lines = "\n".join(f"| {' | '.join(line)} |" for line in (*head, *rows))
+        title = f"{whose[0].upper()}{whose[1:]}: {len(rows)} kind{'s' * (len(rows) != 1)}"
+        parts.append(f"<details><summary>{title}</summary>\n\n{lines}\n\n</details>\n")
+    return "\n".join(parts)

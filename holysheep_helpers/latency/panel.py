@@ -31,7 +31,7 @@ class LatencyPanel(Panel):
         self.send.description = "Measure"
         self.model = model_choice()
         self.runs = int_slider("Runs", 20, 1, 100)
-        self.concurrency = int_slider("At once", 1, 1, 16)
+        self.concurrency = int_slider("Requests at once", 1, 1, 16)
         self.max_tokens = int_slider("max_tokens", 40, 1, 200)
         yield from (self.prompt, self.model, self.runs, self.concurrency, self.max_tokens)
         yield from (buttons(self.send, self.stop), self.status, self.figure, self.answer)

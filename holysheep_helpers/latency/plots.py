@@ -93,7 +93,7 @@ def plot_ecdf(
     _title(axes, f"Median {NAMES[metric]}: {_range(medians)}{was}")
     axes.set(xlabel=f"{NAMES[metric]}, ms", ylabel="share of runs", xlim=edges, ylim=(0, 1.02))
     axes.yaxis.set_major_formatter(PercentFormatter(1))
-    band = Patch(facecolor=figures.GREY, alpha=0.3, label="shaded: 95% band of the whole curve")
+    band = Patch(label="shaded in the same colour: 95% band of the whole curve", alpha=0)
     figures.legend_below(figure, band, loc="outside lower left", ncols=1, handlelength=3)
     return figure
 
@@ -256,7 +256,6 @@ def plot_latency_sweep(sweep: Mapping[int, LatencyRun], capacity: int | None = N
     title = f"Answers a second: {rates[0]:.2g} at {low}, {rates[-1]:.2g} at {high}"
     right.set(title=title, ylabel="answers a second")
     for axes in (left, right):
-        axes.set_xscale("log", base=2)
         axes.set_xticks(levels, [str(level) for level in levels])
         top = axes.get_ylim()[1] * (1.3 if axes.texts else 1)  # texts stand on top
         axes.set(xlabel="requests at once", ylim=(0, top))

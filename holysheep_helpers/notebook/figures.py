@@ -198,8 +198,8 @@ def legend_below(figure: mpl_figure.Figure, *more: Patch, **options: Any) -> Non
 def littles_curve(
     levels: Sequence[int], request_s: float, limit_per_s: float | None
 ) -> tuple[list[float], list[float]]:
-    """Little's law over a logarithmic axis: the concurrency in 100 steps, and requests a second."""
-    steps = [levels[0] * (levels[-1] / levels[0]) ** (n / 100) for n in range(101)]
+    """Little's law over the concurrency, in 100 steps, and requests a second."""
+    steps = [levels[0] + (levels[-1] - levels[0]) * n / 100 for n in range(101)]
     return steps, [littles_law(step, request_s, limit_per_s) for step in steps]
 
 

@@ -143,7 +143,7 @@ SPANS: dict[str, dict[str, Any]] = {
 def plot_circuit(breaker: CircuitBreaker, outage_s: tuple[float, float] | None = None) -> Figure:
     """Draw a row for each model: its requests, and when its circuit was open.
 
-    Blue dots are answers, red crosses failures, hollow squares requests that say nothing of the
+    Blue dots are answers, orange crosses failures, hollow squares requests that say nothing of the
     model (they were wrong themselves), grey ticks calls that passed the model over. Hatched is
     open, black half-open, until the trial's verdict.
 

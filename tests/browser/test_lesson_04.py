@@ -25,8 +25,8 @@ class TestBatch(HasPanel):
     def test_stop_ends_the_batch(self, lesson: Lesson) -> None:
         lesson.panel.get_by_role("textbox", name="Prompt").fill("hello")
         number(lesson, "Prompts").fill("60")
-        number(lesson, "Per minute").fill("60")
-        number(lesson, "At once").fill("1")
+        number(lesson, "Per minute (0: no limit)").fill("60")
+        number(lesson, "Requests at once").fill("1")
         button(lesson, "Send").click()
         expect(said(lesson)).to_contain_text("under way")
         button(lesson, "Stop").press("Enter")

@@ -13,7 +13,7 @@ class TestFailover(HasPanel):
     def drive(self, lesson: Lesson) -> None:
         assert pictures.use_panel(lesson) == pictures.words(), "python tools/pictures.py"
         number(lesson, "Calls").fill("20")
-        lasts = lesson.panel.get_by_role("slider", name="For, s")
+        lasts = lesson.panel.get_by_role("slider", name="Outage lasts, s")
         before = lasts.input_value()
         lasts.press("ArrowLeft")
         assert int(lasts.input_value()) == int(before) - 1

@@ -24,12 +24,12 @@ class TestLongPrompts(HasPanel):
 
     def provoke(self, lesson: Lesson) -> str:
         number(lesson, "Part, tokens").fill("50")
-        number(lesson, "Overlap").fill("200")
-        number(lesson, "Overlap").press("Enter")
+        number(lesson, "Overlap, tokens").fill("200")
+        number(lesson, "Overlap, tokens").press("Enter")
         return "at most half of it"
 
     def test_send_right_after_a_change_sends_what_is_shown(self, lesson: Lesson) -> None:
-        number(lesson, "Overlap").fill("0")
+        number(lesson, "Overlap, tokens").fill("0")
         for limit in (300, 500):
             sent = lesson.kernel(self.SENT)
             number(lesson, "Part, tokens").fill("150")

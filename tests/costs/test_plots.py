@@ -54,28 +54,30 @@ def test_a_bar_for_each_model_the_dearest_on_top() -> None:
     (axes,) = figure.axes
     bars: Any = axes.patches
     assert [bar.get_width() for bar in bars] == [90, 55, 4]
-    assert rows(figure) == ["claude-sonnet-4-5", GPT, MISTRAL]
     assert axes.get_ylim() == (2.5, -0.5)  # so the first stands on top
-    assert texts(figure) == [
-        "90.00 USD · 130,500 KRW · 63.6% more",
-        "55.00 USD · 79,750 KRW",
-        "4.00 USD · 5,800 KRW · 92.7% less",
+    assert rows(figure) == [
+        "claude-sonnet-4-5\n90.00 USD · 130,500 KRW · 63.6% more",
+        f"{GPT}\n55.00 USD · 79,750 KRW",
+        f"{MISTRAL}\n4.00 USD · 5,800 KRW · 92.7% less",
     ]
+    assert axes.get_xlim() == (0, 90)  # no room is empty
     colours = [bar.get_facecolor() for bar in bars]
     assert colours[1] == to_rgba(figures.GREY)  # the baseline
     assert colours[0] == colours[2] == to_rgba(figures.BLUE)
-    assert title(figure) == f"{MISTRAL}: 4.00 USD, claude-sonnet-4-5: 90.00 USD"
+    assert title(figure) == f"{MISTRAL} costs least: 4.00 USD, 1/22 of claude-sonnet-4-5"
 
 
 def test_half_a_won_is_rounded_up_as_in_the_report() -> None:
     rate = hs.catalog.published_rate()
     costs = hs.compare_models(["gemini-2.5-flash"], tokens=10_000_000, rate=rate)
-    assert texts(hs.plot_costs(costs)) == ["14.25 USD · 20,663 KRW"]  # 20,662.5
+    assert rows(hs.plot_costs(costs))[0].endswith("\n14.25 USD · 20,663 KRW")  # 20,662.5
 
 
 def test_without_rate_and_baseline_there_is_the_cost_alone() -> None:
-    assert texts(hs.plot_costs(hs.compare_models([GPT], tokens=1_000_000))) == ["5.50 USD"]
-    assert texts(hs.plot_costs(hs.compare_models([GPT], tokens=0, baseline=GPT))) == ["0.00 USD"]
+    alone = hs.plot_costs(hs.compare_models([GPT], tokens=1_000_000))
+    assert (rows(alone), title(alone)) == ([f"{GPT}\n5.50 USD"], f"{GPT} costs least: 5.50 USD")
+    nothing = hs.plot_costs(hs.compare_models([GPT], tokens=0, baseline=GPT))
+    assert rows(nothing) == [f"{GPT}\n0.00 USD"]
 
 
 def test_what_no_mix_can_cost_is_a_cross_outside_of_its_bar() -> None:

@@ -62,7 +62,7 @@ def test_failed_runs_keep_the_curve_below_100_percent() -> None:
     label, band = labels(figure)
     assert label.startswith("20 runs, median 109.5 ms (95%: ")
     assert label.endswith("5 failed: ends at 75%")
-    assert band == "shaded: 95% band of the whole curve"
+    assert band == "shaded in the same colour: 95% band of the whole curve"
     figure = figures.plot_ecdf(measured(ladder(100, 4), failed=6))
     assert labels(figure)[0].startswith("10 runs, median ∞ ms")
     assert len(figure.axes[0].get_lines()) == 1  # no mark where there is no median
@@ -77,7 +77,11 @@ def test_several_curves_differ_in_more_than_colour() -> None:
     assert [one.get_color(), other.get_color()] == list(COLOURS[:2])
     assert one.get_linestyle() != other.get_linestyle()
     assert dot.get_marker() != square.get_marker()
-    assert [label.split(":")[0] for label in labels(figure)] == ["하나", "넷", "shaded"]
+    assert [label.split(":")[0] for label in labels(figure)] == [
+        "하나",
+        "넷",
+        "shaded in the same colour",
+    ]
     assert title(axes) == "Median end to end: 209.5 ms (하나) to 239.5 ms (넷)"
 
 

@@ -199,8 +199,10 @@ def test_the_stop_button_ends_the_batch() -> None:
         assert panel.result is not None
         assert len(panel.result.failed) == 60
         assert {type(item.error) for item in panel.result} == {hs.NotAskedError}
-        assert "Stopped: those that had no answer yet" in panel.status.value
-        assert "0 answered, 60 failed" in panel.status.value
+        assert re.search(
+            r"Stopped after \d+\.\d\d s: 0 of 60 answered, (0|1 request|\d+ requests) ?",
+            panel.status.value,
+        )
         panel.prompts.value, panel.per_minute.value = 1, 0
         panel.stop.unobserve_all()
         press(panel)
