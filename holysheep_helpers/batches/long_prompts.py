@@ -131,10 +131,9 @@ class LongPlan:
                 f"({' + '.join(map(str, self.rounds))}: parts, then answers combined)"
             )
         price = f"{self.most_usd:f} USD" if self.most_usd is not None else "price unknown"
-        return (
-            f"{parts}\n{'' if self.exact else 'by estimate '}at most {self.input_tokens:,} tokens "
-            f"in, {self.output_tokens:,} out: {price} ({self.model}, {self.counted_by})"
-        )
+        tokens = f"at most {self.input_tokens:,} tokens in, {self.output_tokens:,} out"
+        how = "" if self.exact else "by estimate "
+        return f"{parts}\n{how}{tokens}: {price} ({self.model}, {self.counted_by})"
 
     __repr__ = __str__
 

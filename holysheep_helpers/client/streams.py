@@ -151,11 +151,8 @@ class Reading:
 
 def came_before(texts: Sequence[str]) -> str:
     """How much had come before an error, in a sentence."""
-    characters = sum(map(len, texts))
-    return (
-        f"{characters} characters had come, in the stream's .text; asking again is a new, paid "
-        "request."
-    )
+    came = f"{sum(map(len, texts))} characters had come, in the stream's .text"
+    return f"{came}; asking again is a new, paid request."
 
 
 @contextmanager

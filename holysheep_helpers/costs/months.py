@@ -59,10 +59,8 @@ class MonthlyCost:
 
     def __str__(self) -> str:
         cached = f", {self.cached_share:.0%} of it cached" if self.cached_share else ""
-        return (
-            f"{money.usd_text(self.usd)} USD for {self.tokens:,f} tokens of {self.model}, "
-            f"{self.input_share:.0%} input{cached} ({self.price.source})"
-        )
+        cost = f"{money.usd_text(self.usd)} USD for {self.tokens:,f} tokens of {self.model}"
+        return f"{cost}, {self.input_share:.0%} input{cached} ({self.price.source})"
 
 
 def monthly_cost(

@@ -89,10 +89,8 @@ class Diagnosis:
         return f"{self.kind}: {self.what}\n{rows}"
 
     def _repr_html_(self) -> str:
-        return (
-            f'<div class="hs-diagnosis"><strong><code>{escape(self.kind)}</code></strong> '
-            f"{escape(self.what)}{fields(self._rows())}</div>"
-        )
+        head = f"<strong><code>{escape(self.kind)}</code></strong> {escape(self.what)}"
+        return f'<div class="hs-diagnosis">{head}{fields(self._rows())}</div>'
 
 
 def diagnose(error: object) -> Diagnosis:

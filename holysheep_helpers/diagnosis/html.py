@@ -37,7 +37,5 @@ def answer(text: str, note: str, summary: str) -> str:
     """What a model answered, a note in bold where there is one, and a summary in small letters."""
     bold = f"<p><strong>{escape(note)}</strong></p>" if note else ""
     small = escape(summary).replace("\n", "<br>")
-    return (
-        f'<div class="hs-reply"><p style="white-space:pre-wrap">{escape(text)}</p>{bold}'
-        f"<p><small>{small}</small></p></div>"
-    )
+    body = f'<p style="white-space:pre-wrap">{escape(text)}</p>{bold}<p><small>{small}</small></p>'
+    return f'<div class="hs-reply">{body}</div>'

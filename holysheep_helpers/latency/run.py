@@ -527,10 +527,8 @@ class LatencySummary:
 
     def _repr_html_(self) -> str:
         notes = "".join(f"<li>{escape(note)}</li>" for note in self.notes)
-        return (
-            f"<div><strong>{escape(self.headline)}</strong>{grid(*self._table())}"
-            f"<ul>{notes}</ul></div>"
-        )
+        head = f"<strong>{escape(self.headline)}</strong>"
+        return f"<div>{head}{grid(*self._table())}<ul>{notes}</ul></div>"
 
 
 def _in_ms(rows_s: Mapping[str, Sequence[float]], columns: list[str], title: str) -> DataFrame:

@@ -115,10 +115,8 @@ class View:
 
     def _show_table(self, html: str, name: str) -> None:
         """Show a table, which is scrolled where it is wider than the panel."""
-        self.answer.value = (
-            f'<div class="hs-scroll" tabindex="0" role="region" aria-label="{escape(name)}">'
-            f"{self._without_key(html)}</div>"
-        )
+        look = f'class="hs-scroll" tabindex="0" role="region" aria-label="{escape(name)}"'
+        self.answer.value = f"<div {look}>{self._without_key(html)}</div>"
 
     def _say(self, text: str, *, alarm: bool = False) -> None:
         role = "alert" if alarm else "status"
