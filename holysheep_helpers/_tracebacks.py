@@ -31,11 +31,8 @@ def in_a_notebook(error: BaseException) -> list[str]:
 
     shell: Any = get_ipython()
     look = shell.InteractiveTB
-    learners = [
-        (frame.f_code.co_filename, line)
-        for frame, line in walk_tb(error.__traceback__)
-        if frame.f_globals is shell.user_global_ns
-    ]
+    steps, own = walk_tb(error.__traceback__), shell.user_global_ns
+    learners = [(step.f_code.co_filename, line) for step, line in steps if step.f_globals is own]
     if sys.exception() is not error or look.mode != "Context" or not learners:
         return look.structured_traceback(type(error), error, error.__traceback__)
     lines: list[str] = []
