@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Sequence
-from contextlib import aclosing, closing
+from contextlib import AbstractContextManager, aclosing, closing, nullcontext
 from dataclasses import dataclass, replace
 from itertools import count
 from time import perf_counter
@@ -211,13 +211,20 @@ async def batch_iter(
         gateway_or_client, model, models, system, max_concurrency, requests_per_minute,
         tokens_per_minute, journal, budget_usd, deadline_s, progress, sdk_parameters,
     )  # fmt: skip
-    with closing(Asker(setup)) as asker, closing(Progress(setup.progress, None)) as bar:
+    with closing(Asker(setup)) as asker, _bar(setup, None) as bar:
         async with aclosing(_in_order(asker, setup.reader, prompts)) as results:
             async for item in results:
-                bar.one_more(item.cost, not item.ok)
+                if bar is not None:
+                    bar.one_more(item.cost, not item.ok)
                 yield item
     if asker.stopped_by is not None:
         raise asker.stopped_by
+
+
+def _bar(
+    setup: Setup, total: int | None, restored: int = 0
+) -> AbstractContextManager[Progress | None]:
+    return closing(Progress(total, restored)) if setup.progress else nullcontext()
 
 
 @dataclass
@@ -251,8 +258,7 @@ class Job:
             costly = is_live(setup.target) or setup.limit_usd is not None
             if setup.progress and len(todo) > MANY_CALLS and costly:
                 print(estimate_items([record.item for record in todo], setup.in_turn))
-            known = len(results) - len(todo)
-            with closing(Progress(setup.progress, len(results), known)) as bar:
+            with _bar(setup, len(results), len(results) - len(todo)) as bar:
                 start_s, busy_s = perf_counter(), time.thread_time()
                 try:
                     await self._ask_all(asker, todo, bar)
@@ -298,12 +304,13 @@ class Job:
         keys = [record.item.key for record in self._unanswered()]
         _warn_if_unused(journal, keys, f"of these {len(self.items)} prompts")
 
-    async def _ask_all(self, asker: Asker, todo: deque[Record], bar: Progress) -> None:
+    async def _ask_all(self, asker: Asker, todo: deque[Record], bar: Progress | None) -> None:
         async def work() -> None:
             while todo and asker.stopped_by is None:
                 record = todo.popleft()
                 result = self.results[record.index] = await asker.ask(record)
-                bar.one_more(result.cost, not result.ok)
+                if bar is not None:
+                    bar.one_more(result.cost, not result.ok)
 
         try:
             async with asyncio.TaskGroup() as workers:

@@ -18,8 +18,9 @@ from holysheep_helpers.batches.results import BatchResult, run_outside_a_loop
 from holysheep_helpers.batches.worker import Money, Path
 from holysheep_helpers.catalog.splitting import Counter, check_text, counter_for, split_spans
 from holysheep_helpers.catalog.tokens import MESSAGE_FRAME, REPLY_FRAME
-from holysheep_helpers.client.chat import CutShortWarning, bill
+from holysheep_helpers.client.chat import CutShortWarning
 from holysheep_helpers.client.gateway import Gateway, async_client, is_live
+from holysheep_helpers.client.replies import bill
 from holysheep_helpers.client.requests import (
     ASSUMED_OUTPUT_TOKENS,
     Reader,

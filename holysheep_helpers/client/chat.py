@@ -82,7 +82,8 @@ class Reply:
     def summary(self) -> str:
         """Tokens, cost and finish reason in one line; no time, so that it can repeat."""
         model = self.model or "model not stated"
-        return f"{model} · {bill(self.usage, self.cost)} · finish_reason {self.finish_reason}"
+        bill = replies.bill(self.usage, self.cost)
+        return f"{model} · {bill} · finish_reason {self.finish_reason}"
 
     def _note(self) -> str:
         """What to know of an answer that is not the whole one, in a sentence; else empty."""
@@ -100,12 +101,6 @@ class Reply:
 
     def _repr_html_(self) -> str:
         return html.answer(self.text, self._note(), self.summary())
-
-
-def bill(used: CompletionUsage | None, cost: Decimal | None) -> str:
-    """Tokens and cost of an answer, as its summary shows them."""
-    tokens = f"{used.prompt_tokens} + {used.completion_tokens} tokens" if used else "no usage"
-    return f"{tokens} · {'cost unknown' if cost is None else f'{cost:f} USD'}"
 
 
 def ask(

@@ -12,13 +12,10 @@ SHOW_EVERY_S = 0.2
 class Progress:
     """Rate, cost so far, failures and time left, by tqdm; ``total`` is ``None`` if unknown."""
 
-    def __init__(
-        self, shown: bool, total: int | None, restored: int = 0, unit: str = " prompts"
-    ) -> None:
+    def __init__(self, total: int | None, restored: int = 0, unit: str = " prompts") -> None:
         from tqdm.auto import tqdm
 
-        look: Any = {"unit": unit, "dynamic_ncols": True, "disable": not shown}
-        self._bar: Any = tqdm(total=total, initial=restored, **look)
+        self._bar: Any = tqdm(total=total, initial=restored, unit=unit, dynamic_ncols=True)
         self._failed = 0
         self._spent = Decimal(0)
         self._count = 0

@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from decimal import Decimal
 from typing import Any, Literal
 
 import aiohttp
@@ -66,6 +67,12 @@ def ending_note(finish_reason: str | None, refusal: str = "") -> str:
         case "unknown":
             return f"perhaps not whole: finish_reason {finish_reason!r} is unknown"
     return f"refused: {refusal}" if refusal else ""
+
+
+def bill(used: CompletionUsage | None, cost: Decimal | None) -> str:
+    """Tokens and cost of an answer, as its summary shows them."""
+    tokens = f"{used.prompt_tokens} + {used.completion_tokens} tokens" if used else "no usage"
+    return f"{tokens} · {'cost unknown' if cost is None else f'{cost:f} USD'}"
 
 
 class ParsedReply:

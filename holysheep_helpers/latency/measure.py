@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import platform
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from datetime import UTC, datetime
 from decimal import Decimal
 from difflib import get_close_matches
@@ -140,9 +140,9 @@ def measure_latency(
 def with_progress(measurement: Measurement, shown: bool) -> LatencyRun:
     """Measure with a bar, which counts the runs, their cost and their failures."""
     runs = measurement.plan.runs
-    with closing(Progress(shown, runs, unit=" runs")) as bar:
+    with closing(Progress(runs, unit=" runs")) if shown else nullcontext() as bar:
         return measurement.run_in_thread(
-            lambda raw: bar.one_more(raw.cost_usd, raw.error is not None)
+            lambda raw: bar and bar.one_more(raw.cost_usd, raw.error is not None)
         )
 
 

@@ -181,8 +181,8 @@ class Bar:
 
     interrupt_at = 0
 
-    def __init__(self, shown: bool, total: int, unit: str) -> None:
-        self.made_with = (shown, total, unit)
+    def __init__(self, total: int, unit: str) -> None:
+        self.made_with = (total, unit)
         self.calls: list[tuple[Any, bool]] = []
         self.closed = False
 
@@ -210,7 +210,7 @@ def bars(monkeypatch: pytest.MonkeyPatch) -> list[Bar]:
 def test_the_bar_counts_the_runs_alone_their_cost_and_failures(bars: list[Bar]) -> None:
     run = with_progress(Wire().script(None, None, 503).measurement(5, warmup=1), shown=True)
     (bar,) = bars
-    assert bar.made_with == (True, 5, " runs")
+    assert bar.made_with == (5, " runs")
     assert bar.closed
     assert bar.calls == [(stream.cost_usd, stream.failed) for stream in run.runs]
     assert [stream.error for stream in run.runs] == [None, "503", None, None, None]
