@@ -67,10 +67,7 @@ def plot_costs(costs: DataFrame) -> Figure:
     figure, axes = figures.named_rows(labels, 1.3, 0.6)
     axes.barh(range(len(rows)), [float(value) for value in usd], color=colours)
     axes.set(xlim=(0, float(max(usd)) or 1), xlabel="US dollars")
-    times = (
-        f", 1/{usd[0] / usd[-1]:.0f} of {models[0]}" if usd[-1] and usd[0] >= 2 * usd[-1] else ""
-    )
-    axes.set_title(f"{models[-1]} costs least: {usd[-1]:,.2f} USD{times}")
+    axes.set_title(f"{models[-1]} costs least: {usd[-1]:,.2f} USD")
     return figure
 
 

@@ -154,7 +154,7 @@ def _page(move: Assumptions, table: DataFrame, hangs_on: DataFrame) -> str:
         running=usd_text(Decimal(move.monthly_running_usd)),
         rate=rate,
         cached_note=cached_note(move),
-        models=_lines([head, ["---"] * len(head), *models]),
+        models=_lines([head, ["---", *["---:"] * (len(head) - 1)], *models]),
         results=_lines([input_label(name), *map(usd_text, found)] for name, *found in results),
         here=find_price(move.model, move.prices),
         there=find_price(move.baseline, move.prices),
