@@ -30,5 +30,5 @@ class TestBatch(HasPanel):
         button(lesson, "Send").click()
         expect(said(lesson)).to_contain_text("under way")
         button(lesson, "Stop").press("Enter")
-        expect(said(lesson)).to_contain_text("60 prompts")
+        expect(said(lesson)).to_contain_text("of 60 answered")
         assert lesson.kernel("len(panel.result.failed)") > 0

@@ -17,16 +17,16 @@ class TestCost(HasPanel):
         expect(figures).to_have_count(2)
         before = [figures.nth(number).get_attribute("src") for number in range(2)]
         for name, key, times in (
-            ("Tokens, millions", "ArrowLeft", 10),
+            ("Tokens, millions", "ArrowRight", 10),
             ("Input, %", "ArrowLeft", 10),
             ("Move, USD once", "ArrowLeft", 10),
         ):
             handle = lesson.panel.get_by_role("slider", name=name, exact=True)
             for _ in range(times):
                 handle.press(key)
-        expect(status).to_contain_text("9,000,000 tokens a month")
-        expect(status).to_contain_text("1,000.00 USD spent once")
-        expect(table).to_contain_text("220.00")
+        expect(status).to_contain_text("20,000,000 tokens a month cost 8.80 USD")
+        expect(status).to_contain_text("500.00 USD spent once")
+        expect(table).to_contain_text("120.00")
         for count in range(2):
             expect(figures.nth(count)).not_to_have_attribute("src", before[count] or "")
 
