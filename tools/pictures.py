@@ -56,6 +56,7 @@ def panel(folder: Path) -> None:
     """Run the lesson in JupyterLab, use its panel, and take the picture."""
     root, settings = folder / "lessons", folder / "jupyter"
     root.mkdir()
+    settings.mkdir()
     with lab.jupyterlab(root, settings) as address, lab.browser_page() as page:
         lesson = lab.open_lesson(page, address, root, settings, PANEL_LESSON)
         lesson.run_all()

@@ -12,12 +12,16 @@ import httpx2
 import openai
 from openai.types import CompletionUsage
 
-from holysheep_helpers._tracebacks import brief
 from holysheep_helpers.client import replies
 from holysheep_helpers.client.gateway import check_in_time
 from holysheep_helpers.client.replies import EventStream, ParsedReply
 from holysheep_helpers.diagnosis.evidence import TRANSPORT, package_of
-from holysheep_helpers.exceptions import HolySheepError, IncompleteStreamError, UnexpectedReplyError
+from holysheep_helpers.exceptions import (
+    HolySheepError,
+    IncompleteStreamError,
+    UnexpectedReplyError,
+    brief,
+)
 
 LONGEST_DRAIN_S = 0.1
 """How long the end of the body is waited for after ``[DONE]``, in seconds; the SDK's figure."""

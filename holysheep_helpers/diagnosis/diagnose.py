@@ -20,7 +20,6 @@ from pydantic import ValidationError
 
 from holysheep_helpers import catalog, exceptions
 from holysheep_helpers._checks import is_loopback, short
-from holysheep_helpers._tracebacks import brief
 from holysheep_helpers.diagnosis import config, evidence
 from holysheep_helpers.diagnosis.evidence import ErrorBody, base_of, model_of
 from holysheep_helpers.diagnosis.html import fields
@@ -157,7 +156,7 @@ def settle(error: BaseException) -> Diagnosis:
 
 def add_advice(error: openai.OpenAIError) -> None:
     """Settle the SDK's error, add a note on what to do, and make it short in a notebook."""
-    found = settle(brief(error))
+    found = settle(exceptions.brief(error))
     told = "The server says: " not in found.what
     if told and isinstance(error, openai.BadRequestError | openai.NotFoundError):
         error.add_note(found.advice)  # its message has said what happened
