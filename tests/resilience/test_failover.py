@@ -220,15 +220,18 @@ def test_other_arguments_are_checked_before_anything_is_sent(
 
 
 def test_a_cut_reply_warns_the_caller(gw: hs.Gateway) -> None:
+    def file(caught: pytest.WarningsRecorder) -> str:  # a stream that is forgotten may warn, too
+        return next(one.filename for one in caught if one.category is hs.CutShortWarning)
+
     with pytest.warns(hs.CutShortWarning) as caught:
         reply = hs.failover(gw, PROMPT, models=MODELS, max_tokens=2)
-    assert caught[0].filename == __file__
+    assert file(caught) == __file__
     assert reply.cut_short
     with pytest.warns(hs.CutShortWarning) as caught:
         asyncio.run(hs.afailover(gw, PROMPT, models=MODELS, max_tokens=2))
     with pytest.warns(hs.CutShortWarning) as caught:
         hs.ask(gw, PROMPT, max_tokens=2)
-    assert caught[0].filename == __file__
+    assert file(caught) == __file__
 
 
 def test_neither_key_nor_prompt_is_in_what_it_says(gw: hs.Gateway, mock: MockHandle) -> None:
