@@ -106,6 +106,7 @@ class Button(anywidget.AnyWidget):
     def _hear(self, _: w.Widget, content: dict[str, Any], __: Any) -> None:
         if content.get("event") != "click":
             return
+        self.send({"event": "heard"})
         for name, value in content.get("shown", {}).items():
             if name in self._known:
                 self._known[name].set_state({self.knobs[name]: value})

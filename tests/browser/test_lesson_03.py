@@ -1,8 +1,12 @@
 """Lesson 3 in a real JupyterLab: it types, it stops."""
 
+import os
+import signal
+
+import pytest
 from playwright.sync_api import expect
 
-from tests.browser.promises import HasPanel, button, empty_the_prompt, meets, said
+from tests.browser.promises import ARTIFACTS, HasPanel, button, empty_the_prompt, meets, said
 from tools.lab import Lesson
 
 
@@ -29,3 +33,17 @@ class TestStream(HasPanel):
         expect(said(lesson)).to_contain_text("left after")
         assert lesson.kernel("panel.stream.complete") is False
         assert lesson.kernel("panel.gateway.mock.entries(settle_s=10)[-1]['client_left']")
+
+    @pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="Windows can't halt a kernel")
+    def test_a_button_says_where_the_kernel_cannot_hear_it(self, lesson: Lesson) -> None:
+        kernel = lesson.kernel("__import__('os').getpid()")
+        os.kill(kernel, signal.SIGSTOP)  # as a cell that blocks it
+        try:
+            button(lesson, "Send").click()
+            note = lesson.panel.get_by_text("A cell is running: Send is heard when it ends.")
+            expect(note).to_be_visible()
+            lesson.picture(ARTIFACTS / "03_unheard.png")
+        finally:
+            os.kill(kernel, signal.SIGCONT)
+        expect(note).to_have_count(0)
+        expect(said(lesson)).to_contain_text("all after")

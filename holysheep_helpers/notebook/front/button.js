@@ -1,5 +1,8 @@
 // A native button. A click carries what the knobs show at that moment: a change that is still on
-// its way to the kernel would come too late.
+// its way to the kernel would come too late. A kernel that runs a cell hears it afterwards, and the
+// button says so.
+const HEARD_WITHIN_MS = 1000;
+
 async function shown(model) {
   const values = {};
   for (const [id, name] of Object.entries(model.get("knobs"))) {
@@ -16,8 +19,16 @@ function render({ model, el }) {
   const button = document.createElement("button");
   button.type = "button";
   el.classList.add("hs-button");
-  el.append(button);
+  const note = document.createElement("span");
+  note.setAttribute("aria-live", "polite");
+  el.append(button, note);
 
+  let waiting;
+  const heard = () => {
+    clearTimeout(waiting);
+    note.textContent = "";
+  };
+  model.on("msg:custom", heard);
   const show = () => {
     button.textContent = model.get("description");
     button.className = `jupyter-button ${model.get("primary") ? "hs-primary" : ""}`;
@@ -27,12 +38,20 @@ function render({ model, el }) {
   button.addEventListener("click", async () => {
     if (model.get("disabled")) return;
     if (document.activeElement !== button) document.activeElement?.blur(); // ends what is typed
+    clearTimeout(waiting);
+    waiting = setTimeout(() => {
+      note.textContent = `A cell is running: ${model.get("description")} is heard when it ends.`;
+    }, HEARD_WITHIN_MS);
     model.send({ event: "click", shown: await shown(model) });
   });
   const names = ["description", "disabled", "primary"];
   for (const name of names) model.on(`change:${name}`, show);
   show();
-  return () => names.forEach((name) => model.off(`change:${name}`, show));
+  return () => {
+    clearTimeout(waiting);
+    model.off("msg:custom", heard);
+    names.forEach((name) => model.off(`change:${name}`, show));
+  };
 }
 
 export default { render };
