@@ -351,13 +351,10 @@ class Lesson:
 
 
 def open_lesson(page: Page, address: str, root: Path, folder: Path, name: str) -> Lesson:
-    """Open a lesson of the learner's copy in the server's ``root``, with the mock played fast.
-
-    Lessons whose subject is time have it at life's speed.
-    """
+    """Open a lesson of the learner's copy in the server's ``root``, with the mock played fast."""
     copies.renew(root / copies.FOLDER, datetime.now(UTC))
     file = root / copies.FOLDER / name
-    fast = "".join(f"{key}={value}\n" for key, value in notebooks.played_fast(file).items())
+    fast = "".join(f"{key}={value}\n" for key, value in notebooks.FAST.items())
     (folder / ENV_FILE).write_text(fast, "utf-8")
     lesson = Lesson(page, address, folder, file, cells_shown(file))
     lesson.open()

@@ -58,7 +58,7 @@ class Bill:
 def run_live(file: Path, folder: Path) -> tuple[r.Notebook, list[dict[str, Any]], str]:
     """The lesson as it comes out with a key, what was asked of the gateway, and its address."""
     with serve(time_scale=TIME_SCALE, keys=frozenset({KEY})) as gateway:
-        env = r.clean_environment(folder) | r.played_fast(file)
+        env = r.clean_environment(folder) | r.FAST
         env |= {
             "HOLYSHEEP_MODE": "live",
             "HOLYSHEEP_API_KEY": KEY,
