@@ -134,6 +134,7 @@ class Gateway:
     def _options(self, given: dict[str, Any], timeout_s: float) -> dict[str, Any]:
         for name in ("api_key", "base_url", "http_client"):
             if name in given:
+                given.clear()  # a key among them would stand in the frames
                 raise InputError(
                     f"{name} belongs to the gateway: give it to hs.connect(), or make "
                     "openai.OpenAI(...) yourself (its spend is then not counted)."

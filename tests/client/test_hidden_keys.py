@@ -239,3 +239,13 @@ def test_how_many_were_tried(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_key_is_never_pickled() -> None:
     with pytest.raises(TypeError, match="not written into a file"):
         pickle.dumps(Secret(KEY))
+
+
+def test_a_key_that_a_client_is_given_is_in_no_frame_of_ours(gw: hs.Gateway) -> None:
+    for make in (gw.client, gw.async_client):
+        with pytest.raises(hs.InputError, match="belongs to the gateway") as caught:
+            make(api_key=KEY)
+        told = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+        ours = [frame for frame in told.stack if "holysheep_helpers" in frame.filename]
+        assert ours
+        assert KEY not in f"{told}{[frame.locals for frame in ours]}"
