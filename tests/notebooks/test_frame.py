@@ -16,16 +16,11 @@ HEADING = re.compile(r"^## (.+)$", re.MULTILINE)
 STEP = re.compile(r"Step (\d+): \S")
 CALLS = re.compile(r"USD in (\d+) calls?(?:, and up to \S+ USD more for (\d+) calls?)?")
 FINDING = re.compile(r"\*\*(.+?)\*\*")
-LIVE_ONLY = "**What to see:** *MOCK*, or *LIVE* where a key is set: then calls cost money."
-KEYBOARD = (
-    "By keyboard: **Tab** moves on, **arrows** move sliders and lists, **Space** presses or ticks."
-)
+LIVE_ONLY = "**What to see:** *MOCK* is free; with *LIVE*, calls cost money."
+KEYBOARD = "By keyboard: **Tab** moves on"
 WITHOUT = "The same without widgets: change the values and run the cell."
 YOUR_TURN = (
-    "## Your turn\n\nEach cell below has one thing to change. Change it and run the cell: "
-    '`hs.check` says *Right*, or what is off. `hs.hint("{0}a")` gives a hint for {0}a, and '
-    "`%load solutions/{0}a.py` fetches its solution (run the cell once more then); the others have "
-    "theirs.\n\n**{0}a.** "
+    '## Your turn\n\nHelp: `hs.hint("{0}a")`. Solution: `%load solutions/{0}a.py`.\n\n**{0}a.** '
 )
 LESSONS = FILES[1:]
 every_lesson = pytest.mark.parametrize("file", LESSONS, ids=lambda file: file.stem)
@@ -89,7 +84,7 @@ def test_headings_stand_in_order_and_steps_without_a_gap(file: Path) -> None:
     steps = [int(match[1]) for heading in found if (match := STEP.match(heading))]
     assert steps == list(range(1, len(steps) + 1))
     assert len(steps) >= 2
-    before = ["The lessons"] if file == FILES[0] else []
+    before = ["The lessons", "How a lesson works"] if file == FILES[0] else []
     further = ["Go further"] if course.lessons()[FILES.index(file)].more_minutes else []
     after = ["Turn the knobs", "Your turn", *further, "What this lesson spent"]
     rest = [heading for heading in found if not STEP.match(heading)]
@@ -114,12 +109,12 @@ def test_the_card_comes_first_and_what_to_see_after_it(file: Path) -> None:
 
 
 @every_lesson
-def test_it_has_a_trap_a_guess_and_the_panel_with_its_keys(file: Path) -> None:
+def test_it_has_a_trap_a_guess_and_the_panel_with_its_cell(file: Path) -> None:
     assert any(re.search(r"\btraps?\b", heading) for heading in headings(file))
     whole = "\n".join(texts(file))
     assert "**Guess first:**" in whole or "**Before you run" in whole
     (knobs,) = [text for text in texts(file) if text.startswith("## Turn the knobs\n")]
-    assert KEYBOARD in knobs
+    assert KEYBOARD not in knobs
     place = [text for _, text in cells(file)].index(knobs)
     assert re.match(r"panel = hs\.\w+\(.*\)\npanel$", cells(file)[place + 1][1])
     assert cells(file)[place + 2][1].startswith(WITHOUT)
@@ -133,6 +128,12 @@ def test_exercises_are_asked_in_the_same_words(file: Path) -> None:
     whole = "\n".join(texts(file))
     assert re.findall(r"^\*\*(\d\d[a-z])\.\*\* ", whole, re.MULTILINE) == sorted(exercises(file))
     assert 2 <= len(exercises(file)) <= 3
+
+
+def test_lesson_0_explains_the_parts_that_the_others_only_name() -> None:
+    (parts,) = [text for text in texts(FILES[0]) if text.startswith("## How a lesson works\n")]
+    for part in (KEYBOARD, "**MOCK**", "*Guess first*", "*Turn the knobs*", "`hs.check`", "%load"):
+        assert part in parts
 
 
 @every_notebook
