@@ -26,6 +26,7 @@ class BatchPanel(Panel):
     """
 
     title = "Who waits when"
+    apart = True
 
     def _body(self) -> Iterable[w.Widget]:
         self.result: BatchResult | None = None
@@ -52,9 +53,6 @@ class BatchPanel(Panel):
             result, stopped = self._until_stopped(asked), False
         except CancelledError:
             result, stopped = last_batch(), True
-        finally:
-            if self.gateway.mock is not None:
-                self.gateway.mock.script([])  # other cells may ask the same mock
         if result is not None:
             self._draw(result, stopped)
 

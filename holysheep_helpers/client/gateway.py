@@ -7,7 +7,7 @@ from asyncio import AbstractEventLoop, get_running_loop
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from dataclasses import InitVar, dataclass
+from dataclasses import InitVar, dataclass, replace
 from decimal import Decimal
 from functools import partial
 from html import escape
@@ -160,6 +160,16 @@ class Gateway:
     @property
     def spend(self) -> Spend:
         return self._budget.spend
+
+    def apart(self, name: str) -> Gateway:
+        """This gateway with a key of its own at its mock; without a mock, this gateway itself.
+
+        What is scripted at one of the two does not reach the other. They share spend and budget.
+        """
+        if self.mock is None:
+            return self
+        mock = self.mock.apart(name)
+        return replace(self, key=Secret(mock.api_key), budget=self._budget, mock=mock)
 
     def without_key(self, text: str) -> str:
         """``text`` with this gateway's key, wherever it occurs, replaced by what may be shown."""

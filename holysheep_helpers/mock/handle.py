@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Sequence
+from copy import copy
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
 from holysheep_helpers.exceptions import HolySheepError
@@ -66,6 +67,16 @@ class MockHandle:
     def headers(self) -> dict[str, str]:
         token = {} if self.admin_token is None else {"x-mock-admin": self.admin_token}
         return {"Authorization": f"Bearer {self.api_key}", **token}
+
+    def apart(self, name: str) -> Self:
+        """The same mock for a key of its own, which has its own script, slots, limits and journal.
+
+        What is scripted there does not reach the requests of this key. ``name`` has letters,
+        digits and hyphens; the same name is the same key each time.
+        """
+        other = copy(self)
+        other.api_key, other._refusing = f"{self.api_key}-{name}", None
+        return other
 
     def script(
         self,

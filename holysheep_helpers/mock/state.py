@@ -120,7 +120,9 @@ class State:
         self.strangers = self._new("")
 
     def _new(self, key: str) -> Tenant:
-        name = LEARNERS_KEY if key == self.own_key else key
+        name = key
+        if self.own_key and key.startswith(self.own_key):  # also one that ``apart`` made of it
+            name = LEARNERS_KEY + key.removeprefix(self.own_key)
         return Tenant(key, self.plan, self.time_scale, self._journal_file, self.slots, name)
 
     def tenant(self, key: str) -> Tenant:

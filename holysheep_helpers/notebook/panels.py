@@ -162,11 +162,14 @@ class Panel(View):
     """A panel that asks. What is sent is what it shows when *Send* is pressed.
 
     ``_work`` gets the knobs' values of that moment, by name: what is changed later is for the next
-    press. It runs in a thread, so that the kernel stays free to hear *Stop*.
+    press. It runs in a thread, so that the kernel stays free to hear *Stop*. A panel that scripts
+    faults is ``apart``: it asks with a key of its own, so that a cell which is running meets none.
     """
 
+    apart = False
+
     def __init__(self, gateway: Gateway, prompt: str) -> None:
-        self.gateway = gateway
+        self.gateway = gateway.apart(type(self).__name__) if self.apart else gateway
         self.prompt = w.Textarea(value=prompt, description="Prompt", rows=3)
         self.send = Button("Send", primary=True)
         self.stop = Button("Stop", disabled=True)

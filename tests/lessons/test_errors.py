@@ -159,9 +159,7 @@ def test_the_panel_shows_what_the_server_saw(
     count = f"{requests} request{'s' * (requests > 1)}"
     assert f"The server saw {count} ·" in panel.status.value
     assert bytes(panel.figure.value).startswith(b"\x89PNG")
-    already = len(mock.entries())
-    hs.ask(drill, "the panel's faults end with it")
-    assert [entry["fault"] for entry in mock.entries()[already:]] == [None]
+    assert len(mock.entries()) == 1  # the panel asks with a key of its own
 
 
 def test_what_was_lost_is_on_the_panels_bill(drill: hs.Gateway) -> None:

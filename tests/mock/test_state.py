@@ -5,7 +5,8 @@ import json
 
 import pytest
 
-from holysheep_helpers.mock.state import KEYS_KNOWN
+from holysheep_helpers import catalog
+from holysheep_helpers.mock.state import KEYS_KNOWN, State
 from tests.support import raw
 from tests.support.inside import running, tenant_of
 from tests.support.sockets import STALL, chat, dial
@@ -54,3 +55,14 @@ def test_no_more_keys_are_remembered_than_a_school_has() -> None:
             server.app.state.tenant(f"hs-mock-{number}")
         assert len(list(server.app.state.tenants())) == KEYS_KNOWN
         assert raw.ask(mock).status == 200
+
+
+def test_a_key_made_apart_is_drawn_for_the_same_name_in_each_kernel() -> None:
+    plan = catalog.plans()["unlimited"]
+    names = []
+    for own in ("hs-mock-1a2b", "hs-mock-3c4d"):  # random in life
+        room = State(plan=plan, own_key=own)
+        names.append([room.tenant(f"{own}{more}").name for more in ("", "-panel", "-other")])
+        assert room.tenant(own) is not room.tenant(f"{own}-panel")
+    assert names[0] == names[1]
+    assert len(set(names[0])) == 3

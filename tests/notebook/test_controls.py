@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+import openai
 import pytest
 
 import holysheep_helpers as hs
@@ -138,22 +139,38 @@ def test_the_batch_panel_draws_who_waits_when(mock: MockHandle) -> None:
     press(panel)
     assert panel.result is not None
     assert len(panel.result.ok) == 6
-    assert panel.result.sent == len(mock.entries()) > 6  # the fourth draw of seed 0 is a fault
+    own = panel.gateway.mock
+    assert own is not None
+    assert panel.result.sent == len(own.entries()) > 6  # the fourth draw of seed 0 is a fault
     assert panel.text == panel.result.summary()
     assert "6 prompts: 6 answered" in panel.status.value
     assert bytes(panel.figure.value).startswith(b"\x89PNG")
-    already = panel.result.sent
-    for _ in range(6):  # the faults of the panel end with its batch
-        hs.ask(gateway, "The fourth draw of seed 0 is a fault. (1)")
-    assert [entry["fault"] for entry in mock.entries()[already:]] == [None] * 6
     panel.faults.value = 0
-    mock.reset()
+    own.reset()
     press(panel)
-    assert panel.result.sent == len(mock.entries()) == 6
+    assert panel.result.sent == len(own.entries()) == 6
     panel.prompt.value = " "
     press(panel)
     assert "InputError: The prompt is empty" in panel.text
-    assert len(mock.entries()) == 6
+    assert len(own.entries()) == 6
+
+
+@pytest.mark.parametrize("make", [hs.batch_panel, hs.errors_panel, hs.failover_panel])
+def test_a_panel_and_a_cell_that_runs_do_not_meet_each_others_faults(
+    make: Callable[[hs.Gateway], Any], mock: MockHandle
+) -> None:
+    gateway = hs.connect("live", mock.base_url, mock.api_key)
+    gateway.mock = mock  # pyright: ignore[reportAttributeAccessIssue]
+    mock.script([503, 503])
+    panel = make(gateway)
+    press(panel)
+    assert mock.entries() == []
+    for _ in range(2):
+        with pytest.raises(openai.InternalServerError):
+            hs.ask(gateway.client(max_retries=0), "The cell's own request.")
+    assert hs.ask(gateway.client(max_retries=0), "Its third one.").finish_reason == "stop"
+    assert [entry["fault"] for entry in mock.entries()] == ["status", "status", None]
+    assert gateway.spend is panel.gateway.spend
 
 
 def test_live_no_fault_can_be_asked_for(gw: hs.Gateway) -> None:
