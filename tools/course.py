@@ -47,7 +47,8 @@ class Lesson:
 
     ``minutes`` is its time and ``more_minutes`` that of "Go further" (0 if there is none), and
     ``words`` and ``more_words`` are what is read in them; ``calls`` is how many requests it sends
-    live, from top to bottom, and ``run_s`` how long all its cells take.
+    live, from top to bottom, and ``run_s`` how long all its cells take. ``words`` has those of the
+    panel in it.
     """
 
     file: Path
@@ -60,6 +61,7 @@ class Lesson:
     asks: str
     proves: str
     run_s: int
+    panel_words: int
 
     @property
     def name(self) -> str:
@@ -118,9 +120,10 @@ def words(text: str) -> int:
 
 
 def _lesson(file: Path, told: dict[str, Any]) -> Lesson:
-    if sorted(told) != ["asks", "does", "proves", "run_s"]:
+    if sorted(told) != ["asks", "does", "panel_words", "proves", "run_s"]:
         raise CourseError(
-            f"course.toml, [{file.stem}]: does, asks, proves and run_s are needed, no more."
+            f"course.toml, [{file.stem}]: does, asks, proves, run_s and panel_words are needed, "
+            "no more."
         )
     texts = [
         text_of(cell) for cell in read_notebook(file)["cells"] if cell["cell_type"] == "markdown"
@@ -136,7 +139,7 @@ def _lesson(file: Path, told: dict[str, Any]) -> Lesson:
             "'- **Cost live:** 12 calls, as a rule under 0.01 USD' (or 'nothing')."
         )
     exercises = len(EXERCISE.findall(whole))
-    read = words(whole) - more_words
+    read = words(whole) - more_words + told["panel_words"]
     return Lesson(file, title[1], read, more_words, exercises, int(cost[1] or 0), **told)
 
 

@@ -7,7 +7,11 @@ name a value with which it must not be. Both are tried after the cell, in the le
 from __future__ import annotations
 
 import runpy
+import tomllib
 from pathlib import Path
+
+from tests.support import panel_words as counter
+from tests.support.project import ROOT
 
 FOLDER = Path(__file__).with_name("expect")
 
@@ -48,3 +52,10 @@ def expectations(lesson: Path) -> dict[str, Expect]:
     """Those of a lesson, by the id of their cell."""
     file = FOLDER / f"{lesson.name[:2]}.py"
     return runpy.run_path(str(file))["EXPECT"] if file.is_file() else {}
+
+
+def panel_words(lesson: Path) -> Expect:
+    """That a lesson's panel says as many words as the length of the lesson takes it to say."""
+    told = tomllib.loads((ROOT / "docs" / "course.toml").read_text("utf-8"))[lesson.stem]
+    says = f"__import__('runpy').run_path({counter.__file__!r})['says']"
+    return Expect(f"{says}(panel, {told['panel_words']})", panel="SimpleNamespace(_view=None)")

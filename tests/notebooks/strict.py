@@ -20,7 +20,7 @@ import nbformat
 import pytest
 from nbval.plugin import IPyNbCell, IPyNbFile
 
-from tests.notebooks.expectations import expectations
+from tests.notebooks.expectations import expectations, panel_words
 from tools import notebooks as r
 
 FOLDER = pytest.StashKey[tempfile.TemporaryDirectory[str]]()
@@ -53,6 +53,8 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
         return
     cell: Any = item
     name, expected = cell.cell["id"], expectations(item.path)
+    if cell.cell["source"].endswith("\npanel"):
+        expected[name] = panel_words(item.path)
     if name in expected:
         client = cell.parent.kernel.kc
         asked = client.execute(expected[name].code(), silent=True, stop_on_error=False)

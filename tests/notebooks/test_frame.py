@@ -229,7 +229,7 @@ def test_another_time_reaches_every_table(copied: Path, capsys: pytest.CaptureFi
         ("notebooks/07_errors.ipynb", "<!-- /nav -->", "", "needed, once, in order"),
         ("README.md", "<!-- lessons -->", "", "README.md: the lines <!-- lessons -->"),
         ("docs/course.toml", "[07_errors]", "[07_mistakes]", "describes 00_start_here"),
-        ("docs/course.toml", "proves = ", "shows = ", "asks, proves and run_s are"),
+        ("docs/course.toml", "proves = ", "shows = ", "proves, run_s and panel_words are"),
     ],
 )
 def test_what_is_missing_is_named(
