@@ -70,7 +70,8 @@ def run(command: Sequence[str | Path], folder: Path) -> None:
 def check_data(file: str, names: Iterable[str], course: str) -> None:
     """End the program unless its data files are those of the list, its lessons those of here."""
     listed = {f"{PACKAGE}/{name}" for name in DATA} | {f"{course}docs/{page}" for page in PAGES}
-    lessons = [*ROOT.glob("notebooks/*.ipynb"), *ROOT.glob("notebooks/solutions/*.py")]
+    beside = ("*.ipynb", "solutions/*.py", "images/*.svg")
+    lessons = [file for name in beside for file in ROOT.glob(f"notebooks/{name}")]
     listed |= {f"{course}{lesson.relative_to(ROOT).as_posix()}" for lesson in lessons}
     known = (f"{PACKAGE}/", f"{course}notebooks/", f"{course}docs/")
     found = {
