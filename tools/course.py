@@ -33,7 +33,7 @@ EXERCISE = re.compile(r"^\*\*\d\d[a-z]\.\*\* ", re.MULTILINE)
 NOT_READ = re.compile(r"<!-- nav -->.*?<!-- /nav -->|<!--.*?-->|\]\([^)]*\)|[|*#`_-]", re.DOTALL)
 """Links' addresses, comments, the way on, and the marks of Markdown."""
 COST = re.compile(
-    r"^- \*\*Cost live:\*\* (?:nothing|(\d+) calls?, as a rule under 0\.01 USD)\b", re.MULTILINE
+    r"^- \*\*Cost live:\*\* (?:nothing|(\d+) calls?, usually under 0\.01 USD)\b", re.MULTILINE
 )
 
 
@@ -136,7 +136,7 @@ def _lesson(file: Path, told: dict[str, Any]) -> Lesson:
         raise CourseError(
             f"{file.name}, first cell: three lines are needed, '# Name: what it does', "
             "'- **Time:** 25 minutes.' (or 'minutes, and 15 more for \"Go further\".') and "
-            "'- **Cost live:** 12 calls, as a rule under 0.01 USD' (or 'nothing')."
+            "'- **Cost live:** 12 calls, usually under 0.01 USD' (or 'nothing')."
         )
     exercises = len(EXERCISE.findall(whole))
     read = words(whole) - more_words + told["panel_words"]
