@@ -10,10 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import matplotlib as mpl
+import openai
 import pytest
 from PIL import ImageFont
 
+import holysheep_helpers as hs
 from holysheep_helpers.diagnosis import kinds
+from holysheep_helpers.diagnosis.waiting import back_off_cap_s
+from holysheep_helpers.resilience.retry import Policy
 from tests.notebooks.test_notebooks import FILES
 from tests.support.project import ROOT
 from tools import course, diagrams
@@ -159,6 +163,17 @@ def test_what_may_be_billed_is_that_of_the_list_of_errors() -> None:
     for exception, flag in (("unknown_model", "other_model"), ("refused_content", "may_have_cost")):
         assert getattr(kinds.KINDS[exception], flag)
         assert not kinds.KINDS[exception].retryable
+
+
+def test_the_numbers_in_the_pictures_are_those_of_the_code() -> None:
+    _, words = drawn(ROOT / diagrams.PICTURES / "retries.svg")
+    waits = [word for one in words for word in re.findall(r"≤ (\S+) s", one.text)]
+    assert waits[:4] == [f"{back_off_cap_s(doublings):g}" for doublings in range(4)]
+    attempts, requests = Policy().attempts, 1 + openai.DEFAULT_MAX_RETRIES
+    multiplied = f"{attempts} × {requests} = {attempts * requests} requests"
+    assert any(one.text.endswith(multiplied) for one in words)
+    _, words = drawn(ROOT / diagrams.PICTURES / "breaker.svg")
+    assert f"{hs.CircuitBreaker().failures} failures in a row" in [one.text for one in words]
 
 
 def test_the_map_has_every_lesson_and_the_teachers_agenda() -> None:
