@@ -1,4 +1,4 @@
-"""``doctor()``: is this machine ready for the lessons, and if not, what cures it?"""
+"""``doctor()``: is this machine ready for the lessons, and if not, what is there to do?"""
 
 from __future__ import annotations
 
@@ -22,35 +22,36 @@ PACKAGE = "holysheep-notebooks"
 ANY_MOCK = "http://127.0.0.1/v1"
 
 READY = "Everything is ready."
+NOT_READY = "Do what each line with FAIL says, then run this cell again."
 REINSTALL = "In the project's folder run: python start.py"
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at: ``cure`` is what to do when it is not ``ok``."""
+    """The result of one check: ``fix`` is what to do when it is not ``ok``."""
 
     name: str
     ok: bool
     detail: str
-    cure: str = ""
+    fix: str = ""
 
     def __str__(self) -> str:
         line = f"{'ok' if self.ok else 'FAIL':<4}  {self.name:<10} {self.detail}"
-        return line if self.ok else f"{line}\n{'cure:':>22} {self.cure}"
+        return line if self.ok else f"{line}\n{'':16} what to do: {self.fix}"
 
     def html_row(self) -> str:
         word, colour = ("ok", "#1b6e3c") if self.ok else ("FAIL", "#b3261e")
-        cure = "" if self.ok else f"<br><strong>cure:</strong> <code>{escape(self.cure)}</code>"
+        fix = "" if self.ok else f"<br><strong>what to do:</strong> <code>{escape(self.fix)}</code>"
         return (
             f"<tr><td><strong style='color:{colour}'>{word}</strong></td>"
             f"<th scope='row' style='text-align:left'>{escape(self.name)}</th>"
-            f"<td style='text-align:left'>{escape(self.detail)}{cure}</td></tr>"
+            f"<td style='text-align:left'>{escape(self.detail)}{fix}</td></tr>"
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What ``doctor()`` found; shown as a table, with a cure beside each failure."""
+    """What ``doctor()`` found, shown as a table that says what to do about each failure."""
 
     findings: tuple[Finding, ...]
 
@@ -59,27 +60,27 @@ class Report:
         return all(finding.ok for finding in self.findings)
 
     def __repr__(self) -> str:
-        failed = sum(not finding.ok for finding in self.findings)
-        end = f"{failed} to mend, see the cures." if failed else READY
+        end = READY if self.ok else NOT_READY
         return "\n".join([*map(str, self.findings), end])
 
     def _repr_html_(self) -> str:
         rows = "".join(finding.html_row() for finding in self.findings)
-        end = READY if self.ok else "Mend what says FAIL, then run this cell again."
+        end = READY if self.ok else NOT_READY
         return f"<table>{rows}</table><p><strong>{end}</strong></p>"
 
 
 def doctor() -> Report:
     """Check versions, kernel, widgets, key, gateway and fonts; nothing is changed.
 
-    Variables of the environment have a line each if they stand in the way: a proxy, certificates,
-    more headers for the SDK.
+    An environment variable has a line of its own if it prevents calls: a proxy, certificates, or
+    additional headers for the SDK.
 
-    With a key it asks the live gateway for its list of models, which costs nothing. A key is
-    reported as present or absent, never shown. It raises nothing: what fails is a finding.
+    With a key, the check asks the live gateway for its list of models, which costs nothing. The
+    report says whether there is a key, and never shows it. This function raises no error: a check
+    that fails is a line of the report.
 
     Returns:
-        A report with a line for each check, and with what to do where one fails.
+        A report with a line for each check. Where a check fails, the line says what to do.
 
     Example:
         >>> hs.doctor()
@@ -91,8 +92,8 @@ def doctor() -> Report:
 
 def _python() -> Finding:
     here = f"{platform.python_version()} on {platform.system()}"
-    cure = "Install Python 3.11 or newer, then run: python start.py"
-    return Finding("python", sys.version_info >= (3, 11), here, cure)
+    fix = "Install Python 3.11 or newer, then run: python start.py"
+    return Finding("python", sys.version_info >= (3, 11), here, fix)
 
 
 def _packages() -> Finding:
@@ -101,7 +102,7 @@ def _packages() -> Finding:
     try:
         needed = [Requirement(text) for text in metadata.requires(PACKAGE) or ()]
     except metadata.PackageNotFoundError:
-        return Finding("packages", False, f"{PACKAGE} is not installed here", REINSTALL)
+        return Finding("packages", False, f"{PACKAGE} is not installed in this Python", REINSTALL)
     here = [need for need in needed if need.marker is None or need.marker.evaluate()]
     return compare_versions(here, metadata.version)
 
@@ -124,9 +125,9 @@ def compare_versions(needed: Iterable, installed: Callable[[str], str]) -> Findi
 
 def _kernel() -> Finding:
     found = "ipykernel" in sys.modules
-    detail = "a Jupyter kernel" if found else "no Jupyter kernel (a plain Python)"
-    cure = "Open the lessons with: python start.py, and choose the kernel Python 3"
-    return Finding("kernel", found, detail, cure)
+    detail = "a Jupyter kernel" if found else "this Python is no Jupyter kernel"
+    fix = "Open the lessons with python start.py, and choose the kernel Python 3"
+    return Finding("kernel", found, detail, fix)
 
 
 def _widgets() -> Finding:
@@ -142,19 +143,19 @@ def _key() -> Finding:
     try:
         key = find_key(None, read_settings())
     except HolySheepError as error:
-        return Finding("key", False, "the key can't be right", str(error))
-    return Finding("key", True, "set (not shown)" if key else "none: the mock will answer")
+        return Finding("key", False, "what is set can't be a key", str(error))
+    return Finding("key", True, "a key is set" if key else "no key is set, so the mock answers")
 
 
 def _gateway() -> Finding:
-    cure = "hs.connect('mock') works offline; for live, check address, key and network"
+    fix = "Check the address, the key and the network. Offline, use hs.connect('mock')."
     try:
         gateway = connect()
         count = len(gateway.client(max_retries=0, timeout=10).models.list().data)
     except (HolySheepError, openai.OpenAIError, OSError) as error:
         if (found := diagnose(error)).kind == "tls":
-            cure = f"hs.connect('mock') works offline; for live: {found.advice}"
-        return Finding("gateway", False, f"{type(error).__name__}: {short(str(error), 600)}", cure)
+            fix = f"{found.advice} Offline, use hs.connect('mock')."
+        return Finding("gateway", False, f"{type(error).__name__}: {short(str(error), 600)}", fix)
     return Finding("gateway", True, f"{gateway.mode}, {count} models behind the key")
 
 
@@ -162,28 +163,29 @@ def _variables() -> Iterator[Finding]:
     """A line for each variable that HTTP libraries read in silence, if it stands in the way."""
     if added := config.custom_headers():
         names, variable = ", ".join(name for name, _ in added), config.CUSTOM_HEADERS
-        detail = f"{variable} makes plain SDK clients send {names} to every server; "
-        detail += "gw.client() leaves that out"
-        cure = f"unset {variable}; what the gateway needs: gw.client(default_headers={{...}})"
-        yield Finding("headers", False, detail, cure)
+        detail = f"because of {variable}, plain SDK clients send {names} to every server; "
+        detail += "gw.client() does not"
+        fix = f"Unset {variable}. Headers for the gateway go to gw.client(default_headers={{...}})."
+        yield Finding("headers", False, detail, fix)
     try:
         for proxy in config.named_proxies("http", "https", "all"):
             config.usable_proxy(*proxy, asynchronous=True)
         if found := config.proxy_of(ANY_MOCK):
-            detail = f"{found[0]} is set, and NO_PROXY does not name this computer: a plain SDK "
-            detail += "client asks the proxy for the mock; gw.client() does not"
-            cure = "NO_PROXY=127.0.0.1,localhost (python start.py sets it)"
-            yield Finding("proxy", False, detail, cure)
+            detail = f"{found[0]} is set, and NO_PROXY does not name this computer, so plain SDK "
+            detail += "clients ask the proxy for the mock; gw.client() does not"
+            fix = "Set NO_PROXY=127.0.0.1,localhost, or open the lessons with python start.py"
+            yield Finding("proxy", False, detail, fix)
     except ConfigurationError as error:
         yield Finding("proxy", False, "the proxy can't be used", str(error))
     try:
         config.certificates()
     except ConfigurationError as error:
-        yield Finding("certificates", False, "there are none to check servers by", str(error))
+        yield Finding("certificates", False, "the file with certificates can't be used", str(error))
     except OSError as error:  # the system's own: no variable is to blame
-        cure = f"set {config.CERTIFICATES} to a .pem file that can be read, or: {REINSTALL}"
-        detail = f"the system's own can't be read ({error.strerror or type(error).__name__})"
-        yield Finding("certificates", False, detail, cure)
+        reason = error.strerror or type(error).__name__
+        fix = f"Set {config.CERTIFICATES} to a .pem file that can be read. Or: {REINSTALL}"
+        detail = f"this system's certificates can't be read: {reason}"
+        yield Finding("certificates", False, detail, fix)
 
 
 def _fonts() -> Finding:

@@ -192,7 +192,7 @@ def test_a_file_that_is_not_utf8_is_told_and_not_quoted(
     assert caught.value.__suppress_context__
     found = {finding.name: finding for finding in hs.doctor().findings}
     assert not found["key"].ok
-    assert "as UTF-8" in found["key"].cure
+    assert "as UTF-8" in found["key"].fix
     assert not found["gateway"].ok
 
 

@@ -152,7 +152,7 @@ def test_a_socks_proxy_is_refused_where_nothing_speaks_socks(
     assert "pip install 'httpx2[socks]'" in told
     assert "secret" not in told
     (line,) = [one for one in hs.doctor().findings if one.name == "proxy"]
-    assert (line.ok, line.cure) == (False, told)
+    assert (line.ok, line.fix) == (False, told)
 
 
 def test_where_socks_is_spoken_asynchronous_clients_still_can_not_use_it(
@@ -201,7 +201,7 @@ def test_doctor_tells_that_plain_clients_ask_a_proxy_for_the_mock(
     (line,) = [one for one in report.findings if one.name == "proxy"]
     assert not line.ok
     assert line.detail.startswith("HTTP_PROXY is set")
-    assert "NO_PROXY=127.0.0.1,localhost" in line.cure
+    assert "NO_PROXY=127.0.0.1,localhost" in line.fix
     assert "secret" not in repr(report) + report._repr_html_()
     assert [one.ok for one in report.findings if one.name == "gateway"] == [True]
     monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
@@ -236,7 +236,7 @@ def test_a_certificate_of_one_s_own_is_taken_on_this_computer(
         monkeypatch.setenv("HOLYSHEEP_API_KEY", made_up(30))
         monkeypatch.setenv("HOLYSHEEP_BASE_URL", address)
         (line,) = [one for one in hs.doctor().findings if one.name == "gateway"]
-        assert line.cure.endswith(found.advice)
+        assert line.fix.startswith(found.advice)
         monkeypatch.setenv("SSL_CERT_FILE", str(own_certificate))
         assert asked(gateway) == ANSWERED
 
@@ -334,7 +334,7 @@ def test_a_file_that_holds_no_certificates_is_named(
     assert told.startswith(f"SSL_CERT_FILE names {str(file)!r}, which {says}")
     assert told.endswith("unset SSL_CERT_FILE.")
     lines = {one.name: one for one in hs.doctor().findings}
-    assert (lines["certificates"].ok, lines["certificates"].cure) == (False, told)
+    assert (lines["certificates"].ok, lines["certificates"].fix) == (False, told)
     assert lines["gateway"].ok  # the mock needs no certificate
     assert asked(hs.connect("live", mock.base_url, mock.api_key)) == ANSWERED
 
@@ -347,8 +347,11 @@ def test_a_system_whose_own_certificates_cannot_be_read_has_a_line(
 
     monkeypatch.setattr(config, "certificates", unreadable)
     found = {one.name: one for one in hs.doctor().findings}["certificates"]
-    assert (found.ok, found.detail) == (False, "the system's own can't be read (Permission denied)")
-    assert "SSL_CERT_FILE" in found.cure
+    assert (found.ok, found.detail) == (
+        False,
+        "this system's certificates can't be read: Permission denied",
+    )
+    assert "SSL_CERT_FILE" in found.fix
 
 
 def test_a_folder_of_certificates_that_is_not_there_is_named(
@@ -432,7 +435,7 @@ def test_doctor_names_the_headers_and_not_their_values(monkeypatch: pytest.Monke
     (line,) = [one for one in report.findings if one.name == "headers"]
     assert not line.ok
     assert "Authorization, X-Their-Token, content-TYPE" in line.detail
-    assert "unset OPENAI_CUSTOM_HEADERS" in line.cure
+    assert "Unset OPENAI_CUSTOM_HEADERS" in line.fix
     assert "secret" not in repr(report) + report._repr_html_()
 
 

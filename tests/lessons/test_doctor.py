@@ -1,4 +1,4 @@
-"""``hs.doctor``: each thing that can be off is found, with the command that cures it."""
+"""``hs.doctor``: each thing that can be wrong is found, with the command that fixes it."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ def test_a_good_machine_is_good(monkeypatch: pytest.MonkeyPatch) -> None:
     assert report.ok
     assert repr(report).splitlines()[-1] == "Everything is ready."
     assert report._repr_html_().endswith("<p><strong>Everything is ready.</strong></p>")
-    assert "none: the mock will answer" in repr(report)
+    assert "no key is set, so the mock answers" in repr(report)
     assert f"openai {metadata.version('openai')}" in repr(report)
 
 
-def test_every_failure_shows_its_cure() -> None:
+def test_every_failure_says_what_to_do() -> None:
     report = Report((Finding("python", True, "fine"), Finding("key", False, "<bad>", "run <this>")))
     assert not report.ok
-    assert "FAIL  key        <bad>\n                 cure: run <this>" in repr(report)
-    assert repr(report).endswith("1 to mend, see the cures.")
+    assert "FAIL  key        <bad>\n                 what to do: run <this>" in repr(report)
+    assert repr(report).endswith("Do what each line with FAIL says, then run this cell again.")
     shown = report._repr_html_()
     assert "FAIL" in shown
     assert "&lt;bad&gt;" in shown
@@ -53,12 +53,12 @@ def test_every_failure_shows_its_cure() -> None:
 def test_outside_a_notebook_the_kernel_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "ipykernel", raising=False)
     assert not finding("kernel").ok
-    assert "python start.py" in finding("kernel").cure
+    assert "python start.py" in finding("kernel").fix
 
 
 def test_an_old_python_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "version_info", (3, 10, 9))
-    assert (doctor._python().ok, "3.11" in doctor._python().cure) == (False, True)
+    assert (doctor._python().ok, "3.11" in doctor._python().fix) == (False, True)
 
 
 def test_a_package_that_is_too_old_or_missing_is_found() -> None:
@@ -72,14 +72,14 @@ def test_a_package_that_is_too_old_or_missing_is_found() -> None:
     needed = [Requirement(text) for text in ("openai>=3", "pandas>=3", "ipywidgets>=8")]
     found = compare_versions(needed, version)
     assert found.detail == "openai 2.1.0 is not >=3; ipywidgets is missing"
-    assert (found.ok, found.cure) == (False, "In the project's folder run: python start.py")
+    assert (found.ok, found.fix) == (False, "In the project's folder run: python start.py")
     assert compare_versions(needed[1:2], version).ok
 
 
 @pytest.mark.process
 def test_a_project_that_is_not_installed_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "PACKAGE", "no-such-package")
-    assert finding("packages").detail == "no-such-package is not installed here"
+    assert finding("packages").detail == "no-such-package is not installed in this Python"
 
 
 def test_missing_widgets_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,7 +95,7 @@ def test_a_bad_key_is_found_and_not_shown(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("HOLYSHEEP_API_KEY", f"{key} ")
     report = hs.doctor()
     assert not finding("key").ok
-    assert "space" in finding("key").cure
+    assert "space" in finding("key").fix
     assert not finding("gateway").ok
     assert key not in repr(report) + report._repr_html_()
 
@@ -103,10 +103,10 @@ def test_a_bad_key_is_found_and_not_shown(monkeypatch: pytest.MonkeyPatch) -> No
 def test_a_gateway_that_is_down_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOLYSHEEP_API_KEY", made_up(30))
     monkeypatch.setenv("HOLYSHEEP_BASE_URL", "http://127.0.0.1:9/v1")
-    assert finding("key").detail == "set (not shown)"
+    assert finding("key").detail == "a key is set"
     assert not finding("gateway").ok
     assert finding("gateway").detail.startswith("APIConnectionError")
-    assert "hs.connect('mock')" in finding("gateway").cure
+    assert "hs.connect('mock')" in finding("gateway").fix
 
 
 @pytest.mark.process
