@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.notebooks.test_notebooks import FILES, every_notebook, exercises
+from tests.support.not_yet import late
 from tests.support.project import ROOT
+from tests.support.prose import CODE, GENERATED, blank
 from tools import course
 from tools import notebooks as r
 
@@ -22,6 +24,12 @@ WITHOUT = "The same without widgets: change the values and run the cell."
 YOUR_TURN = (
     '## Your turn\n\nHelp: `hs.hint("{0}a")`. Solution: `%load solutions/{0}a.py`.\n\n**{0}a.** '
 )
+QUESTION = re.compile(
+    r"\*\*Question:\*\* [^\n]+\?\n\n<details><summary>Answer</summary>\n\n.+\n\n</details>",
+    re.DOTALL,
+)
+TABLE = re.compile(r"^\|.*$", re.MULTILINE)
+PARENTHESIS = re.compile(r"\([^()]*[A-Za-z][^()]*\)")
 LESSONS = FILES[1:]
 every_lesson = pytest.mark.parametrize("file", LESSONS, ids=lambda file: file.stem)
 
@@ -128,6 +136,31 @@ def test_exercises_are_asked_in_the_same_words(file: Path) -> None:
     whole = "\n".join(texts(file))
     assert re.findall(r"^\*\*(\d\d[a-z])\.\*\* ", whole, re.MULTILINE) == sorted(exercises(file))
     assert 2 <= len(exercises(file)) <= 3
+
+
+@pytest.mark.parametrize("file", [late(file) for file in FILES[1:]])
+def test_code_is_written_in_an_exercise(file: Path) -> None:
+    number = file.name[:2]
+    assert re.search(rf"^\*\*{number}[a-z]\.\*\* Write ", "\n".join(texts(file)), re.MULTILINE)
+
+
+@pytest.mark.parametrize("file", [late(file) for file in FILES[1:]])
+def test_a_step_has_a_question_with_its_answer_folded_below(file: Path) -> None:
+    asked = [text for text in texts(file) if "**Question:**" in text]
+    assert asked
+    assert [text for text in asked if not QUESTION.fullmatch(text)] == []
+    assert sum("<details>" in text for text in texts(file)) == len(asked)
+
+
+@pytest.mark.parametrize("file", [late(file) for file in FILES])
+def test_a_cell_has_one_parenthesis_at_most(file: Path) -> None:
+    found = {}
+    for cell in r.load(file)["cells"]:
+        text = r.text_of(cell["source"])
+        if cell["cell_type"] == "markdown":
+            prose = TABLE.sub("", blank(CODE, GENERATED.sub("", text)))
+            found[cell["id"]] = PARENTHESIS.findall(prose)
+    assert {cell: those for cell, those in found.items() if len(those) > 1} == {}
 
 
 def test_lesson_0_explains_the_parts_that_the_others_only_name() -> None:

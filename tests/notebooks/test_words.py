@@ -2,6 +2,7 @@
 
 import ast
 import re
+import tomllib
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 from tests.notebooks.test_notebooks import FILES, LINK, markdown
 from tests.support.project import ROOT, project_files
+from tests.support.prose import CODE, GENERATED
 from tools import notebooks as r
 
 GLOSSARY = ROOT / "docs" / "glossary.md"
@@ -21,23 +23,7 @@ SHOWN = [
     for file in sorted((ROOT / "holysheep_helpers").rglob("*.py"))
     if file.parent.name != "mock"  # it speaks as servers do
 ]
-GENERAL = {
-    "color": "colour",
-    "behavior": "behaviour",
-    "labeled": "labelled",
-    "canceled": "cancelled",
-    "modeled": "modelled",
-    "optimize": "optimise",
-    "summarize": "summarise",
-    "Jupyter Lab": "JupyterLab",
-    "Jupyterlab": "JupyterLab",
-    "Open AI": "OpenAI",
-    "Holysheep": "HolySheep",
-    "async code": "asynchronous code",
-    "async client": "asynchronous client",
-}
-CODE = re.compile(r"```.*?```|~~~.*?~~~|`[^`\n]*`|<!--.*?-->|\]\([^)]*\)|https?://\S+", re.DOTALL)
-MARKED = re.compile(r"<!-- (\w+) -->.*?<!-- /\1 -->", re.DOTALL)
+SPELLING = tomllib.loads((ROOT / "docs" / "words.toml").read_text("utf-8"))["spelling"]
 EMPHASIS = re.compile(r"\*\*?([^*\n]+?)\*\*?(?!\*)")
 
 
@@ -61,7 +47,7 @@ def terms() -> list[Term]:
 
 
 TERMS = terms()
-NOT = {bad: term.name for term in TERMS for bad in term.variants} | GENERAL
+NOT = {bad: term.name for term in TERMS for bad in term.variants} | SPELLING
 
 
 def misspelt(text: str) -> list[str]:
@@ -102,7 +88,7 @@ def test_the_glossary_is_whole_and_in_order() -> None:
 
 def told(file: Path) -> str:
     """A lesson's text, without its first cell, which promises, and what is generated."""
-    return "\n".join(MARKED.sub("", text) for text in markdown(file)[1:])
+    return "\n".join(GENERATED.sub("", text) for text in markdown(file)[1:])
 
 
 @pytest.mark.parametrize("term", TERMS, ids=lambda term: term.name)

@@ -1,0 +1,58 @@
+"""Beginnings of the paths whose prose is not in plain English yet: their tests may fail.
+
+Who has rewritten a lesson or a wing takes its line out, in the same commit (a folder's line is
+replaced by those of its files that wait). ``--runxfail`` shows what a file that waits still has.
+At the end this file goes, with what reads it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.project import ROOT
+
+NOT_YET = (
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "README.md",
+    "SECURITY.md",
+    "docs/",
+    "findings/",
+    "holysheep_helpers/batches/",
+    "holysheep_helpers/catalog/",
+    "holysheep_helpers/client/",
+    "holysheep_helpers/costs/",
+    "holysheep_helpers/diagnosis/",
+    "holysheep_helpers/exceptions.py",
+    "holysheep_helpers/latency/",
+    "holysheep_helpers/lessons/",
+    "holysheep_helpers/mock/",
+    "holysheep_helpers/notebook/",
+    "holysheep_helpers/pricing/",
+    "holysheep_helpers/resilience/",
+    "notebooks/00",
+    "notebooks/01",
+    "notebooks/02",
+    "notebooks/03",
+    "notebooks/04",
+    "notebooks/05",
+    "notebooks/06",
+    "notebooks/07",
+    "notebooks/08",
+    "notebooks/09",
+    "notebooks/10",
+    "notebooks/11",
+    "notebooks/12",
+    "start.py",
+    "tools/",
+)
+
+
+def late(file: Path) -> object:
+    """A test's argument: the file, which may fail for now if it is still to be rewritten."""
+    name = file.relative_to(ROOT).as_posix()
+    waits = [one for one in NOT_YET if name.startswith(one)]
+    marks = [pytest.mark.xfail(reason=f"{one} is being rewritten", strict=False) for one in waits]
+    return pytest.param(file, id=name, marks=marks)
