@@ -9,6 +9,7 @@ from decimal import Decimal
 from time import perf_counter
 from typing import Any, Self, TypeVar
 
+import anyio
 import httpx2
 import openai
 from openai.types import CompletionUsage
@@ -458,6 +459,7 @@ class AsyncStream(StreamedReply):
         """Close the connection; what has come stays readable. Closing twice is fine."""
         self._stop_clock()
         await self._raw.close()
+        await anyio.sleep(0)  # aiohttp closes its socket in the loop's next turn
 
     async def __aenter__(self) -> Self:
         return self

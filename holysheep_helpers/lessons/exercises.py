@@ -133,13 +133,22 @@ def _compared(
 
 
 @_exercise(
-    wants="hand over the reply itself, what client.chat.completions.create() gave back.",
-    praise="one id changed, another vendor's family answered, with the same key.",
-    hint="hs.catalog.models() lists the ids; Gemini's begin with gemini-. Change MODEL alone.",
+    wants="hand over what the server saw: hs.check('01a', drill.mock.entries()[seen:]).",
+    praise="a client of your own, made with two arguments, got an answer from a Gemini model.",
+    hint="mine = OpenAI(base_url=drill.base_url, api_key=drill.client().api_key). Then call "
+    "mine.chat.completions.create(model=..., messages=[...]); Gemini's ids begin with gemini-.",
 )
 def check_01a(answer: Any) -> Iterator[str]:
-    if "gemini" not in str(answer.model).lower():  # a server may add a vendor before it, or a date
-        yield f"this reply came from {answer.model}. Change the model id to a Gemini one."
+    if not answer:
+        yield (
+            "the server saw no request with the key of drill. Make the client with the address "
+            "and the key of drill, and call chat.completions.create() with it."
+        )
+    model, status = answer[-1]["model"], answer[-1]["status"]
+    if status != 200:
+        yield f"the server answered with status {status}. Choose an id of the list in Step 2."
+    if "gemini" not in model:
+        yield f"the last request was for the model {model}. Ask a Gemini model."
 
 
 @_exercise(
@@ -165,17 +174,49 @@ FLOAT = "a float has crept in: keep money Decimal from the price to the screen."
 IN_USD = "that is right in US dollars. Now in won."
 
 
+CHAT = [
+    {"role": "system", "content": "Answer in one sentence."},
+    *(
+        {"role": role, "content": f"{text} number {turn} of this long chat about a late parcel."}
+        for turn in range(1, 5)
+        for role, text in (("user", "The question"), ("assistant", "And here the answer"))
+    ),
+    {"role": "user", "content": "Where is my parcel now?"},
+]
+
+
+def _tokens(messages: Any) -> int:
+    return sum(count_tokens(message["content"]).tokens for message in messages)
+
+
 @_exercise(
-    wants=WANTS_REPLY,
-    praise="the server finished by itself: finish_reason is 'stop'.",
-    hint="The whole list needs a little over 100 tokens. What happens at max_tokens=300?",
+    wants="hand over the function itself: hs.check('02a', fit). It must return a list of messages.",
+    praise="the rules stay, the oldest turns go, and each request fits the limit.",
+    hint="Put the system messages into one list and the others into a second one. While both "
+    "together have too many tokens, or the second begins with an answer, delete its first message.",
 )
 def check_02a(answer: Any) -> Iterator[str]:
-    if answer.finish_reason == "length":
-        used = answer.usage.completion_tokens
-        yield f"the answer was cut after {used} tokens. Give max_tokens more room."
-    if "3" not in answer.text:
-        yield "that is not the list of three things: keep the prompt as it was."
+    system, others = CHAT[:1], CHAT[1:]
+    for first in range(0, len(others), 2):
+        right = system + others[first:]
+        for limit in (_tokens(right), _tokens(right) + 3):
+            given = [dict(message) for message in CHAT]
+            kept = answer(given, limit)
+            if given != CHAT:
+                yield "your function changes the list that it gets. Make a new list."
+            if kept[:1] != system:
+                yield "the system prompt is gone, and the model no longer knows its rules."
+            if kept[-1:] != others[-1:]:
+                yield "the newest question is gone. Remove messages from the start of the chat."
+            if _tokens(kept) > limit:
+                yield f"with limit={limit} your function keeps {_tokens(kept)} tokens."
+            if kept[1]["role"] == "assistant":
+                yield "the first message after the system prompt is an answer without its question."
+            if kept != right:
+                yield (
+                    f"with limit={limit}, {len(right)} messages fit, and your function keeps "
+                    f"{len(kept)}."
+                )
 
 
 @_exercise(
@@ -229,17 +270,23 @@ def check_03a(answer: Any) -> Iterator[str]:
 
 
 @_exercise(
-    wants=WANTS_STREAM,
-    praise="ten pieces of text, and the connection is closed: the server could stop.",
-    hint="enumerate(stream, start=1) counts the pieces; break leaves the loop.",
+    wants="hand over both: hs.check('03b', (stream, drill.mock.entries()[seen:])).",
+    praise="ten pieces of text came, the connection closed, and the server stopped writing.",
+    hint="Open it with `async with await hs.astream(drill, prompt) as stream:`. Count the "
+    "pieces in `async for text in stream:`, leave the loop with break, and return the stream.",
 )
 def check_03b(answer: Any) -> Iterator[str]:
-    if not answer.timeline:
-        yield "nothing was read from this stream. Start to read, then leave."
-    if answer.complete:
-        yield "this stream was read to its end. Leave the loop with break once you have enough."
-    if len(answer.timeline) != 10:
-        yield f"{len(answer.timeline)} pieces of text were read. Leave after exactly 10."
+    stream, entries = answer
+    if not entries:
+        yield "the server saw no request. Ask drill with hs.astream, and read in a loop."
+    if len(entries) > 1:
+        yield f"the server saw {len(entries)} requests. One is enough."
+    if not entries[0]["client_left"]:
+        yield "the server wrote its answer to the end, and you pay for all of it. Leave the loop."
+    if stream is None:
+        yield "your function returns None. Return the stream after the loop."
+    if len(stream.timeline) != 10:
+        yield f"{len(stream.timeline)} pieces of text were read. Leave after exactly 10."
 
 
 @_exercise(

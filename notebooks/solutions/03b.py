@@ -1,5 +1,15 @@
-stream = hs.stream(gw, "Explain step by step how streaming works.")
-for count, _ in enumerate(stream, start=1):
-    if count == 10:
-        break
-hs.check("03b", stream)
+seen = len(drill.mock.entries())
+
+
+async def opening(prompt, pieces):
+    count = 0
+    async with await hs.astream(drill, prompt) as stream:
+        async for _ in stream:
+            count += 1
+            if count == pieces:
+                break
+    return stream
+
+
+stream = await opening("Explain step by step how streaming works.", 10)
+hs.check("03b", (stream, drill.mock.entries()[seen:]))

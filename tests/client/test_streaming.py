@@ -154,6 +154,20 @@ def test_leaving_early_closes_the_connection_so_that_the_server_stops(
     assert stream.elapsed_s is not None
 
 
+def test_the_connection_is_closed_when_the_block_ends_and_not_some_time_later() -> None:
+    with serve(time_scale=1) as mock:
+        gateway = hs.connect("live", mock.base_url, mock.api_key)
+        mock.script([{"kind": "stall", "after": 2}])
+
+        async def leave() -> dict[str, Any]:
+            async with await hs.astream(gateway, PROMPT) as stream:
+                async for _ in stream:
+                    break
+            return mock.entries(settle_s=60)[-1]  # it blocks: the loop can close nothing meanwhile
+
+        assert asyncio.run(leave())["client_left"]
+
+
 def test_a_bare_break_closes_a_stream_too() -> None:
     with serve(time_scale=1) as mock:
         gateway = hs.connect("live", mock.base_url, mock.api_key)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable
-from dataclasses import replace
+from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
@@ -73,14 +73,27 @@ def test_every_exercise_has_its_solution() -> None:
     assert set(EXERCISES) == {f.stem for f in (ROOT / "notebooks" / "solutions").glob("*.py")}
 
 
-def test_01a_wants_a_gemini_reply(gw: hs.Gateway) -> None:
-    reply = hs.ask(gw, "hello")
-    judge("01a", reply, right=False, says="this reply came from mistral-small-2603")
-    judge("01a", reply.text, right=False, says="hand over the reply itself")
-    gemini = hs.ask(gw, "hello", model="gemini-2.5-flash")
-    judge("01a", gemini, right=True, says="one id changed")
-    as_a_server_may_say_it = replace(gemini, model="google/gemini-2.5-flash-001")
-    judge("01a", as_a_server_may_say_it, right=True, says="one id changed")
+@pytest.mark.parametrize(
+    ("model", "right", "says"),
+    [
+        ("gemini-2.5-flash", True, "a client of your own"),
+        ("mistral-small-2603", False, "was for the model mistral-small-2603"),
+        ("gemini-3-flash", False, "answered with status 404"),
+        (None, False, "saw no request with the key of drill"),
+    ],
+)
+def test_01a_wants_an_answer_of_gemini_that_the_server_saw(
+    mock: MockHandle, model: str | None, right: bool, says: str
+) -> None:
+    if model is None:  # a client with another key than that of drill
+        mock = mock.apart("other")
+    with openai.OpenAI(base_url=mock.base_url, api_key=mock.api_key, max_retries=0) as client:
+        for name in filter(None, [model]):
+            with suppress(openai.NotFoundError):
+                client.chat.completions.create(
+                    model=name, messages=[{"role": "user", "content": "Say hello."}]
+                )
+    judge("01a", mock.entries(), right=right, says=says)
 
 
 @pytest.mark.parametrize(
@@ -97,13 +110,63 @@ def test_01b_wants_the_gateways_address(address: str | None, right: bool, says: 
         judge("01b", client, right=right, says=says)
 
 
-def test_02a_wants_a_whole_list(gw: hs.Gateway) -> None:
-    prompt = "Name three things to check before you call an API in production."
-    with pytest.warns(hs.CutShortWarning):
-        cut = hs.ask(gw, prompt, max_tokens=20)
-    judge("02a", cut, right=False, says="cut after 20 tokens")
-    judge("02a", hs.ask(gw, "What is the capital of Korea?"), right=False, says="not the list")
-    judge("02a", hs.ask(gw, prompt, temperature=0, max_tokens=300), right=True, says="by itself")
+def keeps_the_rules(messages: list[Any], limit: int) -> list[Any]:
+    rest = messages[1:]
+    while rest[0]["role"] == "assistant" or tokens_of([messages[0], *rest]) > limit:
+        rest = rest[1:]
+    return [messages[0], *rest]
+
+
+def forgets_the_rules(messages: list[Any], limit: int) -> list[Any]:
+    return keeps_the_rules(messages, limit)[1:]
+
+
+def begins_with_an_answer(messages: list[Any], limit: int) -> list[Any]:
+    rest = messages[1:]
+    while tokens_of([messages[0], *rest]) > limit or rest[0]["role"] == "user":
+        rest = rest[1:]
+    return [messages[0], *rest]
+
+
+def keeps_the_oldest(messages: list[Any], limit: int) -> list[Any]:
+    while tokens_of(messages) > limit:
+        messages = messages[:-1]
+    return messages
+
+
+def keeps_one_turn(messages: list[Any], limit: int) -> list[Any]:
+    return [messages[0], messages[-1]]
+
+
+def ignores_the_limit(messages: list[Any], limit: int) -> list[Any]:
+    return [*messages]
+
+
+def changes_the_list(messages: list[Any], limit: int) -> list[Any]:
+    while tokens_of(messages) > limit or messages[1]["role"] == "assistant":
+        del messages[1]
+    return messages
+
+
+def tokens_of(messages: list[Any]) -> int:
+    return sum(hs.count_tokens(message["content"]).tokens for message in messages)
+
+
+@pytest.mark.parametrize(
+    ("fit", "right", "says"),
+    [
+        (keeps_the_rules, True, "the oldest turns go"),
+        (forgets_the_rules, False, "the system prompt is gone"),
+        (begins_with_an_answer, False, "is an answer without its question"),
+        (keeps_the_oldest, False, "the newest question is gone"),
+        (keeps_one_turn, False, "10 messages fit, and your function keeps 2"),
+        (ignores_the_limit, False, "your function keeps "),
+        (changes_the_list, False, "changes the list"),
+        (lambda messages, limit: None, False, "must return a list"),
+    ],
+)
+def test_02a_wants_the_rules_and_the_newest_turns(fit: Any, right: bool, says: str) -> None:
+    judge("02a", fit, right=right, says=says)
 
 
 @pytest.mark.parametrize(
@@ -156,10 +219,38 @@ def test_03a_wants_a_stream_that_was_read(
     judge("03a", stream(None), right=True, says="read to the end")
 
 
-def test_03b_wants_one_that_was_left(stream: Callable[[int | None], hs.Stream]) -> None:
-    judge("03b", stream(None), right=False, says="read to its end")
-    judge("03b", stream(9), right=False, says="9 pieces of text were read")
-    judge("03b", stream(10), right=True, says="the connection is closed")
+@pytest.mark.parametrize(
+    ("pieces", "right", "says"),
+    [
+        (10, True, "the server stopped writing"),
+        (9, False, "9 pieces of text were read"),
+        (500, False, "the server wrote its answer to the end"),
+        (0, False, "the server saw no request"),
+    ],
+)
+def test_03b_wants_one_that_was_left(
+    gw: hs.Gateway, mock: MockHandle, pieces: int, right: bool, says: str
+) -> None:
+    if pieces < 100:  # its end can't come before the client leaves
+        mock.script([{"kind": "stall", "after": 20}])
+
+    async def opening() -> hs.AsyncStream | None:
+        if not pieces:
+            return None
+        async with await hs.astream(gw, "Explain step by step how streaming works.") as stream:
+            async for _ in stream:
+                if len(stream.timeline) == pieces:
+                    break
+        return stream
+
+    judge("03b", (asyncio.run(opening()), mock.entries()), right=right, says=says)
+
+
+def test_03b_wants_the_stream_and_one_request() -> None:
+    left = {"client_left": True}
+    judge("03b", (None, [left]), right=False, says="your function returns None")
+    judge("03b", (None, [left, left]), right=False, says="the server saw 2 requests")
+    judge("03b", None, right=False, says="still empty")
 
 
 def test_03c_wants_the_decode_speed(stream: Callable[[int | None], hs.Stream]) -> None:
