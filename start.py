@@ -7,8 +7,8 @@
     python start.py test --quick         those that start no process: no lesson, no browser
     python start.py notebooks            run all notebooks and store their outputs
     python start.py setup                only install, tests included (before you go offline)
-    python start.py wheels FOLDER        fill a folder for computers without internet (--help: more)
-    python start.py --offline FOLDER     install from that folder alone; also after lab, test, ...
+    python start.py wheels FOLDER        make a folder for computers without internet (--help: more)
+    python start.py --offline FOLDER     install from that folder only; also after lab, test, ...
 
 Your copy is the folder my_lessons. What you change in it is never overwritten.
 It needs Python 3.11 or newer and, the first time, the network or such a folder. Nothing is
@@ -78,7 +78,7 @@ OTHER_PYTHON = {"PYTHONPATH", "PYTHONHOME"}  # would put other packages before t
 
 
 class SetupError(Exception):
-    """Something went wrong that the reader can cure: what happened, and what to do."""
+    """Something went wrong that the reader can fix: what happened, and what to do."""
 
     def __init__(self, what: str, cure: str) -> None:
         super().__init__(f"{what}\n  What to do: {cure}")
@@ -87,10 +87,13 @@ class SetupError(Exception):
 UNPACK = "unpack the whole zip file (or clone the repository), then run the start.py in it."
 OFFLINE_CURE = "fill the folder again for these lessons: python start.py wheels FOLDER."
 ONLINE_CURE = """\
-if they speak of a connection or a time-out, there was no network: connect, then run start.py again
-  (what has arrived is kept).
-  Behind a company's proxy: set HTTPS_PROXY. A certificate: set SSL_CERT_FILE to your company's."""
-ROOM = "\n  Disk full: free 2 GB. Path too long on Windows: use a shorter one, as C:\\holysheep."
+if it names a connection or a time-out, there was no network: connect, then run start.py again.
+  What was downloaded is kept. Behind a company's proxy, set HTTPS_PROXY.
+  If it names a certificate, set SSL_CERT_FILE to the file of your company's certificates."""
+ROOM = (
+    "\n  If the disk is full, free 2 GB."
+    "\n  If a path is too long on Windows, use a short folder, such as C:\\holysheep."
+)
 
 
 def say(text: str) -> None:
@@ -164,7 +167,7 @@ class Environment:
             return False
 
     def packages(self) -> set[str]:
-        """What stands in .venv's folder of packages, without the files that name a version."""
+        """What is in .venv's folder of packages, without the files that name a version."""
         found = {path.name for path in self.place.iterdir()} if self.place.is_dir() else set()
         return {name for name in found if not name.endswith((".dist-info", "__pycache__"))}
 
@@ -178,15 +181,15 @@ class Environment:
         return complete and stored[:3] == self.wanted() and self.whole()
 
     def prepare(self, tests: bool) -> None:
-        """Make or mend .venv and install what is missing; at once if nothing is."""
+        """Make or repair .venv and install what is missing; at once if nothing is."""
         self.check_folder()
         if self.ready(tests):
             return
         tests = tests or self.stored()[3:4] == ["tests"]
         if self.offline:
             self.alone = tool("wheels", "check", self.offline, self.root, tests)
-        source = "takes all from your folder" if self.offline else "needs the network"
-        say(f"Setting up: this takes a minute or two the first time, and {source}.")
+        source = "takes all packages from your folder" if self.offline else "needs the network"
+        say(f"Setting up. The first time, this takes a minute or two and {source}.")
         if self.stored()[:2] != self.wanted()[:2] or not self.whole():
             self.make()
         self.stamp.unlink(missing_ok=True)
@@ -194,7 +197,7 @@ class Environment:
         if not self.works():  # a settings file of pip or uv can say where, as variables could
             raise SetupError(
                 f"The packages were installed, but not into {self.folder}.",
-                "take target, prefix, root and the like out of the settings of pip and uv "
+                "remove target, prefix, root and similar lines from the settings of pip and uv "
                 "(pip config list; uv.toml), then run start.py again.",
             )
         stamp = [*self.wanted(), "tests" if tests else "lessons", *sorted(self.packages())]
@@ -216,15 +219,15 @@ class Environment:
         here, real = os.path.realpath(self.root), os.path.realpath(self.folder)
         if os.path.normcase(real) != os.path.normcase(os.path.join(here, ".venv")):
             raise SetupError(  # a junction of Windows is no symlink, and yet leads elsewhere
-                f"{self.folder} is a link to {real}. start.py clears "
+                f"{self.folder} is a link to {real}. start.py deletes what is in "
                 "the folder .venv when it makes a new one, and does not do that elsewhere.",
-                "take the link away (not the folder that it leads to), then run start.py again.",
+                "delete the link (not the folder that it leads to), then run start.py again.",
             )
         found = {path.name for path in self.folder.iterdir()} if self.folder.is_dir() else set()
         signs = {"pyvenv.cfg", "bin", "Scripts", self.stamp.name}
         if (found and not found & signs) or self.folder.is_file():
             raise SetupError(
-                f"{self.folder} is there, but is no Python environment.",
+                f"{self.folder} exists, but is not a Python environment.",
                 "move it away or delete it, then run start.py again.",
             )
 
@@ -235,16 +238,16 @@ class Environment:
             raise SetupError(
                 f"This Python came without its module {' and '.join(missing)}.",
                 f"Debian, Ubuntu: sudo apt install python3-venv (or python{version}-venv); "
-                "elsewhere install Python anew, with all its parts. Then run start.py again.",
+                "elsewhere install Python again, with all its parts. Then run start.py again.",
             )
         say(f"Making .venv with Python {platform.python_version()} ...")
         python = getattr(sys, "_base_executable", "") or sys.executable  # not .venv's own
         command = [python, "-m", "venv", "--clear", str(self.folder)]
         if self.run(command, installing(os.environ)):
             raise SetupError(
-                f"Python could not make the folder {self.folder}; its own words are above.",
-                "close JupyterLab and terminals that still use it, see that the disk is not full, "
-                "delete the folder .venv, then run start.py again.",
+                f"Python could not make the folder {self.folder}; its own message is above.",
+                "close JupyterLab and terminals that still use it, check that the disk is not "
+                "full, delete the folder .venv, then run start.py again.",
             )
 
     def install(self, tests: bool) -> None:
@@ -319,7 +322,7 @@ def split(arguments: list[str]) -> tuple[str, list[str], Path | None]:
             if not value or value in TASKS or value.startswith("-"):
                 raise SetupError(
                     "--offline was given without a folder.",
-                    "name the one that start.py wheels filled: python start.py --offline FOLDER.",
+                    "name the folder that start.py wheels made: python start.py --offline FOLDER.",
                 )
             offline = Path(os.path.expanduser(value)).resolve()
             del rest[at : at + (1 if equals else 2)]
@@ -327,8 +330,8 @@ def split(arguments: list[str]) -> tuple[str, list[str], Path | None]:
     task = rest.pop(0) if rest and not rest[0].startswith("-") else "lab"
     if task not in TASKS:
         raise SetupError(
-            f"start.py knows nothing called {task!r}.",
-            f"python start.py, or with one of: {', '.join(TASKS)}.",
+            f"start.py has no task called {task!r}.",
+            f"run python start.py alone, or with one of: {', '.join(TASKS)}.",
         )
     return task, rest, offline
 

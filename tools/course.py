@@ -3,9 +3,9 @@
     python tools/course.py            write it where it has changed
     python tools/course.py --check    write nothing; exit 1 if a file would change
 
-Titles and costs come out of each lesson's first cell, the rest out of docs/course.toml. Times are
-reckoned: words at 120 a minute, the measured run, four minutes an exercise, rounded up to five.
-Only a lesson's time is written, and what stands between marks: ``<!-- nav -->`` and
+Titles and costs are read from each lesson's first cell, the rest from docs/course.toml. Times are
+estimates: words at 120 a minute, the measured run, four minutes an exercise, rounded up to five.
+Only a lesson's time is written, and what is between marks: ``<!-- nav -->`` and
 ``<!-- /nav -->`` in a lesson's first and last text, ``<!-- lessons -->`` and
 ``<!-- /lessons -->`` in lesson 00 and in README.md.
 """
@@ -190,7 +190,7 @@ def _hours(minutes: int) -> str:
 
 
 def between(text: str, mark: str, new: str, where: str) -> str:
-    """``text`` with ``new`` between the marks, which must stand there once (``CourseError``)."""
+    """``text`` with ``new`` between the marks, which must be in it once (``CourseError``)."""
     begins, ends = f"<!-- {mark} -->\n", f"<!-- /{mark} -->"
     if text.count(begins) != 1 or text.count(ends) != 1 or text.index(begins) > text.index(ends):
         raise CourseError(

@@ -10,11 +10,11 @@ FILE = Path(__file__).resolve().parents[1] / "docs" / "errors.md"
 def page() -> str:
     """The table with its heading, for ``docs/errors.md``."""
     return "\n".join([
-        "# Errors, told apart", "",
-        "What `hs.diagnose(error)` knows, generated from the list of errors in",
-        "`holysheep_helpers/diagnosis/kinds.toml` by `python -m tools.errors_page`.",
+        "# Errors and what they mean", "",
+        "This page has all that `hs.diagnose(error)` knows. `python -m tools.errors_page` writes",
+        "it from the list of errors in `holysheep_helpers/diagnosis/kinds.toml`.",
         "*aiohttp* is the transport of the gateway's asynchronous clients.",
-        "What an error means goes by its type and status, the codes and fields of its body, and",
+        "An error is recognised by its type and status, the codes and fields of its body, and",
         "its causes, never by the words of its message.", "", as_markdown(),
     ])  # fmt: skip
 

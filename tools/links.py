@@ -3,7 +3,7 @@
     python tools/links.py            write them
     python tools/links.py --check    write nothing; exit 1 if something is not as it would be
 
-The address stands in ``pyproject.toml`` under ``[project.urls]`` and nowhere else. A notebook whose
+The address is in ``pyproject.toml`` under ``[project.urls]`` and nowhere else. A notebook whose
 cell is new must be run again: ``python start.py notebooks``.
 """
 
@@ -56,11 +56,11 @@ def codespaces(repository: str) -> str:
 
 
 def block(repository: str, files: list[Path]) -> str:
-    """What stands in the README between the two marks."""
+    """What is in the README between the two marks."""
     each = " ".join(f"[{file.stem[:2]}]({colab(repository, file)})" for file in files)
     idle = (
-        f" They lead somewhere once `{NOBODY}` in `pyproject.toml` is the account that this "
-        "repository was pushed to, and `python tools/links.py` has been run."
+        f" These links work after you have pushed this repository to your own account, put the "
+        f"account in the place of `{NOBODY}` in `pyproject.toml`, and run `python tools/links.py`."
     )
     return (
         f"{BEGIN}\nIn a browser, with nothing installed here: [Binder]({binder(repository)}), "

@@ -2,7 +2,7 @@
 
 Each change is one that a user would notice: a wrong number, a lost answer, a retry too many. One
 that no test notices is MISSED. The list is a yardstick for work on package and tests: what was
-noticed before must be noticed afterwards. So it is not chosen anew: it is from before the package
+noticed before must be noticed afterwards. So the list stays as it is: it is from before the package
 got its wings, and an entry follows its behaviour to where that went. Functions are found by name.
 
     python tools/mutations.py                         # all of them: an hour or two
@@ -10,7 +10,7 @@ got its wings, and an entry follows its behaviour to where that went. Functions 
     python tools/mutations.py --only 7 --root FOLDER  # one of them, in another checkout
 
 A change is made in a copy. The subject's own tests are run first, then, if they pass, all; what
-fails must fail twice. With --only nobody looks whether all pass with nothing changed.
+fails must fail twice. With --only it is not checked that all pass with nothing changed.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ SUBJECTS = {
 }
 """Where to look first."""
 
-# function: what stands there once => what is put in its place. Where several modules have a
+# function: what is in it once => what is put in its place. Where several modules have a
 # function of that name, "function @ how the path of its module ends".
 CHANGES = """
 # client
@@ -125,7 +125,7 @@ class Change:
         ]
         if len(found) != 1:
             places = ", ".join(path.as_posix() for path, _ in found) or "no module"
-            raise ValueError(f"{self.number}: {self.function} stands in {places}: one is needed.")
+            raise ValueError(f"{self.number}: {self.function} is in {places}: one is needed.")
         [(path, node)] = found
         lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
         inside = slice(node.lineno - 1, node.end_lineno)
@@ -194,7 +194,7 @@ def failing(root: Path, tests: Sequence[str], *flags: str) -> list[str]:
 
 
 def tried(root: Path, change: Change | None) -> str:
-    """Who notices this change, or whether all is well without one: a test, or nobody."""
+    """The test that notices this change, or the one that fails without a change, or MISSED."""
     with TemporaryDirectory(prefix="mutation-", ignore_cleanup_errors=True) as folder:
         there, runs = Path(folder).resolve(), [(EVERY, ("-n", "2", "--maxfail=20"))]
         copy(root, there)
@@ -223,9 +223,9 @@ def main() -> None:
         except (ValueError, SyntaxError) as error:
             off += f"{error}\n"
     if off:
-        raise SystemExit(f"{off}Mend the list in {__file__}. Nothing was run.")
+        raise SystemExit(f"{off}Correct the list in {__file__}. Nothing was run.")
     if asked.only is None and (by := tried(root, None)) != "MISSED":
-        raise SystemExit(f"With nothing changed, {by} fails: mend that first.")
+        raise SystemExit(f"With nothing changed, {by} fails: fix that first.")
     for one in every:
         if asked.subject in (None, one.subject) and asked.only in (None, one.number):
             found.append(tried(root, one))

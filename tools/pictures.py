@@ -30,7 +30,7 @@ FIGURE = ROOT / "docs" / "images" / "figure.png"
 PANEL_LESSON, PANEL_BUTTON = "09_failover.ipynb", "Run"
 FIGURE_LESSON, FIGURE_CELL = "08_retries.ipynb", "08-66"
 WORDS = "words"
-"""The picture's own field for what stood in the panel."""
+"""The picture's own field for what the panel said."""
 
 
 def figure() -> bytes:
@@ -42,7 +42,7 @@ def figure() -> bytes:
 
 
 def use_panel(lesson: lab.Lesson) -> str:
-    """Make the lesson's panel anew, press its button, and give the words that it shows then."""
+    """Make the lesson's panel again, press its button, and give the words that it shows then."""
     lesson.run_cell("_panel(")
     lesson.panel.get_by_role("button", name=PANEL_BUTTON, exact=True).click()
     expect(lesson.panel.locator("img")).to_be_visible()
@@ -67,7 +67,7 @@ def panel(folder: Path) -> None:
 
 
 def words() -> str:
-    """What stood in the panel when its picture was taken."""
+    """What the panel said when its picture was taken."""
     with Image.open(PANEL) as shot:
         return str(shot.info[WORDS])
 

@@ -168,7 +168,7 @@ def test_links_open_the_right_lessons() -> None:
         assert number == file.stem[:2]
         prefix = f"https://colab.research.google.com/github/{place}/blob/main/"
         assert ROOT / link.removeprefix(prefix) == file
-    assert ("They lead somewhere once" in text) == (links.NOBODY in repository)
+    assert ("These links work after" in text) == (links.NOBODY in repository)
     assert "They lead" not in links.block("https://github.com/someone/else", files)
     accounts = re.findall(
         r"github\.com/([\w-]+)/holysheep-notebooks", (ROOT / "README.md").read_text("utf-8")

@@ -167,7 +167,7 @@ def test_start_py_alone_out_of_a_zip_is_told_to_unpack(tmp_path: Path) -> None:
 def test_a_folder_of_somebody_else_is_left_alone(root: Path) -> None:
     (root / ".venv").mkdir()
     (root / ".venv" / "thesis.txt").touch()
-    with pytest.raises(start.SetupError, match="is no Python environment"):
+    with pytest.raises(start.SetupError, match="is not a Python environment"):
         Environment(root, run=FakeRun()).prepare(tests=False)
     assert (root / ".venv" / "thesis.txt").exists()
 
@@ -203,7 +203,7 @@ def test_a_link_in_the_place_of_the_environment_is_left_alone(root: Path) -> Non
         (root / ".venv").symlink_to(elsewhere, target_is_directory=True)
     except OSError as error:  # Windows without the right to make links
         pytest.skip(f"no link can be made here: {error}")
-    with pytest.raises(start.SetupError, match=r"is a link to .*elsewhere[\s\S]*take the link"):
+    with pytest.raises(start.SetupError, match=r"is a link to .*elsewhere[\s\S]*delete the link"):
         Environment(root, run=FakeRun()).prepare(tests=False)
     assert (elsewhere / "pyvenv.cfg").is_file()
 

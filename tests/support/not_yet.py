@@ -17,9 +17,7 @@ NOT_YET = (
     "CHANGELOG.md",
     "CONTRIBUTING.md",
     "README.md",
-    "SECURITY.md",
     "docs/",
-    "findings/",
     "holysheep_helpers/batches/",
     "holysheep_helpers/catalog/",
     "holysheep_helpers/client/",
@@ -45,8 +43,6 @@ NOT_YET = (
     "notebooks/10",
     "notebooks/11",
     "notebooks/12",
-    "start.py",
-    "tools/",
 )
 
 

@@ -116,7 +116,7 @@ def check(folder: Path, root: Path, tests: bool) -> list[str]:
             f"{folder} has files that start.py did not put there: {_some(foreign)}",
             "Take them out, or copy the whole folder again into an empty one.",
         )
-    # All that is there is compared, for pip and uv may take what stands there for another Python.
+    # All that is there is compared, for pip and uv may take what is there for another Python.
     files = sorted({f"{target}.txt", *found["targets"][target], *(there & found["sha256"].keys())})
     wrong = [name for name in files if not whole(folder / name, found["sha256"].get(name))]
     if wrong:
