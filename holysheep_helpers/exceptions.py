@@ -104,7 +104,7 @@ class Portable:
 
 
 _OF_ANY = ("__notes__", "_diagnosis")
-"""What may stand in any error: notes, and what ``hs.diagnose`` has found for good."""
+"""What any error may have: notes, and the result of ``hs.diagnose``."""
 
 
 def _read_back(
@@ -125,7 +125,7 @@ def _read_back(
 class ConfigurationError(HolySheepError):
     """A key, an address or a setting can't be right; nothing was sent.
 
-    Mend the setting that the message names.
+    Correct the setting that the message names.
     """
 
     kind = "configuration"
@@ -152,7 +152,7 @@ class UnknownPriceError(HolySheepError, LookupError):
 class UnexpectedReplyError(HolySheepError):
     """The server answered, with status 200, something that is no chat completion.
 
-    Check ``base_url``, and whether a proxy or a sign-in page stands in between.
+    Check ``base_url``, and whether a proxy or a sign-in page answers instead.
 
     Attributes:
         page: whether a web page, or any other text, came instead of JSON.
@@ -230,7 +230,7 @@ class JournalError(HolySheepError):
 class NotAskedError(HolySheepError):
     """A prompt of a batch has no answer, because the batch stopped first.
 
-    Its ``__cause__`` is what stopped the batch. Mend that, then ``result.retry_failed()``.
+    Its ``__cause__`` is what stopped the batch. Correct that, then call ``result.retry_failed()``.
     """
 
     kind = "not_asked"

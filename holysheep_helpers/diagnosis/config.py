@@ -71,7 +71,7 @@ class Secret:
 
 
 def checked_key(value: Any, where: str) -> Secret:
-    """The key as a ``Secret``, or a ``ConfigurationError`` that says what is off without it."""
+    """The key as a ``Secret``, or a ``ConfigurationError`` which says what is wrong with it."""
     if isinstance(value, str):
         value = Secret(value)  # from here on no frame has it, whatever a traceback shows
     if fault := fault_of_key(value.reveal() if isinstance(value, Secret) else value, where):
@@ -107,7 +107,7 @@ def is_placeholder(key: str) -> bool:
 
 
 def checked_url(value: object, where: str, *, plain_http: bool) -> str:
-    """The address without its last slash, or a ``ConfigurationError`` with the cure.
+    """The address without its last slash, or a ``ConfigurationError`` that says what to do.
 
     Plain http is for this computer alone, unless ``plain_http``: a key that a mock issued.
     """
@@ -169,7 +169,7 @@ def may_be_a_key(value: object) -> bool:
 
 
 def without_frames(error: ConfigurationError) -> ConfigurationError:
-    """This error without its frames and without the error it came of: both may hold a key."""
+    """This error without its frames and without its cause: both may hold a key."""
     error.__context__ = None
     return error.with_traceback(None)
 
@@ -187,7 +187,7 @@ def way_to(base_url: str, *, asynchronous: bool) -> dict[str, Any]:
     and ``follow_redirects``.
 
     A client that asks one server needs no other proxy than that server's. None stands between this
-    computer and itself. Neither key nor prompt goes to a host that nobody named.
+    computer and itself. Neither key nor prompt goes to a host that you did not name.
 
     Raises ``ConfigurationError`` for a variable that can't be used, if it is needed.
     """

@@ -46,8 +46,8 @@ class Diagnosis:
     Attributes:
         kind: the kind of error, a row of ``hs.errors_table()``.
         what: what happened, in a sentence.
-        whose: whose fault it is: ``"yours"``, ``"the gateway's"``, ``"the line's"`` or
-            ``"nobody knows whose"``.
+        whose: whose fault it is: ``"yours"``, ``"the gateway's"``, ``"the network's"`` or
+            ``"unknown"``.
         retryable: whether the same request may succeed later.
         other_model: whether another model may succeed.
         wait_s: how long the server asks its callers to wait, in seconds; ``None`` if it did not.
@@ -78,7 +78,7 @@ class Diagnosis:
         return {
             "whose": self.whose,
             "ask again": again,
-            "another model": "may fare better" if self.other_model else "no help",
+            "another model": "may succeed" if self.other_model else "no help",
             "billed": "maybe: it may have been answered" if self.may_have_cost else "no",
             "now": self.advice,
         }
@@ -142,7 +142,7 @@ def diagnose(error: object) -> Diagnosis:
 
 
 def settle(error: BaseException) -> Diagnosis:
-    """Diagnose an error for good, and take the key out of the server's words in it.
+    """Diagnose an error once, keep the result, and take the key out of the server's words in it.
 
     An error that is kept loses its traceback, and one that is pickled its request: both tell some.
     """
@@ -167,7 +167,7 @@ def add_advice(error: openai.OpenAIError) -> None:
 def _diagnosis(kind: str, what: str = "", advice: str = "", **known: Any) -> Diagnosis:
     """A diagnosis as its kind has it, except for what is known better of this error.
 
-    ``wait`` is that of ``wait_asked``; where asking again is in vain, so is waiting.
+    ``wait`` is that of ``wait_asked``; where asking again does not help, waiting does not either.
     """
     usual = {name: getattr(KINDS[kind], name) for name in _OF_KIND}
     told = {"what": what or usual["what"], "advice": advice or usual["advice"], **known}
@@ -198,8 +198,8 @@ def _of_status(error: openai.APIStatusError) -> Diagnosis:
         return found
     return _diagnosis(
         "proxy_page",
-        advice="A firewall, or a proxy that wants a log-in, stands in between: ask who runs it.",
-        whose="the line's",
+        advice="A firewall or a proxy with a log-in answered instead. Ask its administrator.",
+        whose="the network's",
         retryable=False,
         other_model=False,
         may_have_cost=False,
@@ -215,7 +215,7 @@ def _refused(error: openai.APIStatusError, body: ErrorBody, kind: str) -> Diagno
     if status == 402:
         known["other_model"] = False
         if kind == "quota" and known["wait"][1] in MANDATORY:
-            kind = "rate_limit"  # credit that is set aside for requests that are under way
+            kind = "rate_limit"  # credit that is set aside for requests in flight
     if kind == "refused_content":
         known["may_have_cost"] = False
     if kind in ("server_error", "timeout_408") and status not in _NOT_TAKEN and not body.objects:
@@ -429,7 +429,7 @@ def _of_connection(error: openai.APIConnectionError) -> Diagnosis:
 
 
 def _advice(kind: str, error: BaseException) -> str:
-    """The cure for a certificate that is not trusted; ``""`` for all else, as its kind has it."""
+    """What to do about a certificate that is not trusted; ``""`` for all else."""
     causes = evidence.exception_chain(error)
     if kind == "tls" and any(isinstance(one, ssl.SSLCertVerificationError) for one in causes):
         return config.certificate_advice()

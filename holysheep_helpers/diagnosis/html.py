@@ -1,6 +1,6 @@
 """Small tables and cards in HTML, as results show themselves in a notebook. All text is escaped.
 
-They stand beside the diagnosis, which is the lowest wing that shows one.
+They are beside the diagnosis, which is the lowest wing that shows one.
 """
 
 from __future__ import annotations

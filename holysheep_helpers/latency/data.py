@@ -44,7 +44,7 @@ class TimedStream:
         new_connection: whether a new connection was opened.
         texts: the chunks with text, each with the moment when its bytes came in.
         chunks: the number of all events of the stream.
-        handed_on_s: when the client had read the first text, and handed it on.
+        handed_on_s: when the client returned the first text to your code.
         done_s: the end of the stream.
         prompt_tokens, output_tokens, reasoning_tokens: the counts of the reply's ``usage``.
         finish_reason: why the answer ended.
@@ -137,7 +137,7 @@ class TimedStream:
 
     @property
     def client_after_s(self) -> float | None:
-        """From the first token's bytes in until the client handed it on."""
+        """From the first token's bytes in until the client returned it."""
         return _span(self._first_s, self.handed_on_s)
 
     @property

@@ -36,7 +36,7 @@ MOST_AT_ONCE = 400
 """Windows' ``select`` ends at 512 sockets."""
 
 LONGEST_S = 3600.0
-"""An open loop whose starts would take longer than this is taken for a slip."""
+"""An open loop whose starts would take longer than this is taken for a mistake."""
 
 SEED = 0
 """Of the Poisson process: two measurements at one rate have the same starts."""
@@ -83,7 +83,7 @@ class LoadPlan:
         if self.rate_per_s is not None and self.concurrency != 1:
             raise exceptions.InputError(
                 f"rate={self.rate_per_s} and concurrency={self.concurrency} were given: with a "
-                "rate, requests start when they are due, however many are under way. Leave one of "
+                "rate, requests start when they are due, however many are in flight. Leave one of "
                 "them out."
             )
 
@@ -145,7 +145,7 @@ class Measurement:
                         raise
                     self.stop("interrupted")
         finally:
-            if not result.done():  # interrupted twice, or on_end broke: it shall ask no more
+            if not result.done():  # interrupted twice, or on_end broke: it must ask no more
                 self.stop()
             pool.shutdown(wait=False)
         found = result.result()
@@ -154,7 +154,7 @@ class Measurement:
         return found
 
     def stop(self, why: str = "stopped") -> None:
-        """End it: what is under way is left out. Too late, it changes nothing."""
+        """End it: what is in flight is left out. Too late, it changes nothing."""
         self._stopped = self._stopped or why
         if (task := self._task) is not None:
             with suppress(RuntimeError):  # it has just ended, and its loop with it
@@ -242,7 +242,7 @@ class Load:
     """Asks again and again with ``ask(index, due_s)``, which gives a ``RawRun``.
 
     ``runs`` has the runs in the order of their ends, ``warm`` the warm-up. After a fatal error
-    (``stopped_by``), or one that nobody foresaw, nothing more is asked; what is under way is read
+    (``stopped_by``), or an unexpected one, nothing more is asked; what is in flight is read
     to its end.
     """
 
@@ -256,7 +256,7 @@ class Load:
     _worked_s: float = 0.0
 
     async def run(self, plan: LoadPlan) -> None:
-        """Warm up, then ask as planned, unless nobody answered."""
+        """Warm up, then ask as planned, unless no answer came."""
         await self.closed(plan.warm, plan.concurrency, into=self.warm)
         if self.warm and all(isinstance(raw.error, HOPELESS) for raw in self.warm):
             self.stopped_by = self.warm[-1].error
@@ -272,7 +272,7 @@ class Load:
     async def closed(
         self, count: int, askers: int, into: list[RawRun], apart_s: float = 0.0, ramp: bool = False
     ) -> None:
-        """So many ``askers``, each asking anew as soon as it has its answer.
+        """So many ``askers``, each asking again as soon as it has its answer.
 
         Their first starts are ``apart_s`` seconds apart. With ``ramp``, all but the last ask once
         for the warm-up before: the load is not whole yet. Only once, for the cost's sake: who has

@@ -75,9 +75,9 @@ def measure_latency(
 ) -> LatencyRun:
     """Stream the answer several times, and time each stream at the socket.
 
-    Without ``rate`` it is a closed loop: each asker asks anew once it has its answer. With ``rate``
-    it is an open loop: starts at the moments of a Poisson process, the same ones each time, whether
-    or not answers have come, and latency counts from the intended start.
+    Without ``rate`` it is a closed loop: each asker asks again once it has its answer. With
+    ``rate`` it is an open loop: starts at the moments of a Poisson process, the same ones each
+    time, whether or not answers have come, and latency counts from the intended start.
 
     The requests go through a copy of the client: on connections of its own, without retries, in a
     thread with an event loop that stamps the bytes (``holysheep_helpers.latency.wire``). A run that
@@ -165,7 +165,7 @@ def plan_measurement(
     for number in range(plan.count if unique else min(plan.count, len(prompts))):
         text = prompts[number % len(prompts)]
         request = stream_arguments(text, system, model, preset, dict(sdk_parameters))
-        if unique:  # in front of all: caches go by how a request begins
+        if unique:  # in front of all: caches look at how a request begins
             first = request["messages"][0]
             first["content"] = f"[{mark}-{number}] {first['content']}"
         check_can_be_sent({name: request[name] for name in request if name not in SDK_OPTIONS})
@@ -180,7 +180,7 @@ def plan_measurement(
 
 
 def _check_known(parameters: Iterable[str]) -> None:
-    """A slip of the pen would fail at each run, and look like a server's failure."""
+    """A typing mistake would fail at each run, and look like a server's failure."""
     known = signature(AsyncCompletions.create).parameters
     for name in parameters:
         if name not in known:

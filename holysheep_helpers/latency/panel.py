@@ -78,7 +78,7 @@ def latency_panel(
 
     Args:
         gateway: the gateway from ``hs.connect()``.
-        prompt: the question that stands in the panel at first, as text.
+        prompt: the first question in the panel, as text.
 
     Returns:
         The panel; its ``result`` is the last ``LatencyRun``.

@@ -126,9 +126,9 @@ def plot_before_after(
 ) -> Figure:
     """Draw each run of two measurements as a dot, and the difference of their medians.
 
-    Bars are 95% intervals, from six runs on; one of the difference that holds 0 means: can't tell
-    them apart. The difference is that of ``before.compare(after)``. A failed run is a cross at the
-    right edge.
+    Bars are 95% intervals, from six runs on; one of the difference that holds 0 means that no
+    difference was found. The difference is that of ``before.compare(after)``. A failed run is a
+    cross at the right edge.
 
     Args:
         before: the first measurement.
@@ -257,7 +257,7 @@ def plot_latency_sweep(sweep: Mapping[int, LatencyRun], capacity: int | None = N
     right.set(title=title, ylabel="answers a second")
     for axes in (left, right):
         axes.set_xticks(levels, [str(level) for level in levels])
-        top = axes.get_ylim()[1] * (1.3 if axes.texts else 1)  # texts stand on top
+        top = axes.get_ylim()[1] * (1.3 if axes.texts else 1)  # texts are on top
         axes.set(xlabel="requests at once", ylim=(0, top))
     figures.legend_below(figure, ncols=5)
     return figure
@@ -399,7 +399,7 @@ def _phases(stream: TimedStream) -> Iterator[Phase]:
         first_s, last_s = stream.texts[0].at_s, stream.texts[-1].at_s
         yield Phase("wire: to the first token", stream.sent_s, first_s, WIRE)
         if stream.handed_on_s is not None:
-            yield Phase("client: to hand it on", first_s, stream.handed_on_s, CLIENT)
+            yield Phase("client: to return it", first_s, stream.handed_on_s, CLIENT)
         for kind in ("reasoning", "answer"):
             if texts := tuple(text for text in stream.texts if text.kind == kind):
                 name = f"wire: {len(texts)} chunks of {kind}"

@@ -51,7 +51,7 @@ METRICS: dict[str, float | None] = {
     **dict.fromkeys((*PARTS, "tokens_per_chunk")),
     **dict.fromkeys(SPEEDS, 0.0),
 }
-"""All metrics, each with its value for a run that failed: nobody got what they waited for."""
+"""All metrics, each with its value for a run that failed: it took for ever."""
 
 COLUMNS: dict[str, Any] = {
     **dict.fromkeys(("output_tokens", "reasoning_tokens", "chunks"), "Int64"),
@@ -167,7 +167,7 @@ class LatencyRun:
 
     @property
     def most_at_once(self) -> int:
-        """The most runs that were under way together."""
+        """The most runs that were in flight together."""
         changes = [(run.called_s, 1) for run in self.runs] + [(run.done_s, -1) for run in self.runs]
         return max(accumulate(change for _, change in sorted(changes)), default=0)
 
@@ -181,7 +181,7 @@ class LatencyRun:
     def ended_per_s(self) -> float:
         """Runs that came to an end a second, failed ones too: from the first end to the last.
 
-        Not from the first start: a load that is whole from then on has others under way, whose
+        Not from the first start: a load that is whole from then on has others in flight, whose
         ends are not counted.
         """
         ends = sorted(run.done_s for run in self.runs)
@@ -251,7 +251,7 @@ class LatencyRun:
         return LatencySummary(self)
 
     def compare(self, other: LatencyRun) -> Comparison:
-        """How much longer another measurement takes; "can't tell them apart" is an answer.
+        """How much longer another measurement takes; "no difference found" is an answer.
 
         Args:
             other: the measurement to compare with.
@@ -442,7 +442,7 @@ class LatencySummary:
             yield f"Stopped early ({run.stopped_by}): {run.asked} runs were asked for."
         if run.under_way_s:
             yield (
-                f"Note: {counted(len(run.under_way_s), 'run')} under way left out, the longest "
+                f"Note: {counted(len(run.under_way_s), 'run')} in flight left out, the longest "
                 f"after {ms(max(run.under_way_s))} ms: the slow ones are missing most."
             )
         if run.failed:
@@ -583,7 +583,7 @@ class Comparison:
             near, far = sorted((abs(low), abs(high)))
             interval = f"(95% interval {ms(near)} to {ms(far)} ms {how})"
             said = f"the second is {ms(abs(middle))} ms {how} {interval}"
-        said = said or f"can't tell them apart (95% interval {ms(low)} to {ms(high)} ms)"
+        said = said or f"no difference found (95% interval {ms(low)} to {ms(high)} ms)"
         return f"{NAMES[metric]}: {said}"
 
     @property

@@ -149,8 +149,8 @@ def difference(
 ) -> tuple[float, float, float]:
     """The statistic of ``b`` minus that of ``a``, and the confidence interval's low and high.
 
-    As ``interval``, with both samples drawn anew each time. An interval around 0 means that they
-    can't be told apart. ``difference(b, a)`` is the same with its signs turned round. Where both
+    As ``interval``, with both samples drawn again each time. An interval around 0 means that no
+    difference was found. ``difference(b, a)`` is the same with its signs turned round. Where both
     are infinite the difference is ``math.nan``, and counts as anything from ``-math.inf`` to
     ``math.inf`` in the interval. Raises ``InputError`` for values or a statistic that can't be
     right.

@@ -77,8 +77,8 @@ def hint(exercise: str) -> None:
         Nothing: the hint is printed.
 
     Example:
-        >>> hs.hint("05a")
-        A p95 needs 1 / (1 - 0.95) runs.
+        >>> hs.hint("02c")
+        A system prompt is plain text: ask there for Korean, and for one sentence.
     """
     known = EXERCISES.get(exercise) if isinstance(exercise, str) else None
     print(known.hint if known else verdict(exercise, None)[1])
@@ -352,39 +352,46 @@ def check_04c(answer: Any) -> Iterator[str]:
 
 
 @_exercise(
-    wants="hand over the LatencyRun that hs.measure_latency() gave back.",
-    praise="of 20 runs one is expected beyond the p95. That is the least, not plenty.",
-    hint="A p95 needs 1 / (1 - 0.95) runs.",
+    wants="hand over the LatencyRun that hs.measure_latency() returned.",
+    praise="of 20 runs, one is expected above the p95. That is the smallest useful number.",
+    hint="hs.measure_latency(drill, QUESTION, runs=..., max_tokens=5). A p95 needs 1 / (1 - 0.95) "
+    "runs.",
 )
 def check_05a(answer: Any) -> Iterator[str]:
     runs, count = len(answer.runs), len(answer.failed)
     if count:
-        yield f"{count} run{'s' * (count != 1)} failed, and has no time: measure again."
+        yield f"{count} run{'s' * (count != 1)} failed and has no time. Measure again."
     if runs < 20:
-        yield f"{runs} runs carry no p95: of so few, none is expected beyond it."
+        yield f"{runs} runs are too few for a p95: less than one of them is expected above it."
 
 
 @_exercise(
-    wants="hand over both, and the speed as a number: hs.check('05b', (stream, speed)).",
-    praise="tokens by usage, those after the first chunk, and only the time in which they came.",
-    hint="The first chunk's moment is stream.texts[0].at_s, the last one's stream.texts[-1].at_s. "
-    "In between came len(stream.texts) - 1 chunks.",
+    wants="hand over both: hs.check('05b', (stream, decode_speed)).",
+    praise="the tokens after the first chunk, divided by the time in which they arrived.",
+    hint="The first chunk arrived at stream.texts[0].at_s, the last one at stream.texts[-1].at_s. "
+    "Between these moments arrived len(stream.texts) - 1 chunks.",
 )
 def check_05b(answer: Any) -> Iterator[str]:
-    stream, speed = answer
+    stream, decode_speed = answer
     if stream.failed or (stream.tokens_per_chunk or 0) < 2:
-        yield "the chunks of this stream bundle nothing: keep the lines above as they were."
+        yield "the chunks of this stream have one token each. Keep the lines above your function."
     if not stream.decode_tokens_per_s:
-        yield "too few moments were seen, as on a busy computer: run the cell again."
+        yield "this computer was too busy to see the chunks one by one. Run the cell again."
+    speed = decode_speed(stream)
     tokens, decoding_s = stream.output_tokens, stream.texts[-1].at_s - stream.texts[0].at_s
+    if speed is None:
+        yield "your function returns None. Return tokens per second."
     known = [
-        (len(stream.texts) / stream.e2e_s, "those are chunks, and over the whole time."),
-        (len(stream.texts) / decoding_s, "those are chunks."),
-        (tokens / stream.e2e_s, "that divides by the whole time: take the wait for the first out."),
-        (tokens / decoding_s, "the first chunk's own tokens came before that time: take them off."),
-        ((tokens - 1) / decoding_s, "the first chunk has several tokens: take all of them off."),
+        (len(stream.texts) / stream.e2e_s, "those are chunks, divided by the whole time."),
+        (len(stream.texts) / decoding_s, "those are chunks per second. Count tokens."),
+        (tokens / stream.e2e_s, "that divides by the whole time. Leave out the first wait."),
+        (
+            tokens / decoding_s,
+            "the tokens of the first chunk came before that time. Leave them out.",
+        ),
+        ((tokens - 1) / decoding_s, "the first chunk has several tokens. Leave all of them out."),
     ]
-    other = "that is not it: the tokens after the first chunk, over the time from it to the last."
+    other = "that is not it. Divide the tokens after the first chunk by the time to the last one."
     right = stream.decode_tokens_per_s
     yield from _compared(speed, right, other, known, within=0.02, near=0.005)
 
@@ -393,31 +400,32 @@ def check_05b(answer: Any) -> Iterator[str]:
 
 
 @_exercise(
-    wants="a number is needed: seconds until a user has the answer.",
-    praise="16 a second are done, 40 are under way: 40 / 16 = 2.5 s, and 2 of them are waiting.",
-    hint="Little's law: W = L / λ. L are the users; λ is what 8 slots do in a second.",
+    wants="a number is needed: the seconds until a user has the answer.",
+    praise="the server completes 16 per second, so 40 users wait 40 / 16 = 2.5 s each.",
+    hint="Little's law: W = L / λ. L is the number of users. λ is the number of "
+    "requests that 8 slots complete per second.",
 )
 def check_06a(answer: Any) -> Iterator[str]:
-    known = [(0.5, "that is the work alone. Most of the time a request waits for a slot.")]
-    other = f"{answer:g} is not it. How many are done in a second, and how many wait for that?"
+    known = [(0.5, "that is only the work. Most of the time, a request waits for a slot.")]
+    other = f"{answer:g} is not it. How many requests does the server complete in a second?"
     yield from _compared(answer, 2.5, other, known, within=4e-4)
 
 
 @_exercise(
     wants="hand over both: hs.check('06b', (mixed, share_in_time)).",
-    praise="a run that failed is one that was not in time: it belongs below the line, too.",
-    hint="Divide by len(run.runs): a failed run counts, and is never in time.",
+    praise="a run that failed was not in time, so it counts among all runs.",
+    hint="Divide by len(run.runs). A failed run counts there, and it is never in time.",
 )
 def check_06b(answer: Any) -> Iterator[str]:
     run, share_in_time = answer
     if not run.failed or len(run.failed) == len(run):
-        yield "some of these runs must fail, and some not: keep the lines above as they were."
+        yield "some of these runs must fail, and some not. Keep the lines above your function."
     for limit_s in (3600.0, *(one.user_ttft_s for one in run.runs if not one.failed)):
         right, found = run.goodput(ttft_s=limit_s).share, share_in_time(run, limit_s)
         if not is_number(found) or not 0 <= found <= 1:
-            yield f"for a limit of {limit_s:.3g} s a share from 0 to 1 is needed, not {found!r}."
+            yield f"for {limit_s:.4g} s, your function returns {found!r}, and not a share (0 to 1)."
         if abs(found - right) > 1e-9:
-            yield f"within {limit_s:.4g} s it says {found:.0%}, and {right:.0%} of all runs were."
+            yield f"for {limit_s:.4g} s, your function returns {found:.0%}. {right:.0%} is right."
 
 
 # --- 07 Errors

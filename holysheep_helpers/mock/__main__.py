@@ -187,7 +187,7 @@ def _parser() -> argparse.ArgumentParser:
         dest="itl_s",
         type=_stated,
         metavar="MS",
-        help="every model's time between tokens, likewise",
+        help="every model's time between tokens, too",
     )
     parser.add_argument(
         "--slots",

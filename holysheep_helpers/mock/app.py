@@ -113,7 +113,7 @@ class App:
             turn.work()
 
     def _tenant(self, request: Request, entry: Entry) -> Tenant:
-        """Whose request this is. Raises ``WireError`` (401) if it is nobody's."""
+        """Whose request this is. Raises ``WireError`` (401) if the key is unknown."""
         try:
             tenant = self.state.tenant(self._key(request))
         except WireError:

@@ -1,4 +1,4 @@
-"""Faults: what can be asked for, checked when it is asked for, not when it strikes."""
+"""Faults: what can be asked for, checked when it is asked for, not when it happens."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ KINDS: dict[str, tuple[frozenset[str], str]] = {
             "an error with this status (200 needs a body), any headers",
         ),
         ("rate_limit", "delay_s", "a 429 with Retry-After of delay_s seconds (1 unless given)"),
-        ("quota", "", "a 429 that no waiting cures: insufficient_quota"),
+        ("quota", "", "a 429 that waiting does not end: insufficient_quota"),
         ("html", "status", "a proxy's HTML page, with any status, 200 too"),
         ("content_type", "value", "the right body under a wrong content type"),
         ("slow_first", "delay_s", "the first token comes so much later"),
@@ -86,7 +86,7 @@ class Fault:
 
 
 def parse_fault(entry: Any, where: str) -> Fault:
-    """The fault that this JSON asks for. Raises ``WireError`` (400) that names what is off."""
+    """The fault that this JSON asks for. Raises ``WireError`` (400) that names what is wrong."""
     if type(entry) is int:  # a status alone
         entry = {"kind": "status", "status": entry}
     if isinstance(entry, str):  # a kind alone
@@ -223,7 +223,7 @@ class Script:
 
 
 def parse_script(body: Any) -> Script:
-    """The script that this JSON asks for. Raises ``WireError`` (400) that names what is off.
+    """The script that this JSON asks for. Raises ``WireError`` (400) that names what is wrong.
 
     ``{"faults": [...], "every": 5}`` or ``{"faults": [...], "probability": 0.2}``, each with a
     ``"model"`` if it is for that alone, or a bare list; ``null`` in a list stands for a request

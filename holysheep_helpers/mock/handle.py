@@ -148,7 +148,9 @@ class MockHandle:
     def refused_url(self) -> str:
         """An address on this computer that refuses every connection, for as long as this lives."""
         if self._refusing is None:
-            self._refusing = socket.socket()  # bound, so that nobody else gets it; never listening
+            self._refusing = (
+                socket.socket()
+            )  # bound, so that no other program gets it; never listening
             self._refusing.bind(("127.0.0.1", 0))
         return f"http://127.0.0.1:{self._refusing.getsockname()[1]}/v1"
 

@@ -199,7 +199,7 @@ class Connection(asyncio.Protocol):
             self._answer(exchange, partial(self._app.refuse, status, message), 0)
 
     def _answer(self, exchange: Exchange, answer: Callable[[Exchange], None], size: int) -> None:
-        """Answer now, or once the reply that is under way on this connection has ended."""
+        """Answer now, or once the reply in flight on this connection has ended."""
         if self._current is None:
             self._begin(exchange, answer)
             return
@@ -212,7 +212,7 @@ class Connection(asyncio.Protocol):
         self._current = exchange
         try:
             answer(exchange)
-        except BaseException:  # a fault of ours: the client shall not wait for ever
+        except BaseException:  # a fault of ours: the client must not wait for ever
             self.transport.abort()
             raise
 

@@ -28,7 +28,7 @@ class Limits:
         """Count a request, and give the headers that tell of the limits.
 
         Raises ``WireError``: 429 with the wait if the minute is full, and 413 for a request that
-        fits into no minute at all, which no wait can cure.
+        fits into no minute at all, which waiting does not change.
         """
         if self._requests is None and self._tokens is None:
             return ()

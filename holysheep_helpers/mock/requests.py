@@ -1,4 +1,4 @@
-"""Reading a chat request: what is off becomes a 400 that names the parameter."""
+"""Reading a chat request: what is wrong becomes a 400 that names the parameter."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ from holysheep_helpers.mock.timing import Pacer
 
 BACKLOG = 1024
 GRACE_S = 1.0
-"""How long replies under way may still take when the server is told to stop."""
+"""How long replies in flight may still take when the server is told to stop."""
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -55,7 +55,9 @@ def own_address() -> str | None:
     """This computer's address in its network, or ``None`` if it is in none. Sends nothing."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
-            probe.connect(("192.0.2.1", 9))  # set aside for documentation (RFC 5737): nobody's
+            probe.connect(
+                ("192.0.2.1", 9)
+            )  # set aside for documentation (RFC 5737): it has no owner
         except OSError:
             return None
         return probe.getsockname()[0]
@@ -77,7 +79,7 @@ class Server:
         return len(self._connections)
 
     def stop(self, *_: object) -> None:
-        """End soon: replies under way have a second to come to their end."""
+        """End soon: replies in flight have a second to come to their end."""
         self._told.set()
         loop, stop = self._loop, self._stop
         if loop is not None and stop is not None:

@@ -142,7 +142,7 @@ class State:
             self.forget(idle)
 
     def forget(self, tenant: Tenant) -> None:
-        """Begin anew with this key, as if it had never been seen.
+        """Begin again with this key, as if it had never been seen.
 
         Who still waits for a slot has as many as the mock was started with.
         """

@@ -32,7 +32,7 @@ def holysheep_mock(
 ) -> Iterator[MockHandle]:
     """The session's mock, under a key of this test's own.
 
-    The key goes by the test's name, since draws go by the key: whatever ran before, or beside it in
+    The key is made of the test's name, since draws depend on the key: whatever ran before, or in
     another process, a test meets the same replies and faults.
     """
     name = blake2b(request.node.nodeid.encode("utf-8"), digest_size=8).hexdigest()

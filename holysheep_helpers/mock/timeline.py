@@ -121,7 +121,7 @@ _TYPES = {408: "timeout", 429: "requests"}
 def rewrite(line: Timeline, fault: Fault, frames: wire.Frames | None, scale: float) -> None:
     """Let the fault strike. ``frames`` are the stream's, ``None`` for a whole reply.
 
-    ``bundle`` and ``reasoning`` have struck already, when the reply was put together; so has
+    ``bundle`` and ``reasoning`` have happened already, when the reply was put together; so has
     ``broken_off``, and what is left is what that makes of it.
     """
     place = line.after(fault.after) if frames else 0

@@ -7,17 +7,17 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 AT_ONCE_S = 0.1
-"""A repeat sooner than this after a failure has not backed off (the SDK waits 0.375 s or more)."""
+"""A repeat earlier than this after a failure has not backed off (the SDK waits 0.375 s or more)."""
 TOGETHER_S = 0.05
 CROWD = 5
 FINAL = {400, 401, 403, 404, 405, 413, 422}
 FINDINGS = {
-    "ignored_retry_after": "asked again before the time that Retry-After had told",
-    "retried_final": "asked again for what no retry can cure",
+    "ignored_retry_after": "asked again before the time that Retry-After named",
+    "retried_final": "asked again although no retry can succeed",
     "no_backoff": f"asked again within {AT_ONCE_S} s of a failure",
     "stampede": f"came back from a limit together, {CROWD} or more within {TOGETHER_S} s",
-    "took_truncated": "never asked again after an answer that broke off, by its finish reason or "
-    "for want of one: taken for whole, or given up (a server can't tell)",
+    "took_truncated": "did not ask again after an answer that was not complete. Its finish reason "
+    "says so, or is missing. The client took it for complete, or gave up",
     "may_have_paid_twice": "asked again for a reply that was made but not delivered",
 }
 Entry = dict[str, Any]
@@ -102,7 +102,7 @@ def _judge(pairs: list[Pair], alone: list[Entry]) -> dict[str, list[Entry]]:
 
 
 def is_final(entry: Entry) -> bool:
-    """Whether no retry can cure what this request met."""
+    """Whether no retry of this request can succeed."""
     return entry["status"] in FINAL or entry["error"] == "insufficient_quota"
 
 

@@ -38,7 +38,7 @@ class _Circuit:
     failures: int = 0  # in a row
     open_until_s: float = -inf  # then it is closed
     server_said_so: bool = False  # open by the server's own word, not by a count
-    trial_s: float = -inf  # since when the one trial of a half-open circuit is under way
+    trial_s: float = -inf  # since when the one trial of a half-open circuit is in flight
     changes: int = 0  # a verdict on a request from before the last change is out of date
 
 
@@ -49,9 +49,9 @@ class CircuitBreaker:
     """Decides whether a model may be asked now, by what became of the requests before.
 
     A circuit for each model. *Closed*: it may be asked. After ``failures`` in a row, or at once
-    where the server itself said so, it is *open*: nobody asks for ``cool_down_s`` seconds, or for
-    as long as the server said. Then it is *half-open*: one request is let through as a trial, and
-    its answer closes the circuit, its failure opens it again. Safe to use from many threads.
+    where the server itself said so, it is *open*: no request goes out for ``cool_down_s``
+    seconds, or for as long as the server said. Then it is *half-open*: one request is let through
+    as a trial, and its answer closes the circuit, its failure opens it again. Safe to use from many threads.
 
     Source: the pattern is M. Nygard's ("Release It!", 2007); that a verdict from before the last
     change does not count is from Sony's gobreaker. pybreaker 1.4 and circuitbreaker 2.1 have a
@@ -100,7 +100,7 @@ class CircuitBreaker:
     def permit(self, model: str, *, insist: bool = False) -> Permit | None:
         """Leave to ask this model once, or ``None``. Tell the permit what became of the request.
 
-        ``insist`` also while the circuit is open or its trial under way, unless the server's own
+        ``insist`` also while the circuit is open or its trial in flight, unless the server's own
         word opened it. A trial without a verdict is forgotten after ``cool_down_s``.
         """
         with self._lock:
@@ -183,7 +183,7 @@ class Permit:
         self._breaker._verdict(self, "no verdict")
 
     def judged_by(self, why: Diagnosis) -> None:
-        """It failed, as ``why`` explains: the model's fault only if another may fare better."""
+        """It failed, as ``why`` explains: the model's fault only if another may succeed."""
         if why.other_model:
             self.failed(asked_wait_s(why), for_sure=not why.retryable)
         else:

@@ -39,7 +39,7 @@ class Tried:
     It answered; or it failed, with ``error``, which ``why`` explains; or its circuit was open for
     ``cooling_s`` seconds more, and nothing was sent. ``elapsed_s`` is what its turn took, in
     seconds (of a stream: until its first text). ``cost`` is exact US dollars: 0 where nothing can
-    have been billed, ``None`` where nobody knows.
+    have been billed, ``None`` where that is unknown.
     """
 
     model: str
@@ -196,7 +196,7 @@ class _StreamWithTurns(StreamedReply):
 class FailoverStream(_StreamWithTurns, Stream):
     """A stream whose first text is there; otherwise as ``hs.stream`` gives it.
 
-    Once the first text is there, an error is raised: another model's answer would begin anew below
+    Once the first text is there, an error is raised: another model's answer would begin again below
     what is shown. What becomes of it then is told to the circuit breaker: broken off is failed.
 
     Attributes:
@@ -204,7 +204,7 @@ class FailoverStream(_StreamWithTurns, Stream):
             stream has told its usage, at its end.
         possibly_paid_twice: how many requests before the answer may have been billed, too.
         ttft_s: seconds from the call to the first text, the failed turns included.
-        elapsed_s: seconds from the call to the end, likewise.
+        elapsed_s: seconds from the call to the end, the failed turns included.
 
     Example:
         >>> models = ["mistral-small-2603", "gemini-2.5-flash"]
@@ -308,7 +308,7 @@ def failover(
     stream: bool = False,
     **sdk_parameters: Any,
 ) -> FailoverReply | FailoverStream:
-    """Ask the first of several models; where it fails and another may fare better, the next.
+    """Ask the first of several models; where it fails and another may succeed, the next.
 
     Each is asked once, with the SDK's own retries off. ``hs.diagnose(error).other_model`` decides:
     an unknown model, 408, 429, 5xx, time-outs and broken connections go to the next one. A wrong

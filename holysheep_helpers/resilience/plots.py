@@ -22,7 +22,7 @@ LEAST_WIDTH_S = 0.004
 
 
 LEAST_AXIS_S = 0.1
-"""A request that was refused at once shall not fill the figure."""
+"""The axis is at least this long, so that a quick refusal does not fill the figure."""
 
 
 WINDOW_S = 0.05
@@ -103,14 +103,14 @@ def plot_herd(returns: Mapping[str, Sequence[float]]) -> Figure:
         A Matplotlib figure with a histogram for each name.
 
     Raises:
-        InputError: nobody comes back.
+        InputError: there are no times.
 
     Example:
         >>> hs.plot_herd({"at once": [1.0, 1.0, 1.01]}).axes[0].get_title(loc="left")
         'at once: at most 3 of 3 within any 50 ms'
     """
     if not returns or not all(len(times) for times in returns.values()):
-        raise InputError("Nobody comes back: a dict of names and seconds is needed.")
+        raise InputError("There are no times: a dict of names and seconds is needed.")
     last_s = max(max(times) for times in returns.values())
     edges = [n * WINDOW_S for n in range(int(last_s / WINDOW_S) + 2)]
     look = {"figsize": (8, 1 + 1.5 * len(returns)), "sharex": True, "sharey": True}

@@ -41,7 +41,7 @@ class Retry:
         wait_s: seconds until the next one.
         requests: how many requests were sent so far.
         lost: how many of them may have been billed although no answer came.
-        restarts: whether a stream that had begun begins anew.
+        restarts: whether a stream that had begun begins again.
         diagnosis: what ``hs.diagnose`` says of the error.
         error: the exception of this attempt.
 
@@ -95,10 +95,10 @@ class Policy:
             raise InputError(f"on_retry is {shown(hook)}: a plain function is needed, print say.")
 
     def around(self, call: Callable[..., Any]) -> Callable[..., Any]:
-        """The function that calls this one and goes by this policy: a decorator."""
+        """The function that calls this one and follows this policy: a decorator."""
         if not callable(call):
             raise InputError(
-                f"A {type(call).__name__} was given: a function is needed, which is called anew "
+                f"A {type(call).__name__} was given: a function is needed, which is called again "
                 "for each attempt. hs.retrying(hs.ask)(gw, '...'), or lambda: ...."
             )
         if isgeneratorfunction(call) or isasyncgenfunction(call):
@@ -119,13 +119,13 @@ class Policy:
         return asked_async if iscoroutinefunction(call) else asked
 
     def run(self, call: Callable[[], Any]) -> Any:
-        """Call until it returns, fails for good, or attempts or time are used up."""
+        """Call until it returns, fails finally, or attempts or time are used up."""
         run = _Run(self)
         result = tenacity.Retrying(**run.rules, sleep=self.sleep)(run.attempt, call)
         return self._run_async(run, call, result) if isawaitable(result) else result
 
     async def _run_async(self, run: _Run, call: Callable[[], Any], first: Awaitable[Any]) -> Any:
-        """``run`` for a call that is awaited; the deadline ends an attempt that is under way."""
+        """``run`` for a call that is awaited; the deadline ends an attempt in flight."""
         retrying = tenacity.AsyncRetrying(**run.rules, sleep=self.sleep_async)
         deadline = asyncio.timeout(self.deadline_s)
         try:
@@ -208,7 +208,7 @@ class _Run:
             return
         stacked = _sdk_retries(error)
         self.requests += 1 + stacked
-        self.lost += stacked + why.may_have_cost  # nobody knows what the stacked ones met
+        self.lost += stacked + why.may_have_cost  # what the stacked ones met is unknown
         if stacked and not self.warned:
             self.warned = True
             said = f"The SDK sent {1 + stacked} requests for one attempt: two places retry, and "
@@ -280,12 +280,12 @@ def retrying(
             is returned.
         attempts: the most requests. Default: 5.
         deadline_s: seconds for all attempts together; ``None`` for no deadline. An asynchronous
-            attempt under way is ended. A synchronous one can't be: in helpers of this package its
+            attempt in flight is ended. A synchronous one can't be: in helpers of this package its
             time-out is what is left at most, and a stream that is read in there ends at the next
             text after the deadline; a plain SDK call may outlive it. Default: 60.
         on_retry: a plain function that gets a ``Retry`` before each wait, ``print`` say.
             Default: none; a line goes to the log ``holysheep_helpers``.
-        restart_streams: whether a stream that has begun may begin anew. ``hs.stream`` and
+        restart_streams: whether a stream that has begun may begin again. ``hs.stream`` and
             ``hs.astream`` are then read to their end here, and what had come before a break is
             paid for twice. Default: ``False``.
 

@@ -1,2 +1,2 @@
-answer = hs.measure_latency(drill, QUESTION, runs=20, max_tokens=5, progress=False)
-hs.check("05a", answer)
+run = hs.measure_latency(drill, QUESTION, runs=20, max_tokens=5, progress=False)
+hs.check("05a", run)

@@ -128,7 +128,7 @@ def test_a_redirect_in_circles_is_no_broken_line() -> None:
 def test_a_page_that_lets_nobody_pass(status: int) -> None:
     found = answered(lambda _: httpx2.Response(status, text="<html>", headers=PAGE))
     assert (found.kind, found.retryable, found.other_model) == ("proxy_page", False, False)
-    assert (found.whose, found.may_have_cost) == ("the line's", False)
+    assert (found.whose, found.may_have_cost) == ("the network's", False)
     assert "A firewall" in found.advice
     plain = answered(lambda _: httpx2.Response(401, text="<html>", headers=PAGE), api_key=" ")
     assert plain.kind == "missing_key"

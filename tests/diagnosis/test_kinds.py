@@ -19,7 +19,7 @@ def test_the_page_of_errors_is_up_to_date() -> None:
 
 def test_whose_fault_is_one_of_four() -> None:
     whose = {kind.whose for kind in kinds.KINDS.values()}
-    assert whose == {"yours", "the gateway's", "the line's", "nobody knows whose"}
+    assert whose == {"yours", "the gateway's", "the network's", "unknown"}
     for kind in kinds.KINDS.values():
         assert kind.what.endswith(".")
         assert kind.advice.endswith((".", "?"))

@@ -61,7 +61,7 @@ def test_what_was_drawn_from_one_thing_can_not_be_told_apart() -> None:
     _, low, high = same[0].rows["ttft_s"]
     assert low < 0 < high
     assert same[0].verdict() == (
-        f"{TTFT}: can't tell them apart (95% interval {1000 * low:.1f} to {1000 * high:.1f} ms)"
+        f"{TTFT}: no difference found (95% interval {1000 * low:.1f} to {1000 * high:.1f} ms)"
     )
 
 

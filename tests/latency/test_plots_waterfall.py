@@ -26,7 +26,7 @@ def test_a_waterfall_has_each_phase_where_it_was() -> None:
         ("client: to send", 20, 2),
         ("connecting", 22, 3),
         ("wire: to the first token", 25, 100),
-        ("client: to hand it on", 125, 4),
+        ("client: to return it", 125, 4),
         ("wire: 40 chunks of answer", 125, 390),
         ("to the end of the stream", 515, 5),
     ]

@@ -173,8 +173,8 @@ def test_new_connections_are_counted() -> None:
 def test_a_measurement_that_was_stopped_says_so() -> None:
     run = measured(ladder(100), stopped_by="interrupted", asked=50, under_way_s=(0.2, 3.4))
     assert "Stopped early (interrupted): 50 runs were asked for." in notes(run)
-    assert "Note: 2 runs under way left out, the longest after 3,400.0 ms" in notes(run)
-    assert "Note: 1 run under way left out" in notes(replace(run, under_way_s=(0.2,)))
+    assert "Note: 2 runs in flight left out, the longest after 3,400.0 ms" in notes(run)
+    assert "Note: 1 run in flight left out" in notes(replace(run, under_way_s=(0.2,)))
     assert "Note: " not in notes(measured(ladder(100)))
 
 

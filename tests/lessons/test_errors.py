@@ -87,7 +87,7 @@ def test_nothing_to_draw_is_said() -> None:
     for nothing in ({}, {"a": []}):
         with pytest.raises(hs.InputError, match="nothing to draw"):
             hs.plot_attempts(nothing)
-        with pytest.raises(hs.InputError, match="Nobody comes back"):
+        with pytest.raises(hs.InputError, match="There are no times"):
             hs.plot_herd(nothing)
 
 

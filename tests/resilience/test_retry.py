@@ -223,7 +223,7 @@ def test_bad_arguments_are_refused_at_once(options: dict[str, Any], says: str) -
 
 
 def test_what_is_no_call_is_refused(gw: hs.Gateway) -> None:
-    with pytest.raises(hs.InputError, match="a function is needed, which is called anew"):
+    with pytest.raises(hs.InputError, match="a function is needed, which is called again"):
         hs.retrying("an answer")  # pyright: ignore[reportArgumentType, reportCallIssue]
 
     def generator() -> Iterator[int]:
