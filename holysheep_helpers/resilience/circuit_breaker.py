@@ -50,8 +50,9 @@ class CircuitBreaker:
 
     A circuit for each model. *Closed*: it may be asked. After ``failures`` in a row, or at once
     where the server itself said so, it is *open*: no request goes out for ``cool_down_s``
-    seconds, or for as long as the server said. Then it is *half-open*: one request is let through
-    as a trial, and its answer closes the circuit, its failure opens it again. Safe to use from many threads.
+    seconds, or for as long as the server said. Then it is *half-open*: one request is let
+    through as a trial, and its answer closes the circuit, its failure opens it again. Safe to
+    use from many threads.
 
     Source: the pattern is M. Nygard's ("Release It!", 2007); that a verdict from before the last
     change does not count is from Sony's gobreaker. pybreaker 1.4 and circuitbreaker 2.1 have a
