@@ -18,7 +18,7 @@ import holysheep_helpers as hs
 from holysheep_helpers.diagnosis import kinds
 from holysheep_helpers.diagnosis.waiting import back_off_cap_s
 from holysheep_helpers.resilience.retry import Policy
-from tests.notebooks.test_notebooks import FILES
+from tests.notebooks.test_notebooks import FILES, markdown
 from tests.support.project import ROOT
 from tools import course, diagrams
 
@@ -135,6 +135,27 @@ def test_no_two_words_touch_and_nothing_leaves_the_picture(file: Path) -> None:
             assert inside((x, y, x, y), frame)
 
 
+IN_A_LESSON = re.compile(r"^!\[(.*)\]\(images/([\w-]+)\.svg\)$\n\n([A-Z].*\.)$", re.MULTILINE)
+
+
+def shown() -> dict[str, list[str]]:
+    """For each picture, the words that take its place wherever a lesson shows it."""
+    found: dict[str, list[str]] = {}
+    for file in FILES:
+        for words, name, _ in IN_A_LESSON.findall("\n\n".join(markdown(file))):
+            found.setdefault(name, []).append(words)
+    return found
+
+
+def test_a_picture_in_a_lesson_has_words_in_its_place_and_a_sentence_below() -> None:
+    linked = sum("\n".join(markdown(file)).count("](images/") for file in FILES)
+    assert sum(map(len, shown().values())) == linked
+    assert set(shown()) <= {file.stem for file in PICTURES}
+    for words in itertools.chain.from_iterable(shown().values()):
+        assert words.endswith(".")
+        assert 10 < len(words.split()) <= 35
+
+
 # What a picture says of errors is what hs.diagnose says.
 SAME, WAIT, SWITCH, COUNT = (False, False), (True, False), (True, True, False), (True, True, True)
 DECIDED = {
@@ -194,6 +215,10 @@ def test_the_map_has_every_lesson_and_the_teachers_agenda() -> None:
         assert listed.split(", ") == sorted(within)
     hour = [number for number, box in boxes.items() if box.get("look") == "strong"]
     assert sum(lesson.minutes for lesson in lessons if lesson.file.name[:2] in hour) <= 60
+    more = [number for number, box in boxes.items() if box.get("look") == "blue"]
+    listed = f"{hour[0]} to {hour[-1]}, half a day adds {', '.join(more[:-1])} and {more[-1]},"
+    (words,) = shown()["course"]
+    assert listed in words
     agenda = (ROOT / "docs" / "teaching.md").read_text("utf-8").split("## Half a day")[1]
     taught = re.findall(r"^\| \d+ \| (\d\d) \|", agenda.split("## ")[0], re.MULTILINE)
     assert taught == [n for n, box in boxes.items() if box.get("look") in ("strong", "blue")]
