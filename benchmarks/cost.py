@@ -134,7 +134,7 @@ def drawn(count: int) -> Iterator[list[Call]]:
 
 
 def run_one(way: Way, count: int) -> None:
-    """In the fresh process: price and add, and print what came of it."""
+    """In the fresh process: price and add, and print the result."""
     make, price, total = way.load()
     into, cached, out = (Fraction(usd) / 1_000_000 for usd in way.usd_per_mtok)
     price(make((10, 5, 5)))  # tables are read

@@ -27,7 +27,7 @@ from holysheep_helpers.mock.process import MockProcess
 
 QUIET: dict[str, Any] = {"progress": False, "max_concurrency": 50}
 FAULTS: list[Any] = [500, 503, "reset", "disconnect", "cut_body", "html"] * 3
-FAULTS.append(429)  # seldom: each holds back the whole batch for a second
+FAULTS.append(429)  # rare: each one holds back the whole batch for a second
 ROUND = 2000  # the mock keeps the last 10,000 requests of a key
 KILLED = 4000
 CHILD = """

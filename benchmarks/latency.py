@@ -6,7 +6,7 @@
 All of them stream the same reply from one mock: a first token after 142 ms, then one every 11.2 ms,
 100 tokens, 50 times. What the mock did for those very requests is in its journal; printed is how
 far a tool's means are from that. Then streams that mislead: four tokens in each chunk, and 40
-tokens of reasoning before the answer. At last ours again and again, calibrated anew each time: how
+tokens of reasoning before the answer. At last ours again and again, calibrated again each time: how
 often the error bar that it states held the truth. A peer that is not in FOLDER is named, with what
 installs it. Leave the machine alone meanwhile: these are times. Nothing fails here if a goal is
 missed.

@@ -25,7 +25,7 @@ MESSAGES: list[Any] = [{"role": "user", "content": PROMPT}]
 def ours(load: Load) -> list[Said]:
     """Calibrated first, on other streams; then what was measured, less its bias.
 
-    Calibrated anew for each repeat: a prediction interval holds over both, not for one calibration.
+    Calibrated again for each repeat: a prediction interval is about both, not one calibration.
     """
     import holysheep_helpers as hs
 

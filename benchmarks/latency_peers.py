@@ -184,7 +184,7 @@ def aiperf(peer: Peer, folder: Path, load: Load) -> Said:
 
 
 def guidellm(peer: Peer, folder: Path, load: Load) -> Said:
-    """Its warm-up is its first requests; those under way when it ends are left out, too."""
+    """Its warm-up is its first requests; those in flight when it ends are left out, too."""
     asked = load.runs + load.warmup
     prompts = _write(load.scratch / "guidellm.jsonl", *[{"prompt": PROMPT}] * asked)
     warmup = {"mode": "requests", "value": load.warmup}

@@ -37,7 +37,7 @@ def in_crowd(program: Program, kind: type[Levers]) -> str:
                 answers = list(pool.map(lambda i: server.ask(f"{PROMPT} {i}"), range(50)))
         seen.append([(answer.status, answer.text) for answer in answers])
     failed = sum(status != 200 for status, _ in seen[0])
-    return cell(seen[0] == seen[1] and failed > 0, "drawn anew each time", f"{failed} of 50 fail")
+    return cell(seen[0] == seen[1] and failed > 0, "drawn again each time", f"{failed} of 50 fail")
 
 
 def times(program: Program, kind: type[Levers]) -> str:

@@ -23,7 +23,7 @@ PATTERNS = {
     for refused, write in INSTEAD.items()
 }
 READ = {".ipynb", ".md", ".py", ".pyi", ".toml", ".js", ".css", ".csv"}
-FOLDERS = ("notebooks", "docs", "holysheep_helpers", "tools", "findings")
+FOLDERS = ("notebooks", "docs", "holysheep_helpers", "tools", "findings", "benchmarks")
 NOT_ENGLISH = {"README.ko.md", "words.toml"}
 
 
