@@ -432,27 +432,29 @@ def check_06b(answer: Any) -> Iterator[str]:
 
 
 SIX_KINDS = {"wrong_key", "rate_limit", "quota", "server_error", "unknown_model", "connect_timeout"}
-CURABLE = {"rate_limit", "server_error", "connect_timeout"}
+PASSING = {"rate_limit", "server_error", "connect_timeout"}
 
 
 @_exercise(
-    wants="a list of kinds is needed, ['rate_limit'] say.",
-    praise="a limit, a failing server, nobody there for a moment: they pass; the others need you.",
-    hint="hs.errors_table() has a column for it: ask again.",
+    wants="a list of kinds is needed, for example ['rate_limit'].",
+    praise="a limit, a failing server and a missing connection end by themselves. You must fix the "
+    "other three.",
+    hint="hs.errors_table() has a column for this: ask again.",
 )
 def check_07a(answer: Any) -> Iterator[str]:
     given = {answer} if isinstance(answer, str) else set(answer)
     if strange := sorted(given - SIX_KINDS):
-        yield f"{strange[0]!r} is none of the six."
-    if wrong := sorted(given - CURABLE):
-        yield f"{wrong[0]!r} stays as it is, however often you ask."
-    if len(given) < len(CURABLE):
-        yield f"{len(CURABLE)} of the six can pass by themselves; you have {len(given)} of them."
+        yield f"{strange[0]!r} is not one of the six kinds."
+    if wrong := sorted(given - PASSING):
+        yield f"{wrong[0]!r} does not end by itself. Asking again does not help."
+    if len(given) < len(PASSING):
+        yield f"{len(PASSING)} of the six end by themselves, and you have {len(given)} of them."
 
 
 @_exercise(
-    praise="by kind, and the server's own word on the wait comes first.",
-    hint="found = hs.diagnose(error) has found.retryable and found.wait_s (None if nobody said).",
+    praise="your function reads the kind of the error, and the server's wait comes first.",
+    hint="found = hs.diagnose(error) has found.retryable, and found.wait_s, which is None if the "
+    "server did not say how long to wait.",
 )
 def check_07b(answer: Any) -> Iterator[str]:
     if not callable(answer):
@@ -460,18 +462,18 @@ def check_07b(answer: Any) -> Iterator[str]:
     said = {"retry-after": "7"}
     limited: Any = answer(_error(openai.RateLimitError, 429, "rate_limit_exceeded", said))
     if answer(_error(openai.BadRequestError, 400)) is not None:
-        yield "a 400 that quotes a prompt with 429 in it is asked again. Don't read messages."
+        yield "a 400 with 429 in its message is asked again. Do not read messages."
     if answer(_error(openai.RateLimitError, 429, "insufficient_quota")) is not None:
-        yield "with the credit used up (insufficient_quota) no waiting helps: None."
+        yield "the credit is used up (insufficient_quota), and waiting does not help: return None."
     if answer(_error(openai.AuthenticationError, 401, "invalid_api_key")) is not None:
-        yield "a wrong key stays wrong, however long you wait: None."
+        yield "a wrong key stays wrong: return None."
     if not is_number(limited):
-        yield "for a rate limit a number is needed: seconds to wait."
+        yield "for a rate limit, return the number of seconds to wait."
     if not 7 <= limited <= 10:
         yield f"the server said Retry-After: 7, and your function waits {limited:g} s."
     later = answer(_error(openai.InternalServerError, 503))
     if not is_number(later) or not 0 < later <= 60:
-        yield "a 503 without Retry-After can be asked again: after a short wait of your own."
+        yield "a 503 without Retry-After can be asked again: return a short wait of your own."
 
 
 def _error(
@@ -488,15 +490,21 @@ def _error(
 
 
 @_exercise(
-    wants="hand over what the mock saw: hs.check('08a', drill.mock.entries()).",
-    praise="one place retries, and the server sees what you count.",
-    hint="gw.client() takes max_retries: how often the SDK asks again by itself.",
+    wants="hand over what the server saw: hs.check('08a', drill.mock.entries()).",
+    praise="one place retries, so the server sees as many requests as you count.",
+    hint="Make the client with drill.client(max_retries=0). In a for loop of three turns, leave "
+    "with break if met(hs.ask, client, 'Say hello.') is None.",
 )
 def check_08a(answer: Any) -> Iterator[str]:
+    count = len(answer)
+    if not count:
+        yield "the server saw no request."
     if any(entry["attempt"] for entry in answer):
-        yield f"the server saw {len(answer)} requests: the SDK retries inside your loop."
-    if len(answer) != 3:
-        yield f"the server saw {len(answer)} requests: the loop is to ask three times."
+        yield f"the server saw {count} requests, because the SDK also retries: max_retries=0."
+    if count < 3:
+        yield f"the server saw {count} request{'s' * (count != 1)}. Ask again after each error."
+    if count > 3:
+        yield f"the server saw {count} requests. Stop at the first answer."
 
 
 DRAWS = 400
@@ -504,8 +512,8 @@ DRAWS = 400
 
 
 @_exercise(
-    wants="hand over the function itself: hs.check('08b', back_off).",
-    praise="a random wait from 0 up to a limit that doubles: no herd comes back.",
+    wants="hand over the function itself: hs.check('08b', back_off). It must return seconds.",
+    praise="the wait is random, and its limit doubles. No herd comes back.",
     hint="draw.uniform(0, 5.0) is a random number from 0 to 5.",
 )
 def check_08b(answer: Any) -> Iterator[str]:
@@ -514,68 +522,76 @@ def check_08b(answer: Any) -> Iterator[str]:
         limit_s = 2.0 ** (attempt - 1)
         waits = [answer(attempt, draw) for _ in range(DRAWS)]
         if len(set(waits)) == 1:
-            yield f"attempt {attempt} waits {waits[0]:g} s for every client: nothing is random."
+            yield f"attempt {attempt} waits {waits[0]:g} s each time. The wait must be random."
         low, high = min(waits) / limit_s, max(waits) / limit_s
         if not (0 <= low < 0.1 and 0.9 < high <= 1):
             yield (
-                f"attempt {attempt} waits {min(waits):.1f} to {max(waits):.1f} s: from 0 to "
-                f"{limit_s:g} s is asked for."
+                f"attempt {attempt} waits from {min(waits):.1f} to {max(waits):.1f} s. From 0 to "
+                f"{limit_s:g} s is right."
             )
 
 
 # --- 09 Failover
 
 
-WORTH_ANOTHER = {404, 408, 429, 500, 503}
-
-
 @_exercise(
-    wants="a set of statuses is needed, {503} say.",
-    praise="a model that is gone, busy, slow or broken has neighbours that are not.",
-    hint="Ask of each: is it the model that is the trouble, or the key and the request?",
+    wants="hand over both: hs.check('09a', (drill, my_failover)).",
+    praise="the fallback answers when the model is the problem. All other errors are raised.",
+    hint="hs.diagnose(error).other_model says whether another model can help. `raise` without a "
+    "name raises the error again.",
 )
 def check_09a(answer: Any) -> Iterator[str]:
-    given = set(answer)
-    if 400 in given:
-        yield "a 400 says that the request is wrong: it stays wrong for every model."
-    if 401 in given:
-        yield "a 401 is about the key: it is the same for every model."
-    if 404 not in given:
-        yield "one is missing: a model that is gone answers nobody, another one may."
-    if given - WORTH_ANOTHER:
-        yield "there is one among them that was not in the set."
-    if given != WORTH_ANOTHER:
-        yield f"{len(WORTH_ANOTHER)} of the seven belong there; you have {len(given)} of them."
+    drill, my_failover = answer
+    cases = [([], 1), ([503], 2), (["rate_limit"], 2), ([401], 1), ([400], 1), (["quota"], 1)]
+    for faults, count in cases:
+        drill.mock.reset()
+        drill.mock.script(faults)
+        try:
+            reply, error = my_failover(), None
+        except openai.APIError as raised:
+            reply, error = None, raised
+        drill.mock.script([])
+        what = f"after the error {faults[0]!r}" if faults else "without an error"
+        seen = drill.mock.entries()
+        if any(entry["attempt"] for entry in seen):
+            yield f"{what}, the SDK also retries. Use the function ask, whose client has none."
+        if len(seen) != count:
+            right = f"{count} request{'s' * (count != 1)}"
+            yield f"{what}, the server saw {len(seen)} requests, and {right} would be right."
+        if faults and count == 1 and error is None:
+            yield f"{what}, your function raises nothing. Raise the error."
+        if (not faults or count == 2) and not hasattr(reply, "choices"):
+            yield f"{what}, your function returns no answer. Return what ask returned."
 
 
 @_exercise(
-    wants="a number is needed: of requests.",
-    praise="three open the circuit, then one trial after each cool-down: 12, 22, 32, 42, 52 s.",
-    hint="It opens with the third failure, at 2 s. When is the first trial? And the next one?",
+    wants="a number is needed: the number of requests.",
+    praise="three requests open the circuit. Then there is a trial at 12, 22, 32, 42 and 52 s.",
+    hint="The circuit opens with the third failure, at 2 s. When is the first trial, and the next?",
 )
 def check_09b(answer: Any) -> Iterator[str]:
     known = [
-        (60, "that is without a breaker: a request for each call."),
-        (3, "those open it. And the trials, one after each cool-down?"),
-        (5, "those are the trials. And what opened it before?"),
-        (9, "the last trial would come after the outage. When do the others come?"),
+        (60, "that is the number without a breaker."),
+        (3, "these open the circuit. Add the trials, one after each cool-down."),
+        (5, "these are the trials. Add the requests that opened the circuit."),
+        (9, "the last of these trials is after the minute. When is the first one?"),
     ]
-    other = f"{answer:g} is not it: three open it, and then one for each trial."
+    other = f"{answer:g} is not it. Three requests open the circuit, and each trial is one more."
     yield from _compared(answer, 8, other, known)
 
 
 @_exercise(
     wants=WANTS_BATCH,
-    praise="one list of models, and an outage of the first is nobody's error any more.",
-    hint="hs.batch takes models=[...] in the place of model=: the best one first.",
+    praise="with a list of models, an outage of the first one is no error any more.",
+    hint="hs.batch takes models=[...] instead of model=. Put the best model first.",
 )
 def check_09c(answer: Any) -> Iterator[str]:
     if len(answer) != 10:
-        yield f"{len(answer)} results came: ask all ten."
+        yield f"there are {len(answer)} results. Ask all ten prompts."
     if answer.failed:
         yield f"{len(answer.failed)} of 10 have an error. Which model could answer instead?"
     if not any(len({attempt.model for attempt in item.timeline}) > 1 for item in answer):
-        yield "all ten answered, and the first model never asked. Ask it first: it may be back."
+        yield "the first model was never asked. Ask it first, because it may be back."
 
 
 # --- 10 Long prompts

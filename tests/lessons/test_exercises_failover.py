@@ -13,8 +13,6 @@ from holysheep_helpers.lessons.exercises import verdict
 from holysheep_helpers.mock.handle import MockHandle
 from tests.support.failing_over import MISTRAL, MODELS
 
-WORTH = {404, 408, 429, 500, 503}
-
 
 def judge(exercise: str, answer: Any, *, right: bool, says: str) -> None:
     found = verdict(exercise, answer)
@@ -22,48 +20,105 @@ def judge(exercise: str, answer: Any, *, right: bool, says: str) -> None:
     assert says in found[1]
 
 
+def by_kind(error: openai.APIError) -> bool:
+    return hs.diagnose(error).other_model
+
+
+def always(error: openai.APIError) -> bool:
+    return True
+
+
+def never(error: openai.APIError) -> bool:
+    return False
+
+
+def by_status(error: openai.APIError) -> bool:
+    return getattr(error, "status_code", 0) in (429, 503)
+
+
 @pytest.mark.parametrize(
-    ("answer", "right", "says"),
+    ("asks_another", "retries", "right", "says"),
     [
-        (WORTH, True, "neighbours that are not"),
-        (sorted(WORTH), True, "neighbours that are not"),
-        (WORTH | {400}, False, "a 400 says that the request is wrong"),
-        (WORTH | {401}, False, "a 401 is about the key"),
-        (WORTH - {404}, False, "a model that is gone"),
-        (WORTH - {408}, False, "5 of the seven belong there; you have 4"),
-        (WORTH | {200}, False, "was not in the set"),
-        (503, False, "a set of statuses"),
+        (by_kind, 0, True, "when the model is the problem"),
+        (always, 0, False, "after the error 401, the server saw 2 requests, and 1 request would"),
+        (never, 0, False, "after the error 503, the server saw 1 requests, and 2 requests would"),
+        (by_status, 0, False, "after the error 'quota', the server saw 2 requests"),
+        (by_kind, 2, False, "after the error 503, the SDK also retries"),
     ],
 )
-def test_09a_wants_what_another_model_can_cure(answer: Any, right: bool, says: str) -> None:
-    judge("09a", answer, right=right, says=says)
+def test_09a_wants_a_failover_by_kind(
+    gw: hs.Gateway, mock: MockHandle, asks_another: Any, retries: int, right: bool, says: str
+) -> None:
+    gw.mock = mock  # pyright: ignore[reportAttributeAccessIssue]
+
+    def ask(model: str) -> Any:
+        return gw.client(max_retries=retries).chat.completions.create(
+            model=model, messages=[{"role": "user", "content": "hello"}]
+        )
+
+    def my_failover() -> Any:
+        try:
+            return ask(MODELS[0])
+        except openai.APIError as error:
+            if not asks_another(error):
+                raise
+            return ask(MODELS[1])
+
+    judge("09a", (gw, my_failover), right=right, says=says)
 
 
-def test_09a_agrees_with_the_diagnosis(gw: hs.Gateway, mock: MockHandle) -> None:
-    for status in sorted(WORTH | {400, 401}):
-        body: dict[str, Any] = {"error": {"message": "x", "type": "x", "param": None, "code": None}}
-        if status == 404:
-            body["error"]["code"] = "model_not_found"
-        mock.script([{"kind": "status", "status": status, "body": body}])
-        if status in WORTH:
-            assert (
-                hs.failover(gw, "hello", models=MODELS, breaker=hs.CircuitBreaker()).model
-                == MODELS[1]
+@pytest.mark.parametrize(
+    ("last", "says"),
+    [
+        (lambda reply: None, "without an error, your function returns no answer"),
+        (lambda reply: reply.choices[0].message.content, "your function returns no answer"),
+    ],
+)
+def test_09a_wants_the_answer_itself(
+    gw: hs.Gateway, mock: MockHandle, last: Any, says: str
+) -> None:
+    gw.mock = mock  # pyright: ignore[reportAttributeAccessIssue]
+
+    def my_failover() -> Any:
+        return last(
+            gw.client(max_retries=0).chat.completions.create(
+                model=MODELS[0], messages=[{"role": "user", "content": "hello"}]
             )
-        else:
-            with pytest.raises(openai.APIStatusError):
-                hs.failover(gw, "hello", models=MODELS)
+        )
+
+    judge("09a", (gw, my_failover), right=False, says=says)
+    judge("09a", (gw, lambda: None), right=False, says="the server saw 0 requests")
+    judge("09a", my_failover, right=False, says="hand over both")
+
+
+def test_09a_wants_an_error_that_no_model_can_help_with_to_be_raised(
+    gw: hs.Gateway, mock: MockHandle
+) -> None:
+    gw.mock = mock  # pyright: ignore[reportAttributeAccessIssue]
+
+    def a_sentence() -> Any:
+        for model in MODELS:
+            try:
+                return gw.client(max_retries=0).chat.completions.create(
+                    model=model, messages=[{"role": "user", "content": "hello"}]
+                )
+            except openai.APIError as error:
+                if not by_kind(error):
+                    return f"Sorry ({error})."
+        return None
+
+    judge("09a", (gw, a_sentence), right=False, says="after the error 401, your function raises")
 
 
 @pytest.mark.parametrize(
     ("answer", "right", "says"),
     [
-        (8, True, "12, 22, 32, 42, 52 s"),
-        (8.0, True, "three open the circuit"),
+        (8, True, "12, 22, 32, 42 and 52 s"),
+        (8.0, True, "three requests open the circuit"),
         (60, False, "without a breaker"),
-        (3, False, "And the trials"),
-        (5, False, "what opened it before"),
-        (9, False, "after the outage"),
+        (3, False, "Add the trials"),
+        (5, False, "Add the requests that opened"),
+        (9, False, "after the minute"),
         (7, False, "7 is not it"),
         (math.nan, False, "a number is needed"),
         ("8", False, "a number is needed"),
@@ -96,6 +151,6 @@ def test_09c_wants_another_model_to_answer(gw: hs.Gateway, mock: MockHandle) -> 
     mock.script(down, every=1, model=MISTRAL)
     judge("09c", ask(), right=False, says="10 of 10 have an error")
     judge("09c", ask(model=MODELS[1]), right=False, says="Ask it first")
-    judge("09c", ask(2, models=MODELS), right=False, says="2 results came")
+    judge("09c", ask(2, models=MODELS), right=False, says="there are 2 results")
     judge("09c", ask().failed, right=False, says="hand over the BatchResult")
-    judge("09c", ask(models=MODELS), right=True, says="nobody's error")
+    judge("09c", ask(models=MODELS), right=True, says="is no error any more")
