@@ -250,14 +250,16 @@ def test_another_time_reaches_every_table(copied: Path, capsys: pytest.CaptureFi
             "source"
         ]
     )
-    assert "| 120 minutes, and 5 more |" in start
-    assert "| 120 minutes, and 5 more |" in (copied / "README.md").read_text("utf-8")
+    minutes = course.lessons(copied)[7].minutes
+    assert minutes > 100
+    assert f"| {minutes} minutes, and 5 more |" in start
+    assert f"| {minutes} minutes, and 5 more |" in (copied / "README.md").read_text("utf-8")
 
 
 @pytest.mark.parametrize(
     ("name", "old", "new", "said"),
     [
-        ("notebooks/07_errors.ipynb", "**Time:** 20 minutes", "**Time:** a while", "first cell"),
+        ("notebooks/07_errors.ipynb", "- **Time:** ", "- **Time:** about ", "first cell"),
         ("notebooks/08_retries.ipynb", "**Cost live:** 3 calls", "**Cost live:** little", "first"),
         ("notebooks/07_errors.ipynb", "<!-- /nav -->", "", "needed, once, in order"),
         ("README.md", "<!-- lessons -->", "", "README.md: the lines <!-- lessons -->"),
