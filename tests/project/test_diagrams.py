@@ -19,6 +19,7 @@ from holysheep_helpers.diagnosis import kinds
 from holysheep_helpers.diagnosis.waiting import back_off_cap_s
 from holysheep_helpers.resilience.retry import Policy
 from tests.notebooks.test_notebooks import FILES, markdown
+from tests.notebooks.test_words import misspelt
 from tests.support.project import ROOT
 from tools import course, diagrams
 
@@ -107,7 +108,9 @@ def test_a_picture_says_what_it_is_and_loads_nothing(file: Path) -> None:
     }  # fmt: skip
     assert picture.get("width") == str(diagrams.WIDTH)
     assert int(picture.get("height", 0)) <= HIGHEST
-    assert "{" not in file.read_text("utf-8")
+    text = file.read_text("utf-8")
+    assert "{" not in text
+    assert misspelt(re.sub("<[^>]+>", "\n", text)) == []
 
 
 @every_picture
