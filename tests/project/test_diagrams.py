@@ -222,6 +222,7 @@ def test_the_map_has_every_lesson_and_the_teachers_agenda() -> None:
     listed = f"{hour[0]} to {hour[-1]}, half a day adds {', '.join(more[:-1])} and {more[-1]},"
     (words,) = shown()["course"]
     assert listed in words
+    assert words in (ROOT / "README.md").read_text("utf-8")
     agenda = (ROOT / "docs" / "teaching.md").read_text("utf-8").split("## Half a day")[1]
     taught = re.findall(r"^\| \d+ \| (\d\d) \|", agenda.split("## ")[0], re.MULTILINE)
     assert taught == [n for n, box in boxes.items() if box.get("look") in ("strong", "blue")]
