@@ -55,7 +55,7 @@ class Price:
         cached_input_usd_per_mtok: for a million tokens of prompts that came out of a cache;
             ``None`` where no price of their own is known: they then cost what the others cost.
         cache_write_usd_per_mtok: for a million tokens of prompts that were written to a cache;
-            likewise.
+            ``None`` has the same meaning.
     """
 
     input_usd_per_mtok: Decimal

@@ -33,8 +33,8 @@ Made = TypeVar("Made")
 class CutShortWarning(UserWarning):
     """A reply is not the whole answer, or may not be.
 
-    If ``max_tokens`` has cut it, raise it, or ask for less. If the finish reason is one that nobody
-    knows, read the answer before you rely on it.
+    If ``max_tokens`` has cut the answer, give more tokens, or ask for less. If the finish reason is
+    unknown, read the answer before you rely on it.
     """
 
 

@@ -20,7 +20,7 @@ from holysheep_helpers.pricing.money import today
 DEFAULT_LIVE_BUDGET_USD = Decimal("0.50")
 
 IN_THE_CELL = (
-    "If a key stands in this cell: delete the cell and its output, and make a new key if the page "
+    "If a key is in this cell, delete the cell and its output, and make a new key if the page "
     "was shared."
 )
 
@@ -33,7 +33,7 @@ class Session:
     mocks: dict[tuple[int, float, str], MockProcess] = field(default_factory=dict)
 
     def mock(self, seed: int, time_scale: float, plan: str) -> MockProcess:
-        """The mock that plays these settings, started anew if it is gone."""
+        """The mock that plays these settings, started again if it is gone."""
         mock = self.mocks.get((seed, time_scale, plan))
         if mock is None or not mock.alive:
             mock = MockProcess.start(seed=seed, time_scale=time_scale, plan=plan)

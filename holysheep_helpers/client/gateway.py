@@ -134,7 +134,7 @@ class Gateway:
     def _options(self, given: dict[str, Any], timeout_s: float) -> dict[str, Any]:
         for name in ("api_key", "base_url", "http_client"):
             if name in given:
-                given.clear()  # a key among them would stand in the frames
+                given.clear()  # a key among them would be in the frames
                 raise InputError(
                     f"{name} belongs to the gateway: give it to hs.connect(), or make "
                     "openai.OpenAI(...) yourself (its spend is then not counted)."
@@ -215,7 +215,7 @@ def _keep_key(base_url: str, key: Secret, request: httpx2.Request) -> None:
 
 
 def _closes_by_itself(http: httpx2.Client) -> httpx2.Client:
-    """Its connections close when nobody holds it any more, as with one that the SDK made itself.
+    """Its connections close when no code holds it any more, as with one that the SDK made itself.
 
     A stream, or a copy of its client (``with_options``), may hold it for longer than that client.
     """
@@ -286,7 +286,7 @@ def is_live(target: Any) -> bool:
 
 @dataclass
 class Attempt:
-    """One attempt of ``hs.retrying`` under way, for whatever is called in it.
+    """One running attempt of ``hs.retrying``, for whatever is called in it.
 
     ``left_s()`` is the seconds that are left for it, ``inf`` without a deadline. A task that was
     begun in it and outlives it finds it ``over``, and is on its own.
@@ -326,7 +326,7 @@ def left_s() -> float:
 def in_time(client: SdkClient, arguments: dict[str, Any]) -> dict[str, Any]:
     """The arguments of a request, whose time-out is what is left for it at most.
 
-    Raises ``DeadlineError`` if nothing is: what nobody can wait for any more is not sent.
+    Raises ``DeadlineError`` if nothing is: what no code can wait for any more is not sent.
     """
     remains_s = left_s()
     if remains_s == inf:

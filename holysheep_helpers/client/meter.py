@@ -87,7 +87,7 @@ class _AsyncClient(openai.DefaultAioHttpClient):
 
 
 class Call:
-    """A request under way. It is over once: then its cost is certain, or possible, or nothing."""
+    """A request in flight. It is over once: then its cost is certain, or possible, or nothing."""
 
     def __init__(self, budget: Budget, request: httpx2.Request) -> None:
         self._budget, self.request, self.spend = budget, request, budget.spend
@@ -137,7 +137,7 @@ class Call:
 class _MeteredStream(httpx2.SyncByteStream, httpx2.AsyncByteStream):
     """The bytes of a reply as they pass by; at their end, what it has cost is counted.
 
-    A whole reply is kept until then, and so is one that comes compressed. A stream that nobody
+    A whole reply is kept until then, and so is one that comes compressed. A stream that no code
     holds any more has ended, too.
     """
 

@@ -51,7 +51,7 @@ _BOM = b"\xef\xbb\xbf"
 
 
 def ending(finish_reason: str | None) -> Ending:
-    """What a finish reason says of the answer; ``"unknown"`` for one that nobody knows."""
+    """What a finish reason says of the answer; ``"unknown"`` for one that is not known."""
     return _ENDINGS.get(finish_reason.lower(), "unknown") if finish_reason else ""
 
 
@@ -188,7 +188,7 @@ def read_usage(sent: object) -> CompletionUsage | None:
     A count that the SDK can't read as one is ``None``. Where the total is more than prompt and
     answer together, the difference is reasoning, which some servers count beside the answer: it
     belongs to the answer, and is billed with it. Where it is less, their sum is the total, and
-    ``stated_total_tokens`` has what was stated. Cached tokens stand in ``prompt_tokens_details``
+    ``stated_total_tokens`` has what was stated. Cached tokens are in ``prompt_tokens_details``
     whatever the server calls them.
     """
     said = fields_of(sent)

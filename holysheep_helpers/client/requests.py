@@ -62,7 +62,7 @@ _canonical = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_ke
 def request_arguments(
     prompt: object, system: object, model: object, preset: object, given: dict[str, Any]
 ) -> dict[str, Any]:
-    """The arguments for ``chat.completions.create``, or an ``InputError`` that says what is off."""
+    """The arguments for ``chat.completions.create``, or an ``InputError`` that names the fault."""
     given = with_extra_body(given)
     model = given.pop("model", model)
     if not isinstance(prompt, str):
@@ -123,7 +123,7 @@ def stream_arguments(
 
 
 def checked_models(models: object, given: Mapping[str, Any] | None = None) -> tuple[str, ...]:
-    """The ids in their order, or ``InputError`` that says what is off."""
+    """The ids in their order, or ``InputError`` that says what is wrong."""
     if "model" in with_extra_body(given or {}):
         raise InputError("A failover has several models: give models=[...], the best one first.")
     listed = list(models) if isinstance(models, Sequence) and not isinstance(models, str) else []
@@ -141,7 +141,7 @@ def checked_models(models: object, given: Mapping[str, Any] | None = None) -> tu
 def check_parameters(given: Mapping[str, Any]) -> None:
     """Raise ``InputError`` for a limit on the length, or the number, of replies that can't be one.
 
-    They are looked for in ``extra_body``, too: what stands there is sent.
+    They are looked for in ``extra_body``, too: what is there is sent.
     """
     given = with_extra_body(given)
     for name in ("max_tokens", "max_completion_tokens", "n"):
@@ -225,7 +225,7 @@ class Way:
         self._usual = self._written({})
 
     def key_of(self, body: dict[str, Any], options: Mapping[str, Any]) -> str:
-        """The key by which a request is found again: its parameters may stand in any order."""
+        """The key by which a request is found again: its parameters may come in any order."""
         named = options.get("extra_headers") or options.get("extra_query")
         return f"{_hash(body, 16)}@{self._written(options) if named else self._usual}"
 

@@ -73,7 +73,7 @@ def _found_file() -> Path | None:
         here = Path.cwd()
     except OSError:  # it was deleted
         return None
-    home = os.path.realpath(os.path.expanduser("~"))  # where nobody has one, Path.home() fails
+    home = os.path.realpath(os.path.expanduser("~"))  # where no user has one, Path.home() fails
     for folder in (here, *here.parents):
         file = folder / ".env"
         if os.path.isfile(file):

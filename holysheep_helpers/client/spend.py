@@ -316,7 +316,7 @@ def estimate(
 
 
 def estimate_items(items: Iterable[Item], models: Sequence[str] = ()) -> Estimate:
-    """What these may cost together; where several ``models`` may be asked, at the dearest."""
+    """What these may cost together: at the most expensive of ``models`` where several may be asked."""
     usd = Decimal(0)
     calls = input_tokens = output_tokens = uncapped = unpriced = 0
     for item in items:
@@ -358,7 +358,7 @@ def most_usd_of(body: dict[str, Any]) -> tuple[Decimal | None, str]:
 class Budget:
     """An amount in US dollars, and what counts against it.
 
-    Calls of a gateway that are under way are not known yet: its budget ends the calls that begin
+    Calls of a gateway that are in flight are not known yet: its budget ends the calls that begin
     after it is spent. Calls whose usage never came count at the most that they may have cost; under
     the default budget they are only told of. A batch reserves the most that each call may cost
     before it is sent, and so never exceeds its budget.
@@ -368,7 +368,7 @@ class Budget:
         is_default: lets a call without a published price through, with one warning for each model.
         today: the clock of live calls, by which a price may be too old; ``None`` for a mock's.
         spend: what was spent so far.
-        reserved_usd: the most that calls under way may cost.
+        reserved_usd: the most that calls in flight may cost.
     """
 
     limit_usd: Decimal | None
@@ -456,7 +456,7 @@ class Budget:
             )
 
     async def reserve(self, item: Item) -> Decimal:
-        """Wait until this request fits beside those under way; the amount that is set aside.
+        """Wait until this request fits beside those in flight; the amount that is set aside.
 
         Raises ``BudgetError``, before anything is sent, if it can't fit, or has no known price.
         """

@@ -30,9 +30,9 @@ _IN_STREAM = "An error occurred during streaming"  # as the SDK has it
 
 
 class Reading:
-    """What a stream has said until now; its texts are handed on as they come.
+    """What a stream has said until now; its texts are passed on as they come.
 
-    A usage that comes later stands in the place of an earlier one, and none is added up.
+    A usage that comes later replaces an earlier one, and none is added up.
     ``first_s`` is the moment of the ``clock`` at which the first text or thought had been read.
     """
 

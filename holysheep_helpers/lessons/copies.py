@@ -2,7 +2,7 @@
 
 A copy has all that its lessons need beside them: solutions, pictures, and the two pages of ``docs``
 that they link to. Its record says, for each file, what was given out. So what the learner changed
-and what changed in a newer version are told apart:
+is distinguished from what changed in a newer version:
 
 - A lesson counts as changed when a cell's text or type is another one, or a cell was added, moved
   or taken away. To open, run or save a lesson is no change: outputs, numbers, metadata and ids do

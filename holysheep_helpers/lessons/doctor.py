@@ -160,7 +160,7 @@ def _gateway() -> Finding:
 
 
 def _variables() -> Iterator[Finding]:
-    """A line for each variable that HTTP libraries read in silence, if it stands in the way."""
+    """A line for each variable that HTTP libraries read in silence, if it causes a fault."""
     if added := config.custom_headers():
         names, variable = ", ".join(name for name, _ in added), config.CUSTOM_HEADERS
         detail = f"because of {variable}, plain SDK clients send {names} to every server; "

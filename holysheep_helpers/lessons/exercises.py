@@ -1,7 +1,7 @@
-"""The exercises: ``check()`` says right or what is off, ``hint()`` helps. Neither ever raises.
+"""The exercises: ``check()`` says right or what is wrong, ``hint()`` helps. Neither ever raises.
 
 Below these, by lesson: the check of each exercise with its praise and its hint. A check yields what
-is off, the first thing first, and nothing for a right answer. What it can't read at all, it simply
+is wrong, the first thing first, and nothing for a right answer. What it can't read at all, it simply
 fails at: then the learner is told what the exercise wants.
 """
 
@@ -37,7 +37,7 @@ Mistakes = list[tuple[Any, str]]
 
 @dataclass(frozen=True, slots=True)
 class Exercise:
-    """``problems`` gets the answer and yields what is off."""
+    """``problems`` gets the answer and yields what is wrong."""
 
     problems: Check
     praise: str
@@ -51,7 +51,7 @@ EXERCISES: dict[str, Exercise] = {}
 
 
 def check(exercise: str, answer: Any) -> None:
-    """Print whether your answer solves an exercise, or what is off. Never raises.
+    """Print whether your answer solves an exercise, or what is wrong. Never raises.
 
     Args:
         exercise: its number, as the lesson gives it: ``"03a"``.
@@ -116,9 +116,9 @@ def _exercise(*, praise: str, hint: str, wants: str = "") -> Callable[[Check], C
 def _compared(
     answer: Any, right: Any, other: str, known: Mistakes, *, within: float = 0, near: float = 0
 ) -> Iterator[str]:
-    """What is off in a number: one of the known mistakes, or something other.
+    """What is wrong with a number: one of the known mistakes, or something else.
 
-    ``within`` is how far off it may be, and ``near`` how far from a mistake's result, as a share.
+    ``within`` is how far from the right one it may be, ``near`` how far from a mistake's: shares.
     """
     if not is_number(answer) and not isinstance(answer, Decimal):
         raise TypeError(answer)

@@ -26,7 +26,7 @@ WRAPPED = f'{LEFT[:-1]};white-space:normal"'
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table, as texts: numbers stand at the right, with separators."""
+    """A column of a table, as texts: numbers are at the right, with separators."""
 
     name: str
     values: Sequence[Any]

@@ -293,7 +293,7 @@ def float_slider(name: str, value: float, low: float, high: float, step: float) 
 class Debounce:
     """Calls ``do`` once, ``after_s`` seconds after the last ``call()``.
 
-    Where no loop runs (plain Python) it is done at once: nobody moves a slider there faster than
+    Where no loop runs (plain Python) it is done at once: no one moves a slider there faster than
     it can be followed.
     """
 
@@ -303,7 +303,7 @@ class Debounce:
         self._timer: asyncio.TimerHandle | None = None
 
     def call(self) -> None:
-        """Do it after the wait, which begins anew with each call."""
+        """Do it after the wait, which begins again with each call."""
         self.cancel()
         try:
             loop = asyncio.get_running_loop()
@@ -326,7 +326,7 @@ class Debounce:
 
 
 def _running() -> tuple[str, str]:
-    """The id of the cell that runs, and of this run of it; empty where nobody tells."""
+    """The id of the cell that runs, and of this run of it; empty where it is not known."""
     import IPython
 
     shell = IPython.get_ipython()

@@ -606,14 +606,14 @@ def _price(provider: Provider, info: ModelInfo) -> Price | None:
 
 @cache
 def list_source() -> Source:
-    """The list with its version and day: the catalogue's, or the newest day that stands in it."""
+    """The list with its version and day: the catalogue's, or the newest day that is in it."""
     from importlib.metadata import version
 
     name = f"genai-prices {version('genai-prices')}"
     known = catalog.public_list()
     if known.name.startswith(f"{name},"):
         return Source(name, known.as_of, "makers' and other hosts' own prices")
-    return Source(name, _newest_day(), "the newest day that stands in it; it may be younger")
+    return Source(name, _newest_day(), "the newest day in it; the list may be newer")
 
 
 def _newest_day() -> date:
