@@ -316,7 +316,7 @@ def estimate(
 
 
 def estimate_items(items: Iterable[Item], models: Sequence[str] = ()) -> Estimate:
-    """What these may cost together: at the most expensive of ``models`` where several may be asked."""
+    """What these may cost together; of several ``models`` that may be asked, the most expensive."""
     usd = Decimal(0)
     calls = input_tokens = output_tokens = uncapped = unpriced = 0
     for item in items:

@@ -285,7 +285,7 @@ def check_03b(answer: Any) -> Iterator[str]:
         yield "the server wrote its answer to the end, and you pay for all of it. Leave the loop."
     if stream is None:
         yield "your function returns None. Return the stream after the loop."
-    if len(stream.timeline) != 10:
+    elif len(stream.timeline) != 10:
         yield f"{len(stream.timeline)} pieces of text were read. Leave after exactly 10."
 
 
