@@ -1,8 +1,8 @@
 """The exercises: ``check()`` says right or what is wrong, ``hint()`` helps. Neither ever raises.
 
 Below these, by lesson: the check of each exercise with its praise and its hint. A check yields what
-is wrong, the first thing first, and nothing for a right answer. What it can't read at all, it simply
-fails at: then the learner is told what the exercise wants.
+is wrong, the first fault first, and nothing for a right answer. Where it can't read the answer, it
+fails: then the learner is told what the exercise wants.
 """
 
 from __future__ import annotations
