@@ -115,11 +115,6 @@ No lesson asks for this scale itself, so that its mocks stay apart.
 """
 
 
-def played_fast(file: Path) -> dict[str, str]:
-    """``FAST`` for a run with solutions, but for the lessons whose exercises measure times."""
-    return {} if file.stem in ("03_stream", "05_latency", "06_load") else FAST
-
-
 def execute(notebook: Notebook, folder: Path, env: dict[str, str]) -> Notebook:
     """A copy of the notebook, run from top to bottom in ``folder``, as ``nbformat`` writes it."""
     node = nbformat.reads(json.dumps(prepared(notebook)), as_version=4)

@@ -4,25 +4,33 @@ nbval runs each lesson once, in a kernel of its own, and compares cell by cell. 
 output is not compared, what must hold there is tried (``expectations.py``). An item behind its
 cells then looks at the whole of that same run: the file byte for byte, as ``start.py notebooks``
 stores it, no warning in any cell, nothing left beside the notebook. Pictures, which another system
-draws otherwise, are compared where ``HOLYSHEEP_REQUIRE_PIXELS`` is 1.
+draws otherwise, are compared where ``HOLYSHEEP_REQUIRE_PIXELS`` is 1. The last item goes on in that
+kernel as a learner does: with the solutions in the place of the exercises (``solutions.py``).
 """
 
 from __future__ import annotations
 
 import json
 import os
+import sys
 import tempfile
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
-import nbformat
-import pytest
-from nbval.plugin import IPyNbCell, IPyNbFile
+# nbformat imports jsonschema, which does without this grammar of addresses where it is missing:
+# to compile it takes each process two seconds.
+sys.modules.setdefault("rfc3987_syntax", None)  # pyright: ignore[reportArgumentType]
 
-from tests.notebooks.expectations import expectations, panel_words
-from tools import notebooks as r
+import nbformat  # noqa: E402 (after the line above)
+import pytest  # noqa: E402
+from nbval.plugin import IPyNbCell, IPyNbFile  # noqa: E402
 
+from tests.notebooks.expectations import expectations, panel_words  # noqa: E402
+from tests.notebooks.solutions import exercises, solved  # noqa: E402
+from tools import notebooks as r  # noqa: E402
+
+pytest_plugins = ["nbval.plugin"]
 FOLDER = pytest.StashKey[tempfile.TemporaryDirectory[str]]()
 
 
@@ -42,7 +50,10 @@ def pytest_make_collect_report(
 ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
     report = yield
     if isinstance(collector, IPyNbFile) and report.passed:
-        report.result.append(Stored.from_parent(collector, name="stored", cells=report.result[:]))
+        cells = report.result[:]
+        report.result.append(Stored.from_parent(collector, name="stored", cells=cells))
+        if exercises(collector.path):
+            report.result.append(Solved.from_parent(collector, name="solved", cells=cells))
     return report
 
 
@@ -64,17 +75,29 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
             pytest.fail(f"after cell {name}: {reply['content']['evalue']}", pytrace=False)
 
 
-class Stored(pytest.Item):
-    """The file of a lesson beside what its cells have just put out."""
+class Behind(pytest.Item):
+    """An item behind all cells of a lesson."""
 
     def __init__(self, *, cells: list[IPyNbCell], **kwargs: object) -> None:
         super().__init__(**kwargs)  # pyright: ignore[reportArgumentType]
         self.cells = cells
+
+    def setup(self) -> None:
+        if any(cell.test_outputs is None for cell in self.cells):
+            pytest.skip("not all cells of this lesson were run")
+
+    def reportinfo(self) -> tuple[Path, int, str]:
+        return self.path, 0, f"{self.path.name}: {self.name}"
+
+
+class Stored(Behind):
+    """The file of a lesson beside what its cells have just put out."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
         self.before = set(self.path.parent.iterdir())
 
     def runtest(self) -> None:
-        if any(cell.test_outputs is None for cell in self.cells):
-            pytest.skip("not all cells of this lesson were run")
         run = r.prepared(r.load(self.path))
         for cell, done in zip(r.code_cells(run), self.cells, strict=True):
             cell["outputs"] = done.test_outputs
@@ -86,5 +109,27 @@ class Stored(pytest.Item):
         if wrong:
             pytest.fail("\n".join([f"{self.path.name}: python start.py notebooks", *wrong]), False)
 
-    def reportinfo(self) -> tuple[Path, int, str]:
-        return self.path, 0, f"{self.path.name}: stored"
+
+class Solved(Behind):
+    """The rest of a lesson from its first exercise on, each with its solution: all are right."""
+
+    def runtest(self) -> None:
+        for name, source in solved(self.path):
+            printed, failed = self._run(source)
+            if failed or (name and "Right:" not in printed):
+                where = f"the solution of {name}" if name else "after the solutions"
+                told = "\n".join([f"{self.path.name}, {where}:", source, printed, failed])
+                pytest.fail(told, pytrace=False)
+
+    def _run(self, source: str) -> tuple[str, str]:
+        """What a cell prints, and its error, if it raises one."""
+        printed = []
+        parent: Any = self.parent
+        reply = parent.kernel.kc.execute_interactive(
+            source,
+            store_history=False,
+            allow_stdin=False,
+            timeout=60,
+            output_hook=lambda message: printed.append(message["content"].get("text", "")),
+        )["content"]
+        return "".join(printed), "" if reply["status"] == "ok" else reply.get("evalue", "aborted")

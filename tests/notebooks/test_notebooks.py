@@ -2,18 +2,17 @@
 
 import re
 import statistics
-from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
 
 from tests.notebooks.expectations import Expect, expectations
+from tests.notebooks.solutions import CHECK, bound, exercises, needed
 from tools import notebooks as r
 
 FILES = sorted(r.NOTEBOOKS.glob("*.ipynb"))
 SOLUTIONS = r.NOTEBOOKS / "solutions"
-CHECK = re.compile(r"""hs\.check\(\s*["'](\w+)["']""")
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 
 every_notebook = pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
@@ -142,12 +141,6 @@ def test_an_expectation_must_hold_and_must_be_able_to_fail(
             exec(expected.code(), names)
 
 
-def exercises(file: Path) -> dict[str, dict]:
-    """The code cells that check an exercise, by the exercise's name."""
-    cells = list(r.code_cells(r.load(file)))
-    return {name: cell for cell in cells for name in CHECK.findall(r.text_of(cell["source"]))}
-
-
 def test_each_exercise_has_a_solution_and_each_solution_an_exercise() -> None:
     asked = [name for file in FILES for name in exercises(file)]
     assert len(asked) == len(set(asked))
@@ -167,16 +160,21 @@ def test_an_unsolved_exercise_does_not_pass(file: Path) -> None:
         assert "Right:" not in printed, name
 
 
-WITH_EXERCISES = [file for file in FILES if exercises(file)]
+@every_notebook
+def test_a_solution_needs_nothing_that_stands_behind_its_exercise(file: Path) -> None:
+    """They are tried when the whole lesson has been run: each must work in its own place, too."""
+    whole, asked = code(file), "\n".join(code(file))
+    for at, source in enumerate(whole):
+        for name in CHECK.findall(source):
+            names = needed((SOLUTIONS / f"{name}.py").read_text("utf-8"))
+            assert names <= bound(whole[: at + 1]), name
+            behind = [later for later in whole[at + 1 :] if not CHECK.findall(later)]
+            assert names & bound(behind) == set(), name
+    assert CHECK.findall(asked) == list(exercises(file))
 
 
-@pytest.mark.process
-@pytest.mark.parametrize("file", WITH_EXERCISES, ids=lambda file: file.stem)
-def test_each_solution_passes_its_check(
-    file: Path, solved_lesson: Callable[[Path], r.Notebook]
-) -> None:
-    cells = list(r.code_cells(solved_lesson(file)))
-    assert CHECK.findall("\n".join(sources(cells))) == list(exercises(file))
-    for name, cell in ((n, c) for c in cells for n in CHECK.findall(r.text_of(c["source"]))):
-        printed = "".join(r.text_of(output.get("text", "")) for output in cell["outputs"])
-        assert "Right:" in printed, f"{name}: {printed}"
+def test_what_a_cell_needs_and_gives_is_found() -> None:
+    cell = "%matplotlib inline\nimport a.b, c as d\nx = await f(y)\ndef g(z): return len(z), w\n"
+    cell += "try: x\nexcept OSError as e: print(e)"
+    assert bound([cell]) == {"a", "d", "x", "g", "z", "e"}
+    assert needed(cell) - {"get_ipython"} == {"f", "y", "w"}

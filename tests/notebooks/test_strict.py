@@ -3,6 +3,7 @@
 import base64
 import io
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,18 @@ from tools import notebooks as r
 
 FIGURE = "%matplotlib inline\nimport matplotlib.pyplot as plt\nplt.plot([1, 3, 2])\nplt.show()"
 SPOILT = "import sys\nprint('careful', file=sys.stderr)\nopen('left.txt', 'w').close()"
-KEPT = {"name": "stdout", "output_type": "stream", "text": ["of the last time\n"]}
+CHECKS = "class hs:\n    check = lambda _, x: print('Right: it is.' if x else 'Not yet')"
+SOLVED = {
+    "behind_it": ("hs.check('behind_it', 1)\nsolved = True", "if 'solved' in globals(): 1 / 0"),
+    "is_right": ("hs.check('is_right', await one())", "async def one(): return 1"),
+    "is_wrong": ("hs.check('is_wrong', 0)", "pass"),
+    "raises": ("hs.check('raises', 1 / 0)", "pass"),
+}
+"""By name: a solution, and the cell behind its exercise."""
+
+
+def said(line: str) -> dict:
+    return {"name": "stdout", "output_type": "stream", "text": [f"{line}\n"]}
 
 
 def cell(number: int, source: str, *tags: str) -> dict:
@@ -37,36 +49,61 @@ def other_picture() -> str:
 
 def strictly(folder: Path, *options: str, pixels: str = "1") -> str:
     """What pytest says of the notebooks in a folder."""
-    command = [sys.executable, "-m", "pytest", "-q", "-rA", "-p", "tests.notebooks.strict", "-n0"]
-    command += ["-c", os.devnull, "--rootdir", str(folder), "-p", "no:cacheprovider"]
-    command += ["--nbval", "--nbval-current-env", *options]
+    command = [sys.executable, "-m", "pytest", "-q", "-rA", "-n0", "-c", os.devnull]
+    command += ["--rootdir", str(folder), "-p", "no:cacheprovider", "-p", "no:nbval"]
+    command += ["-p", "tests.notebooks.strict", "--nbval", "--nbval-current-env", *options]
     env = os.environ | {"PYTHONPATH": str(ROOT), "HOLYSHEEP_REQUIRE_PIXELS": pixels}
     done = subprocess.run(command, cwd=folder, env=env, capture_output=True, encoding="utf-8")
     return done.stdout
+
+
+def store(file: Path, cells: list[dict]) -> None:
+    counted = [one | {"execution_count": count} for count, one in enumerate(cells, 1)]
+    whole = {"cells": counted, "metadata": r.METADATA, "nbformat": 4, "nbformat_minor": 5}
+    file.write_text(r.dump(whole), "utf-8", newline="\n")
 
 
 @pytest.mark.process
 def test_a_stored_lesson_passes_and_each_fault_that_no_cell_shows_is_named(tmp_path: Path) -> None:
     cells = [cell(1, "print('one')"), cell(2, FIGURE), cell(3, SPOILT, r.IGNORED)]
     folder, settings = tmp_path / "lessons", tmp_path / "settings"
-    for place in (folder, settings):
+    for place in (folder, settings, folder / "solutions"):
         place.mkdir()
     file = folder / "a.ipynb"
     file.write_text(r.dump({"cells": cells[:2], "nbformat": 4, "nbformat_minor": 5}), "utf-8")
     env = r.clean_environment(settings)
     assert r.regenerate(file, check=False, ignore_pixels=False, env=env)[0]
-    assert "1 skipped" in strictly(folder, "a.ipynb::stored")  # no cell was run
-    assert "3 passed" in strictly(folder)
 
-    spoilt = r.load(file)
-    spoilt["cells"].append(cells[2] | {"execution_count": 3, "outputs": [KEPT]})
-    png = next(o["data"] for o in spoilt["cells"][1]["outputs"] if "image/png" in o.get("data", {}))
+    for name, (solution, behind) in SOLVED.items():
+        asked = cell(2, f"hs.check('{name}', 0)") | {"outputs": [said("Not yet")]}
+        store(folder / f"{name}.ipynb", [cell(1, CHECKS), asked, cell(3, behind)])
+        (folder / "solutions" / f"{name}.py").write_text(solution, "utf-8")
+
+    spoilt = list(r.code_cells(r.load(file)))
+    spoilt.append(cells[2] | {"outputs": [said("of the last time")]})
+    png = next(o["data"] for o in spoilt[1]["outputs"] if "image/png" in o.get("data", {}))
     png["image/png"] = other_picture()
-    file.write_text(r.dump(spoilt), "utf-8", newline="\n")
+    store(folder / "spoilt.ipynb", spoilt)
+
     told = strictly(folder)
-    assert "3 passed" in told
-    assert "1 failed" in told
     for words in ("careful", "cell 2 (id c2)", "only a picture's pixels", "LEFT BEHIND left.txt"):
         assert words in told
+    assert "solution of is_wrong:" in told
+    assert "Not yet" in told
+    assert "solution of raises:" in told
+    assert "division by zero" in told
+    assert "behind_it.ipynb, after the solutions:" in told
+    assert set(re.findall(r"^FAILED (\w+\.ipynb::\w+)", told, re.MULTILINE)) == {
+        "behind_it.ipynb::solved",
+        "is_wrong.ipynb::solved",
+        "raises.ipynb::solved",
+        "spoilt.ipynb::stored",
+    }
+    for passed in ("a.ipynb::stored", "is_right.ipynb::solved", "raises.ipynb::stored"):
+        assert f"PASSED {passed}" in told
+
     (folder / "left.txt").unlink()
-    assert "only a picture's pixels" not in strictly(folder, pixels="")
+    told = strictly(folder, "a.ipynb::stored", "is_right.ipynb::solved", "spoilt.ipynb", pixels="")
+    assert "2 skipped" in told  # no cell was run
+    assert "LEFT BEHIND left.txt" in told
+    assert "only a picture's pixels" not in told
