@@ -62,7 +62,7 @@ def check(exercise: str, answer: Any) -> None:
 
     Example:
         >>> hs.check("04a", 24)
-        Right: 20 a second × 1.2 s each: 24 under way at any moment.
+        Right: 20 per second × 1.2 s each: 24 requests are in flight at any moment.
     """
     print(verdict(exercise, answer)[1])
 
@@ -309,43 +309,80 @@ def check_03c(answer: Any) -> Iterator[str]:
 # --- 04 Batch
 
 
-WANTS_BATCH = "hand over the BatchResult that hs.batch() or retry_failed() gave back."
+WANTS_BATCH = "hand over the BatchResult that hs.batch() or retry_failed() returned."
 
 
 @_exercise(
-    wants="a number is needed: how many requests must be under way at once.",
-    praise="20 a second × 1.2 s each: 24 under way at any moment.",
-    hint="Little's law: L = λ × W. λ is in requests a second, W in seconds.",
+    wants="a number is needed: how many requests must be in flight.",
+    praise="20 per second × 1.2 s each: 24 requests are in flight at any moment.",
+    hint="Little's law: L = λ × W. λ is the number of requests per second, W is in seconds.",
 )
 def check_04a(answer: Any) -> Iterator[str]:
-    product = "Little's law multiplies: requests a second times the seconds that each takes."
-    other = f"{answer:g} is not it. L = rate × time: which rate, and which time?"
+    product = "Little's law multiplies the requests per second by the seconds of each request."
+    other = f"{answer:g} is not it. L = λ × W: which rate, and which time?"
     known = [(20 / 1.2, product), (1 / (20 * 1.2), product)]
     yield from _compared(answer, 24, other, known, within=1e-4, near=0.05)
 
 
 @_exercise(
-    wants=WANTS_BATCH,
-    praise="all 12 answered, in order, and only the failed ones were asked again.",
-    hint="A BatchResult has a method for this: await result.retry_failed().",
+    wants="hand over the function itself: hs.check('04b', parse_all). It must return two lists.",
+    praise="every usable row is parsed, and every other row is kept for you to look at.",
+    hint="Call json.loads(item.text) in a try block, and catch TypeError and ValueError. An item "
+    "belongs in the first list if isinstance(row, dict) and item.finish_reason is not 'length'.",
 )
 def check_04b(answer: Any) -> Iterator[str]:
-    if answer.failed:
-        yield f"{len(answer.failed)} of {len(answer)} still have an error. Ask those again."
-    if len(answer) != 12:
-        yield f"{len(answer)} results came, of 12 prompts. Keep those that were answered."
+    good, cut = '{"topic": "return"}', '{"topic": "ret'
+    items = [
+        _Item(0, good),
+        _Item(1, None, error=openai.OpenAIError("refused")),
+        _Item(2, cut, "length"),
+        _Item(3, "I am sorry."),
+        _Item(4, '["return"]'),
+        _Item(5, good, "length"),
+        _Item(6, good),
+    ]
+    cases = {
+        1: "an item with an error has no text. Put it into the second list",
+        2: "JSON that was cut raises an exception. Put the item into the second list",
+        3: "some text is not JSON and raises an exception. Put the item into the second list",
+    }
+    for number, what in cases.items():
+        try:
+            answer(items[: number + 1])
+        except (TypeError, ValueError):
+            yield f"{what}."
+    rows, rest = answer(items)
+    if len(rows) + len(rest) != len(items):
+        lost = len(items) - len(rows) - len(rest)
+        yield f"of {len(items)} items, {lost} are in neither list. You paid for each of them."
+    if any(not isinstance(row, dict) for row in rows):
+        yield "the first list must hold only JSON objects, and one of your rows is not a dict."
+    if items[5] not in rest:
+        yield "an answer with finish_reason 'length' was cut, even if its text is JSON."
+    if len(rows) < 2:
+        yield f"{len(rows)} answers are parsed, and two can be."
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """What 04b needs of a result's item."""
+
+    index: int
+    text: str | None
+    finish_reason: str | None = "stop"
+    error: Exception | None = None
 
 
 @_exercise(
     wants=WANTS_BATCH,
     praise="the second run found every answer in the journal, and sent nothing.",
-    hint="Give both calls the same journal=... : a file's name.",
+    hint="Give both calls the same journal=..., which is the name of a file.",
 )
 def check_04c(answer: Any) -> Iterator[str]:
     if answer.failed or not len(answer):
         yield "some prompts have no answer."
     if answer.restored < len(answer):
-        yield f"the second run sent {answer.sent} requests again. What would have remembered them?"
+        yield f"the second run sent {answer.sent} requests again. A journal can remember them."
 
 
 # --- 05 Latency

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import math
 from collections.abc import Callable
 from contextlib import suppress
@@ -272,8 +273,8 @@ def test_03c_wants_the_decode_speed(stream: Callable[[int | None], hs.Stream]) -
 @pytest.mark.parametrize(
     ("answer", "right", "says"),
     [
-        (24, True, "24 under way"),
-        (20 * 1.2, True, "24 under way"),
+        (24, True, "24 requests are in flight"),
+        (20 * 1.2, True, "24 requests are in flight"),
         (5, False, "5 is not it"),
         (20 / 1.2, False, "Little's law multiplies"),
         ("24", False, "a number is needed"),
@@ -283,17 +284,55 @@ def test_04a_wants_littles_law(answer: Any, right: bool, says: str) -> None:
     judge("04a", answer, right=right, says=says)
 
 
-def test_04b_wants_all_twelve_answered(gw: hs.Gateway, mock: MockHandle) -> None:
-    async def both() -> tuple[hs.BatchResult, hs.BatchResult]:
-        mock.script([{"kind": "status", "status": 400}, None, None] * 4)
-        first = await hs.batch(gw, [f"p{n}" for n in range(12)], progress=False)
-        return first, await first.retry_failed()
+def usable(item: Any) -> bool:
+    return item.error is None and item.finish_reason == "stop" and item.text.startswith("{")
 
-    first, second = asyncio.run(both())
-    judge("04b", first, right=False, says="4 of 12 still have an error")
-    judge("04b", first.failed, right=False, says="hand over the BatchResult")
-    judge("04b", hs.batch_sync(gw, ["p"], progress=False), right=False, says="1 results came")
-    judge("04b", second, right=True, says="only the failed ones")
+
+def careful(result: Any) -> tuple[list[Any], list[Any]]:
+    rows = [json.loads(item.text) for item in result if usable(item)]
+    return rows, [item for item in result if not usable(item)]
+
+
+def parses_all(result: Any) -> tuple[list[Any], list[Any]]:
+    return [json.loads(item.text) for item in result], []
+
+
+def forgets_cut_ones(result: Any) -> tuple[list[Any], list[Any]]:
+    answered = [item for item in result if item.error is None]
+    return [json.loads(item.text) for item in answered], [one for one in result if one.error]
+
+
+def drops_the_rest(result: Any) -> tuple[list[Any], list[Any]]:
+    return careful(result)[0], []
+
+
+def takes_any_json(result: Any) -> tuple[list[Any], list[Any]]:
+    rows, rest = careful(result)
+    lists = [item for item in rest if item.text == '["return"]']
+    return rows + [["return"] for _ in lists], [item for item in rest if item not in lists]
+
+
+def takes_cut_json(result: Any) -> tuple[list[Any], list[Any]]:
+    rows, rest = careful(result)
+    cut = [item for item in rest if item.text == '{"topic": "return"}']
+    return rows + [{"topic": "return"} for _ in cut], [item for item in rest if item not in cut]
+
+
+@pytest.mark.parametrize(
+    ("parse_all", "right", "says"),
+    [
+        (careful, True, "every usable row is parsed"),
+        (parses_all, False, "an item with an error has no text"),
+        (forgets_cut_ones, False, "JSON that was cut raises an exception"),
+        (drops_the_rest, False, "of 7 items, 5 are in neither list"),
+        (takes_any_json, False, "one of your rows is not a dict"),
+        (takes_cut_json, False, "was cut, even if its text is JSON"),
+        (lambda result: ([], [*result]), False, "0 answers are parsed, and two can be"),
+        (lambda result: None, False, "must return two lists"),
+    ],
+)
+def test_04b_wants_every_row_in_one_of_two_lists(parse_all: Any, right: bool, says: str) -> None:
+    judge("04b", parse_all, right=right, says=says)
 
 
 def test_04c_wants_a_journal(gw: hs.Gateway, tmp_path: Path) -> None:
