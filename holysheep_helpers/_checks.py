@@ -32,7 +32,7 @@ def shown(value: object, most: int = LONGEST_SHOWN) -> str:
 
 
 def short(text: str, most: int = LONGEST_ADDRESS) -> str:
-    """A text, an address say, as a message or a card shows it: shortened, with ``…`` for keys."""
+    """A text, such as an address, as messages and cards show it: shortened, ``…`` for keys."""
     return _cut(without_keys(text), most)
 
 

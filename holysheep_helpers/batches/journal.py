@@ -240,7 +240,7 @@ class Journal:
 
 def _checked(path: object) -> Path:
     if not isinstance(path, str | os.PathLike) or not os.fspath(path):
-        raise InputError(f"journal is {shown(path)}: a file name is needed, 'run.jsonl' say.")
+        raise InputError(f"journal is {shown(path)}: a file name is needed, such as 'run.jsonl'.")
     file = Path(os.fsdecode(os.fspath(path)))
     if file.is_dir() or not file.absolute().parent.is_dir():
         raise InputError(

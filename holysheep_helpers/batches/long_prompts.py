@@ -428,7 +428,7 @@ async def ask_long(
         max_tokens: the longest answer of each call, in tokens. Default: 1,000.
         part_tokens: the longest part, in tokens. Default: what the context window allows.
         overlap: how many tokens each part repeats of the one before. Default: 0.
-        combine: the instruction for making one answer of several, "Add the numbers up." say.
+        combine: the instruction for making one answer of several, for example "Add the numbers up."
             Default: ``instruction``.
         max_concurrency: how many calls are made at once. Default: 5.
         journal: a file, as in ``hs.batch``: the same call after a failure pays for nothing twice

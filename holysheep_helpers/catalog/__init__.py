@@ -185,7 +185,7 @@ class ExchangeRate:
         if not isinstance(rate, Decimal) or not rate.is_finite() or rate <= 0:
             raise InputError(
                 f"krw_per_usd is {rate!r}: won for one US dollar, above 0, are needed, as a "
-                "Decimal: Decimal('1450') say."
+                "Decimal, such as Decimal('1450')."
             )
 
 

@@ -164,7 +164,7 @@ def counter_for(model: str, *, by_mock: bool = False) -> Counter:
     """
     if not isinstance(model, str) or not model.strip():
         raise InputError(
-            f"The model is {shown(model)}: an id is needed, {catalog.DEFAULT_MODEL!r} say."
+            f"The model is {shown(model)}: an id is needed, such as {catalog.DEFAULT_MODEL!r}."
         )
     if by_mock:
         return Counter(tokens.count, tokens.count, True, "the mock's rule")
@@ -186,7 +186,7 @@ def check_text(text: object) -> None:
     except UnicodeEncodeError as error:
         raise InputError(
             f"The text has half a character in it ({text[error.start]!r}, at {error.start}), which "
-            "no server takes: clean it, text.encode('utf-8', 'replace').decode() say."
+            "no server takes. Clean it, for example by text.encode('utf-8', 'replace').decode()."
         ) from None
 
 

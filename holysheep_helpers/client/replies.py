@@ -363,7 +363,7 @@ class EventStream:
         data = b"\n".join(self._data)
         self._data.clear()
         self.done = data.strip() == b"[DONE]"
-        # An event of another name is no part of the answer unless it reads like one: "ping", say.
+        # An event of another name, such as "ping", is no part of it unless it reads like one.
         is_meant = self._name in (b"", b"message", b"error") or data.lstrip()[:1] in b"{["
         if is_meant and not self.done:
             events.append(_as_error(data) if self._name == b"error" else data)
@@ -446,8 +446,8 @@ def readable_head() -> Iterator[None]:
     except aiohttp.ClientResponseError as error:
         raise UnexpectedReplyError(
             "A reply came, and asynchronous clients (aiohttp) can't read its headers: one is "
-            "longer than 8 KB, or malformed. It may be billed. Synchronous calls, hs.ask say, "
-            "read headers of up to 100 KB."
+            "longer than 8 KB, or malformed. It may be billed. Synchronous calls, "
+            "such as hs.ask, read headers of up to 100 KB."
         ) from error
 
 

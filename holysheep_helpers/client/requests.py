@@ -151,7 +151,7 @@ def check_parameters(given: Mapping[str, Any]) -> None:
 def _check_model_and_system(model: object, system: object) -> None:
     if not isinstance(model, str) or not model.strip():
         raise InputError(
-            f"model is {shown(model)}: an id is needed, {catalog.DEFAULT_MODEL!r} say."
+            f"model is {shown(model)}: an id is needed, such as {catalog.DEFAULT_MODEL!r}."
         )
     if system is not None and not isinstance(system, str):
         raise InputError(f"system is a {type(system).__name__}: text is needed.")
@@ -310,7 +310,9 @@ def check_are_many(prompts: object) -> None:
             "prompt there is hs.ask(gw, prompt)."
         )
     if hasattr(prompts, "columns"):
-        raise InputError(f"A data frame was given: {_MANY_PROMPTS} is needed, frame['text'] say.")
+        raise InputError(
+            f"A data frame was given: {_MANY_PROMPTS} is needed, such as frame['text']."
+        )
 
 
 def _check_settings(settings: dict[str, Any]) -> None:
@@ -352,7 +354,7 @@ def check_can_be_sent(body: dict[str, Any]) -> None:
         half = error.object[error.start]
         raise InputError(
             f"a text has half a character in it ({half!r}), which no server takes: clean the text, "
-            "text.encode('utf-8', 'replace').decode() say."
+            "for example by text.encode('utf-8', 'replace').decode()."
         ) from None
     except (TypeError, ValueError, RecursionError) as error:
         raise InputError(f"a request takes plain JSON values: {error}.") from None

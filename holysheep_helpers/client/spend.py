@@ -89,7 +89,7 @@ class Spend(Tally):
     A call counts when it has ended. Then its cost is certain, for its usage came; or it is
     possible, for it was sent and its usage never came: a stream without ``include_usage``, or left
     early, a time-out, an interrupted call, a lost connection. A call that certainly cost nothing,
-    one that was refused say, is not counted.
+    such as one that was refused, is not counted.
 
     Attributes:
         calls: how many calls have cost something, or may have.
@@ -133,10 +133,10 @@ class Spend(Tally):
         ``contextvars.copy_context()``. A stream belongs to where it was opened.
 
         Args:
-            label: any text, "lesson 12" say.
+            label: any text, for example "lesson 12".
         """
         if not isinstance(label, str) or not label.strip():
-            raise InputError(f"The label is {shown(label)}: a text is needed, 'lesson 12' say.")
+            raise InputError(f"The label is {shown(label)}: a text is needed, such as 'lesson 12'.")
         token = _labels.set((*_labels.get(), (self, label)))
         try:
             yield self
@@ -496,7 +496,7 @@ def checked_usd(value: object) -> Decimal | None:
     try:
         usd = money.money("budget_usd", value)
     except InputError as error:
-        problem = f"budget_usd is {quoted(value)}: an amount of money is needed, '12.50' say."
+        problem = f"budget_usd is {quoted(value)}: an amount of money is needed, such as '12.50'."
         raise ConfigurationError(problem if may_be_a_key(value) else str(error)) from None
     if usd and not LEAST_USD <= usd <= MOST_USD:
         raise ConfigurationError(

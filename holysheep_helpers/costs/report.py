@@ -52,7 +52,7 @@ def write_report(folder: str | Path, assumptions: Assumptions, *, overwrite: boo
     if not isinstance(assumptions, Assumptions):
         raise InputError(f"assumptions is a {type(assumptions).__name__}: hs.Assumptions(...).")
     if not isinstance(folder, str | Path) or not str(folder).strip():
-        raise InputError(f"folder is {shown(folder)}: a path is needed, 'reports/move' say.")
+        raise InputError(f"folder is {shown(folder)}: a path is needed, such as 'reports/move'.")
     place = Path(folder).expanduser()
     so_far = {"net_gain_so_far_usd": assumptions.break_even().cumulated_usd()}
     tables = {

@@ -295,7 +295,8 @@ def certificate_advice() -> str:
         if path := os.environ.get(name):
             return (
                 f"{name} is {shown(path, LONGEST_ADDRESS)}: only what is there is trusted. Add the "
-                f"certificate of who signed the server's (a company's proxy, say), or unset {name}."
+                "certificate of who signed the server's, such as a company's proxy, or unset "
+                f"{name}."
             )
     return (
         "Is the clock of this computer right? For a certificate of its own, or a company's proxy, "

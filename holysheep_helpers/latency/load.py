@@ -276,7 +276,7 @@ class Load:
 
         Their first starts are ``apart_s`` seconds apart. With ``ramp``, all but the last ask once
         for the warm-up before: the load is not whole yet. Only once, for the cost's sake: who has
-        an answer at once, a 429 say, waits for the last to start.
+        an answer at once, such as a 429, waits for the last to start.
         """
         askers, warm = min(askers, count), len(self.warm)
         todo, all_started = iter(range(count)), asyncio.Event()

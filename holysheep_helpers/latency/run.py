@@ -270,8 +270,8 @@ class LatencyRun:
         """Requests a second that meet every target: what the load is good for.
 
         The time to first token counts from the intended start, as its user sees it. What came all
-        at once meets any inter-token latency; what is unknown is not met (no usage came, say), and
-        a failed run meets none.
+        at once meets any inter-token latency; what is unknown is not met, and a failed
+        run meets none.
 
         Args:
             ttft_s: the longest time to first token, in seconds. Default: no target.
@@ -289,7 +289,9 @@ class LatencyRun:
         for name, value in targets.items():
             check_number(name, value, "a number of seconds", above=0)
         if not targets:
-            raise InputError("No target was given: ttft_s=0.2 say, itl_s=0.02 or e2e_s=1.5.")
+            raise InputError(
+                "No target was given: give one, such as ttft_s=0.2, itl_s=0.02 or e2e_s=1.5."
+            )
         met = sum(all(_meets(run, *target) for target in targets.items()) for run in self.runs)
         share = met / len(self) if self.runs else 0.0
         return Goodput(met, len(self), share, share * self.ended_per_s)

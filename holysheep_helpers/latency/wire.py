@@ -84,7 +84,7 @@ class _Watch:
     """Stands before one connection's ``write`` and ``data_received``. HTTP/1.1 alone: whoever wrote
     last is answered next.
 
-    What the operating system does not take at once, a long prompt say, waits in the transport,
+    What the operating system does not take at once, such as a long prompt, waits in the transport,
     which calls ``resume_writing`` when all of it has gone.
     """
 

@@ -155,7 +155,7 @@ def _checked(
     except InvalidOperation:
         value = Decimal("NaN")
     if not value.is_finite():
-        raise InputError(f"{name} is {shown(given)}: {what} is needed, {example!r} say.")
+        raise InputError(f"{name} is {shown(given)}: {what} is needed, such as {example!r}.")
     if least is not None and value < least:
         raise InputError(f"{name} is {shown(given)}: {what} can't be below {least}.")
     if most is not None and value > most:
@@ -511,7 +511,7 @@ def find_price(model: str | None, prices: object = "published") -> Price:
     """
     if not isinstance(model, str):
         raise InputError(
-            f"The model is {shown(model)}: an id is needed, {catalog.DEFAULT_MODEL!r} say."
+            f"The model is {shown(model)}: an id is needed, such as {catalog.DEFAULT_MODEL!r}."
         )
     if prices not in ("published", "direct"):
         raise InputError(f"prices is {shown(prices)}: 'published' and 'direct' are allowed.")

@@ -92,7 +92,9 @@ class Policy:
         check_number("deadline_s", self.deadline_s, "seconds", above=0, optional=True)
         hook = self.on_retry
         if hook is not None and (not callable(hook) or iscoroutinefunction(hook)):
-            raise InputError(f"on_retry is {shown(hook)}: a plain function is needed, print say.")
+            raise InputError(
+                f"on_retry is {shown(hook)}: a plain function is needed, such as print."
+            )
 
     def around(self, call: Callable[..., Any]) -> Callable[..., Any]:
         """The function that calls this one and follows this policy: a decorator."""
@@ -283,7 +285,7 @@ def retrying(
             attempt in flight is ended. A synchronous one can't be: in helpers of this package its
             time-out is what is left at most, and a stream that is read in there ends at the next
             text after the deadline; a plain SDK call may outlive it. Default: 60.
-        on_retry: a plain function that gets a ``Retry`` before each wait, ``print`` say.
+        on_retry: a plain function that gets a ``Retry`` before each wait, for example ``print``.
             Default: none; a line goes to the log ``holysheep_helpers``.
         restart_streams: whether a stream that has begun may begin again. ``hs.stream`` and
             ``hs.astream`` are then read to their end here, and what had come before a break is
