@@ -131,4 +131,4 @@ def test_a_list_of_another_version_has_the_newest_day_that_stands_in_it(
         list_source.cache_clear()
     assert source.name == "genai-prices 9.9"
     assert date(2026, 10, 1) < source.as_of <= money._newest_day()
-    assert "may be younger" in source.note
+    assert "may be newer" in source.note
