@@ -635,23 +635,23 @@ def check_09c(answer: Any) -> Iterator[str]:
 
 
 @_exercise(
-    wants="a number is needed: characters for each token.",
-    praise="measured on thirty messages: not the published 1.5, and far from English.",
+    wants="a number is needed: the characters in a token.",
+    praise="you counted thirty messages. The published 1.5 is too low, and English has far more.",
     hint="hs.count_tokens(text).tokens counts one text; korean is a list of texts.",
 )
 def check_10a(answer: Any) -> Iterator[str]:
     if answer == 1.5:
-        yield "1.5 is what was published. Count it."
+        yield "1.5 is the published number. Count it."
     messages = customer_messages()
     korean, english = (
         sum(map(len, texts)) / sum(count_tokens(text).tokens for text in texts)
         for texts in (messages["text"][messages["language"] == name] for name in ("ko", "en"))
     )
     known = [
-        (1 / korean, "those are tokens for each character: turn the fraction around."),
-        (english, "that is English: take the Korean messages."),
+        (1 / korean, "those are tokens in a character. Divide the other way."),
+        (english, "that is English. Take the Korean messages."),
     ]
-    other = f"{answer:g} is not it: all their characters, over all their tokens."
+    other = f"{answer:g} is not it. Divide all their characters by all their tokens."
     yield from _compared(answer, korean, other, known, within=0.05, near=0.05)
 
 
@@ -661,41 +661,45 @@ WHOLE, BORDER = 300, 120
 
 @_exercise(
     wants="hand over both: hs.check('10b', (scan, parts)).",
-    praise="no part is over the limit, and joined they are the text, base64 and all.",
+    praise="no part is above the limit, and the joined parts are the whole text.",
     hint="hs.split_prompt(scan, max_tokens=...) does both.",
 )
 def check_10b(answer: Any) -> Iterator[str]:
-    text, parts = _text_and_parts(answer, str)
+    text, parts = answer
+    if not isinstance(parts, list):
+        raise TypeError(parts)
     if "".join(parts) != text:
-        yield "joined, the parts are not the text: something was lost, or added."
+        yield "the joined parts are not the text. Something was lost or added."
     sizes = [count_tokens(part).at_most for part in parts]
     if max(sizes, default=0) > WHOLE:
         yield f"the largest part has {max(sizes):,} tokens, and {WHOLE} are allowed."
     if max(map(len, text.split()), default=0) < 1000:
-        yield "keep the text as it was, its scan included."
+        yield "keep the text as it was, with its scan."
 
 
 @_exercise(
-    wants="hand over both: hs.check('10c', (log, parts)).",
-    praise="whatever stands on two lines that follow each other is whole in one of the parts.",
-    hint="A part must repeat one whole line, which has a little more than 20 tokens: overlap=...",
+    wants="hand over both: hs.check('10c', (log, windows)). It must return a list of texts.",
+    praise="every two lines that follow each other are together in one of the parts.",
+    hint="Collect lines in a list. If the next line makes it too long, join the list to a part, "
+    "and begin the next list with its last line. hs.count_tokens(text).at_most counts.",
 )
 def check_10c(answer: Any) -> Iterator[str]:
-    lines, parts = _text_and_parts(answer, list)
+    lines, windows = answer
     if len(lines) < 30:
         yield "keep the lines as they were."
-    if max(count_tokens(part).at_most for part in parts) > BORDER:
-        yield f"a part has more than {BORDER} tokens: leave max_tokens as it was."
-    apart = [pair for pair in pairwise(lines) if not any("\n".join(pair) in p for p in parts)]
-    if apart:
-        yield f"{len(apart)} pairs of lines are in no part together."
-
-
-def _text_and_parts(answer: Any, kind: type) -> tuple[Any, list[str]]:
-    text, parts = answer
-    if not isinstance(text, kind) or not isinstance(parts, list):
-        raise TypeError(answer)
-    return text, parts
+    for limit in (BORDER, 2 * BORDER):
+        parts = windows([*lines], limit)
+        sizes = [count_tokens(part).at_most for part in parts]
+        if max(sizes) > limit:
+            yield f"with max_tokens={limit}, one of your parts has {max(sizes)} tokens."
+        if any(line not in lines for part in parts for line in part.strip("\n").split("\n")):
+            yield "one of your parts has a line that is cut or changed. Keep whole lines."
+        apart = [pair for pair in pairwise(lines) if not any("\n".join(pair) in p for p in parts)]
+        if apart:
+            yield (
+                f"with max_tokens={limit}, {len(apart)} pairs of lines are in no part together. "
+                "Begin each part with the last line of the part before."
+            )
 
 
 # --- 11 Cost
