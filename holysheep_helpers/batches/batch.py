@@ -32,7 +32,7 @@ AHEAD = 4
 
 
 class BatchStoppedWarning(UserWarning):
-    """A batch ended early: see ``stopped_by``, mend the cause, and ``retry_failed()``."""
+    """A batch ended early: see ``stopped_by``, fix the cause, and ``retry_failed()``."""
 
 
 class JournalWarning(UserWarning):
@@ -79,7 +79,7 @@ async def batch(
             limit, else that of the reply's headers, else none.
         tokens_per_minute: the same for tokens.
         journal: a file that survives a crash of this process. The same call goes on from there:
-            what is recorded is not asked again, and what was under way counts as
+            what is recorded is not asked again, and what was in flight counts as
             ``possibly_paid_twice``. Answers of a mock, of another address or to other headers
             are left in it, unused, with a ``JournalWarning``. Default: none.
         budget_usd: US dollars, no float, for this call: nothing is sent that could exceed it, by
@@ -177,7 +177,7 @@ async def batch_iter(
 
     Later prompts are on their way meanwhile: at most ``4 * max_concurrency`` are read ahead, so
     that memory stays flat. A prompt that can't be asked is an ``InputError`` in its result. Leave
-    early inside ``async with contextlib.aclosing(...)``, so that what is under way is ended at
+    early inside ``async with contextlib.aclosing(...)``, so that what is in flight is ended at
     once. There is no estimate.
 
     Args:

@@ -166,7 +166,7 @@ class Journal:
             raise JournalError(f"The journal {self.path} can't be read: {error}.") from error
 
     def elsewhere(self, keys: Iterable[str]) -> tuple[int, str]:
-        """For how many of these requests it has answers to the same prompt alone, and whence."""
+        """How many of these requests have answers from elsewhere only, and from where."""
         count, whence = 0, set[str]()
         for key in keys:
             prompt, _, way = key.partition("@")

@@ -93,7 +93,7 @@ class Limit:
 class Gate:
     """What every request passes before it is sent: first come, first served.
 
-    ``herd`` is how many may stand here at once; after a 429 they are let through one by one, over
+    ``herd`` is how many may wait here at once; after a 429 they are let through one by one, over
     about as long as the wait was, and more slowly if the next one meets a 429 again.
     """
 
@@ -143,7 +143,7 @@ class Gate:
         return max(self._opens_s - now_s, paced_s)
 
     def hold(self, wait_s: float | None, sent_s: float) -> float:
-        """A request that went out at ``sent_s`` met a 429: nobody sends for ``wait_s`` seconds.
+        """A request that went out at ``sent_s`` met a 429: no worker sends for ``wait_s`` seconds.
 
         Without a ``wait_s`` from the server, or with 0, it doubles from 429 to 429. Returns it.
         """
@@ -161,7 +161,7 @@ class Gate:
         return wait_s
 
     def learn(self, headers: Mapping[str, str], *, done: bool) -> None:
-        """Take the limits that nobody gave from a reply's headers; ``done``: look no further."""
+        """Take the limits that were not given from a reply's headers; ``done``: look no further."""
         for name, limit in (("requests", self.requests), ("tokens", self.tokens)):
             text = headers.get(f"x-ratelimit-limit-{name}", "")
             if limit.is_learnt and text.isdecimal() and int(text) > 0:

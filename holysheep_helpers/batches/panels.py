@@ -44,7 +44,7 @@ class BatchPanel(Panel):
         if self.gateway.mock is not None:
             self.gateway.mock.script(503, probability=at.faults / 100)
         try:
-            self._say(f"Prompts under way: {at.prompts} …")
+            self._say(f"Prompts in flight: {at.prompts} …")
             prompts = [f"{at.prompt} ({number + 1})" for number in range(at.prompts)]
             asked = batch(
                 self.gateway, prompts, max_concurrency=at.concurrency, max_tokens=TOKENS,
@@ -96,7 +96,7 @@ class LongPanel(Panel):
     """A text in parts; ``plan`` is what would be sent, ``reply`` the last answer.
 
     The knobs split the text and draw the parts once they rest (``wait()`` does so at once): nothing
-    is sent before *Send*, which plans anew with what the knobs show.
+    is sent before *Send*, which plans again with what the knobs show.
     """
 
     title = "A long text in parts"
@@ -124,11 +124,11 @@ class LongPanel(Panel):
         yield from (self.status, self.figure, self.answer)
 
     def _start(self) -> None:
-        self._redraw.cancel()  # Send plans anew
+        self._redraw.cancel()  # Send plans again
         super()._start()
 
     def _look(self) -> None:
-        """Plan anew, and draw it; while an answer is under way, its plan stays."""
+        """Plan again, and draw it; while an answer is awaited, its plan stays."""
         if self.send.disabled:
             return
         self.answer.value = ""  # it belongs to another plan

@@ -102,7 +102,7 @@ def requests_per_second(batch: BatchResult) -> float:
 
 
 def mean_request_s(batch: BatchResult) -> float:
-    """The mean time in seconds that a request was under way."""
+    """The mean time in seconds that a request was in flight."""
     return fmean(a.end_s - a.start_s for item in batch for a in item.timeline)
 
 

@@ -1,4 +1,4 @@
-"""One prompt of a batch, asked until it is answered, has failed for good, or is out of time.
+"""One prompt of a batch, asked until it is answered, has failed permanently, or is out of time.
 
 ``Setup`` has the settings of the whole batch. ``Asker.ask`` is the way of one prompt, from the top
 down: ``_ask_until_done`` asks again as ``resilience.decision`` says, ``_ask_once`` is one request
@@ -183,7 +183,7 @@ class Asker:
         return self.clock() - self._began_s
 
     def stop(self, why: Exception) -> None:
-        """Send nothing more; what is under way may end."""
+        """Send nothing more; what is in flight may end."""
         self.stopped_by = self.stopped_by or why
         self._stop.set()
 
@@ -378,7 +378,7 @@ class Turns:
         return min(map(self._breaker.cooling_s, models), default=inf)
 
     def judge(self, found: BatchItem | Failure | None) -> None:
-        """Tell the circuit breaker, once, what became of the request; ``None``: nobody knows."""
+        """Tell the circuit breaker, once, what became of the request; ``None``: unknown."""
         permit, self._permit = self._permit, None
         if permit is None:
             return
@@ -418,7 +418,7 @@ def is_fatal(why: Diagnosis) -> bool:
 
 
 def _failure_of(error: Exception) -> Failure:
-    """What is known of an error, for good: only its traceback, which no item keeps, tells some."""
+    """All that is known of an error: its traceback tells some of it, and no item keeps that."""
     failure = Failure.of(error)
     if (why := failure.why).kind != "client_closed":
         return failure
@@ -440,7 +440,7 @@ def outcome_of(failure: Failure) -> str:
 
 
 def chat_url(client: openai.AsyncOpenAI) -> str:
-    """Where to send: in full, which spares the SDK from joining it anew for each request.
+    """Where to send: in full, which spares the SDK from joining it again for each request.
 
     A client of another class (Azure's) makes an address of its own, from the path alone.
     """

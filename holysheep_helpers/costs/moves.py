@@ -30,7 +30,7 @@ DAYS_A_MONTH = Decimal("30.4375")
 
 @dataclass(frozen=True, slots=True)
 class BreakEven:
-    """When a move has paid back what it cost once, for good or for the first time.
+    """When a move has paid back what it cost once, permanently or for the first time.
 
     Attributes:
         one_off_usd: what the move cost once, in USD.
@@ -39,7 +39,7 @@ class BreakEven:
         growth: how much the saving grows each month; 0.05 is 5%.
         months: after how many months it is paid back (28 digits); ``None`` if not within a
             hundred years.
-        whole_months: the first full month at whose end it is paid back; ``None`` likewise.
+        whole_months: the first full month at whose end it is paid back; ``None`` as above.
 
     Example:
         >>> back = hs.break_even(one_off_usd=100, monthly_saving_usd=30)
@@ -458,7 +458,7 @@ class Runway:
         credit_usd: the credit in USD (28 digits).
         tokens: the tokens that it pays for (28 digits).
         months: for how many months they last; ``None`` if for more than a hundred years.
-        days: the same in days of which a month has 30.4375; ``None`` likewise.
+        days: the same in days of which a month has 30.4375; ``None`` as above.
 
     Example:
         >>> rate = hs.catalog.published_rate()

@@ -1,4 +1,4 @@
-"""The panel of lessons 11 and 12: the assumptions of a move, and what comes of them."""
+"""The panel of lessons 11 and 12: the assumptions of a move, and their results."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ class CostPanel(View):
         return replace(self.assumptions, **chosen | scaled, rate=rate)
 
     def _look(self) -> None:
-        """Work it out anew, and draw it soon; where that fails, nothing old stays."""
+        """Work it out again, and draw it soon; where that fails, nothing old stays."""
         self.table, self.answer.value = None, ""
         try:
             self._work_out()

@@ -37,7 +37,7 @@ UP: dict[str, Any] = {"facecolor": figures.BLUE, "edgecolor": figures.WHITE}
 def plot_costs(costs: DataFrame) -> Figure:
     """Draw a bar with its cost for each model, the most expensive on top.
 
-    The baseline, if there is one, is grey. What a model saves against it stands below its
+    The baseline, if there is one, is grey. What a model saves against it is below its
     name, with the cost, also in won if there was a rate.
 
     Args:

@@ -1,4 +1,4 @@
-"""A page about a move that can be handed on: Markdown, and the tables behind it as CSV."""
+"""A page about a move, for others to read: Markdown, and the tables behind it as CSV."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def in_words(move: Assumptions, table: DataFrame) -> str:
 
 
 def table_rows(table: DataFrame, baseline: str) -> list[list[str]]:
-    """``by_model`` for people: rounded to cents, the dearest first, a head on top."""
+    """``by_model`` for people: rounded to cents, the most expensive first, a head on top."""
     won = ["KRW"] if "krw" in table else []
     rows = [["model", "USD a month", *won, f"against {baseline}"]]
     dearest_first = table.sort_values("usd", ascending=False, kind="stable").reset_index()
