@@ -150,10 +150,10 @@ def shown() -> dict[str, list[str]]:
     return found
 
 
-def test_a_picture_in_a_lesson_has_words_in_its_place_and_a_sentence_below() -> None:
+def test_each_picture_is_in_a_lesson_with_words_in_its_place_and_a_sentence_below() -> None:
     linked = sum("\n".join(markdown(file)).count("](images/") for file in FILES)
     assert sum(map(len, shown().values())) == linked
-    assert set(shown()) <= {file.stem for file in PICTURES}
+    assert set(shown()) == {file.stem for file in PICTURES}
     for words in itertools.chain.from_iterable(shown().values()):
         assert words.endswith(".")
         assert 10 < len(words.split()) <= 35
