@@ -79,11 +79,11 @@ def _lessons(names: list[str]) -> str:
 
 def _reset(lesson: str, kept: copies.Kept) -> Iterator[str]:
     for old, new in kept.items():
-        yield f"{old} is as new. Yours is kept beside it as {new!r}."
+        yield f"{old} is back as it was. Yours is kept beside it as {new!r}."
     if kept:
         yield "If it is open in JupyterLab: File, Reload Notebook from Disk."
     else:
-        yield f"Lesson {lesson} is as it was given out."
+        yield f"You have not changed lesson {lesson}: there is nothing to bring back."
 
 
 if __name__ == "__main__":

@@ -170,7 +170,7 @@ def check_01b(answer: Any) -> Iterator[str]:
 
 WANTS_REPLY = "hand over the Reply that hs.ask() gave back."
 WANTS_WON = "an amount in won is needed, as a Decimal."
-FLOAT = "a float has crept in: keep money Decimal from the price to the screen."
+FLOAT = "your answer is a float. Keep money as Decimal from the price to the screen."
 IN_USD = "that is right in US dollars. Now in won."
 
 
@@ -234,7 +234,7 @@ def check_02b(answer: Any) -> Iterator[str]:
     usd = 100_000 * per_call / 1_000_000
     right = to_krw(usd, catalog.published_rate())
     known = [(usd, IN_USD), (right / 100_000, "that is one call. There are 100,000 of them.")]
-    other = f"{answer:,} won is not it. Price both directions, 25 tokens in and 100 out."
+    other = f"{answer:,} won is not right. Price both directions, 25 tokens in and 100 out."
     yield from _compared(answer, right, other, known)
 
 
@@ -248,7 +248,7 @@ def check_02c(answer: Any) -> Iterator[str]:
         yield "the answer is not in Korean. Say so in the system prompt."
     sentences = [part for part in re.split(r"[.!?](?:\s|$)", answer.text) if part.strip()]
     if len(sentences) != 1:
-        yield f"Korean it is, but {len(sentences)} sentences long. Ask for one sentence."
+        yield f"the answer is in Korean, but it has {len(sentences)} sentences. Ask for one sentence."
 
 
 # --- 03 Stream
@@ -761,7 +761,7 @@ def check_11b(answer: Any) -> Iterator[str]:
         (year(saving(Decimal("0.5"))), "that is at 50/50: 80% of these tokens are input."),
         (year(saving(1 - INPUT_SHARE)), "80% are input, not output."),
     ]
-    other = f"{answer:,} won is not it. What do both models cost, and the difference?"
+    other = f"{answer:,} won is not right. What do both models cost, and the difference?"
     yield from _compared(answer, year(month), other, known)
 
 

@@ -342,8 +342,8 @@ def test_the_command_says_what_it_did(at_home: Path, capsys: pytest.CaptureFixtu
     assert f"There is a newer version of: {LESSON}.\n  You have changed yours" in newer
     assert newer.endswith("yours beside it: python start.py reset 03\n")
     reset = told("reset", "03", "04")
-    assert f"{LESSON} is as new. Yours is kept beside it as '03_stream (yours, 2" in reset
-    assert reset.endswith("Lesson 04 is as it was given out.\n")
+    assert f"{LESSON} is back as it was. Yours is kept beside it as '03_stream (yours, 2" in reset
+    assert reset.endswith("You have not changed lesson 04: there is nothing to bring back.\n")
     assert told() == ""
     assert "There is no lesson '7'" in told("reset", "7", code=2)
     give(at_home, "05_new.ipynb", TITLE)

@@ -176,10 +176,10 @@ def test_02a_wants_the_rules_and_the_newest_turns(fit: Any, right: bool, says: s
         (Decimal("9425"), True, "exact to the last won"),
         (Decimal("9425.00"), True, "exact to the last won"),
         (9425, True, "exact to the last won"),
-        (9425.0, False, "a float has crept in"),
+        (9425.0, False, "your answer is a float"),
         (Decimal("6.5"), False, "right in US dollars. Now in won"),
         (Decimal("0.09425"), False, "That is one call".lower()),
-        (Decimal("9424"), False, "9,424 won is not it"),
+        (Decimal("9424"), False, "9,424 won is not right"),
         ("9425", False, "as a Decimal"),
     ],
 )
