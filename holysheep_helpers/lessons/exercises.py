@@ -248,7 +248,7 @@ def check_02c(answer: Any) -> Iterator[str]:
         yield "the answer is not in Korean. Say so in the system prompt."
     sentences = [part for part in re.split(r"[.!?](?:\s|$)", answer.text) if part.strip()]
     if len(sentences) != 1:
-        yield f"the answer is in Korean, but it has {len(sentences)} sentences. Ask for one sentence."
+        yield f"the answer is Korean, but it has {len(sentences)} sentences. Ask for one sentence."
 
 
 # --- 03 Stream

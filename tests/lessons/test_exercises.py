@@ -194,7 +194,7 @@ def test_02c_wants_one_korean_sentence(gw: hs.Gateway) -> None:
         return hs.ask(gw, prompt, system=system, temperature=0)
 
     judge("02c", asked(None), right=False, says="not in Korean")
-    judge("02c", asked("Answer in Korean."), right=False, says="2 sentences long")
+    judge("02c", asked("Answer in Korean."), right=False, says="it has 2 sentences")
     judge("02c", asked("Answer in Korean, in one sentence."), right=True, says="decides language")
 
 
