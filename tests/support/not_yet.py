@@ -14,7 +14,6 @@ import pytest
 from tests.support.project import ROOT
 
 NOT_YET = (
-    "CHANGELOG.md",
     "notebooks/11",
     "notebooks/12",
 )
