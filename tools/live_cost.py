@@ -13,9 +13,10 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -55,18 +56,40 @@ class Bill:
         )
 
 
-def run_live(file: Path, folder: Path) -> tuple[r.Notebook, list[dict[str, Any]], str]:
-    """The lesson as it comes out with a key, what was asked of the gateway, and its address."""
-    with serve(time_scale=TIME_SCALE, keys=frozenset({KEY})) as gateway:
-        env = r.clean_environment(folder) | r.FAST
-        env |= {
-            "HOLYSHEEP_MODE": "live",
-            "HOLYSHEEP_API_KEY": KEY,
-            "HOLYSHEEP_BASE_URL": gateway.base_url,
-        }
-        gateway.api_key = KEY
-        done = r.execute(r.load(file), file.parent, env)
-        return done, gateway.entries(), gateway.base_url
+@dataclass(frozen=True, slots=True)
+class Live:
+    """How a lesson comes out with a key, what was asked of the gateway, and its address."""
+
+    notebook: r.Notebook
+    entries: list[dict[str, Any]]
+    address: str
+
+
+def run_live(files: Sequence[Path], folder: Path) -> dict[Path, Live]:
+    """These lessons with a key, one after the other in one kernel, without names of the last one.
+
+    Each has a gateway of its own. A lesson that fails does not keep the next one from its run.
+    """
+    with ExitStack() as stack:
+        keys = frozenset({KEY})
+        gateways = [stack.enter_context(serve(time_scale=TIME_SCALE, keys=keys)) for _ in files]
+        cells, ends = [], [0]
+        for file, gateway in zip(files, gateways, strict=True):
+            begin = (
+                f"%reset -f\n__import__('os').environ['HOLYSHEEP_BASE_URL'] = {gateway.base_url!r}"
+            )
+            cells.append({"cell_type": "code", "metadata": {}, "source": begin})
+            cells += r.load(file)["cells"]
+            ends.append(len(cells))
+        env = {"HOLYSHEEP_MODE": "live", "HOLYSHEEP_API_KEY": KEY}
+        env |= r.clean_environment(folder) | r.FAST
+        done = r.execute({"cells": cells}, r.NOTEBOOKS, env, to_the_end=True)
+        found = {}
+        for file, gateway, (begin, end) in zip(files, gateways, pairwise(ends), strict=True):
+            gateway.api_key = KEY
+            notebook = done | {"cells": done["cells"][begin + 1 : end]}
+            found[file] = Live(notebook, gateway.entries(), gateway.base_url)
+        return found
 
 
 def bill(entries: Iterable[dict[str, Any]]) -> Bill:
@@ -119,12 +142,6 @@ def table(bills: Sequence[tuple[Path, Bill]]) -> str:
     )
 
 
-def measure(file: Path) -> tuple[Path, Bill]:
-    with tempfile.TemporaryDirectory() as folder:
-        _, entries, _ = run_live(file, Path(folder))
-    return file, bill(entries)
-
-
 def written(bills: Sequence[tuple[Path, Bill]], readme: str) -> str:
     """The README with a new table; raises ``CourseError`` where its two marks are missing."""
     return course.between(readme, "live", table(bills), README.name)
@@ -134,8 +151,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--check", action="store_true", help="write nothing, exit 1 on a change")
     check = parser.parse_args(arguments).check
-    with ThreadPoolExecutor(2) as pool:
-        bills = list(pool.map(measure, sorted(r.NOTEBOOKS.glob("*.ipynb"))))
+    with tempfile.TemporaryDirectory() as folder:
+        runs = run_live(sorted(r.NOTEBOOKS.glob("*.ipynb")), Path(folder))
+    if failed := [
+        f"{file.name}: {one}" for file, run in runs.items() for one in r.errors(run.notebook)
+    ]:
+        print("\n".join(failed))
+        return 1
+    bills = [(file, bill(run.entries)) for file, run in runs.items()]
     old = README.read_text("utf-8")
     print(table(bills))
     try:

@@ -115,13 +115,19 @@ No lesson asks for this scale itself, so that its mocks stay apart.
 """
 
 
-def execute(notebook: Notebook, folder: Path, env: dict[str, str]) -> Notebook:
-    """A copy of the notebook, run from top to bottom in ``folder``, as ``nbformat`` writes it."""
+def execute(
+    notebook: Notebook, folder: Path, env: dict[str, str], to_the_end: bool = False
+) -> Notebook:
+    """A copy of the notebook, run from top to bottom in ``folder``, as ``nbformat`` writes it.
+
+    It raises where a cell fails, or goes on ``to_the_end``.
+    """
     node = nbformat.reads(json.dumps(prepared(notebook)), as_version=4)
     client = NotebookClient(
         node,
         kernel_name="python3",
         timeout=120,
+        allow_errors=to_the_end,
         record_timing=False,
         store_widget_state=False,
         coalesce_streams=True,
@@ -272,6 +278,12 @@ def warnings(notebook: Notebook) -> list[str]:
     """What its cells wrote to stderr."""
     outputs = [output for cell in code_cells(notebook) for output in cell["outputs"]]
     return [text_of(one["text"]) for one in outputs if one.get("name") == "stderr"]
+
+
+def errors(notebook: Notebook) -> list[str]:
+    """What its cells failed with."""
+    outputs = [output for cell in code_cells(notebook) for output in cell["outputs"]]
+    return [f"{one['ename']}: {one['evalue']}" for one in outputs if "ename" in one]
 
 
 def left_behind(before: set[Path], folders: Iterable[Path]) -> list[str]:

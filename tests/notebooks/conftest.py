@@ -16,17 +16,19 @@ from tools import notebooks as r
 @pytest.fixture(scope="session")
 def live_lesson(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Callable[[Path], tuple[r.Notebook, list[dict], str]]]:
-    """Gives how a lesson comes out with a key, see ``live_cost.run_live``; some run at once."""
+) -> Iterator[Callable[[Path], live_cost.Live]]:
+    """Gives how a lesson comes out with a key. Two kernels run half of the lessons each."""
     chosen: set[Any] = {
         item.callspec.params["file"]
         for item in request.session.items
         if isinstance(item, pytest.Function) and request.fixturename in item.fixturenames
     }
-    with ThreadPoolExecutor(r.AT_ONCE) as pool:
+    halves = [sorted(chosen)[at :: r.AT_ONCE] for at in range(r.AT_ONCE)]
+    with ThreadPoolExecutor() as pool:
         runs = {
-            file: pool.submit(live_cost.run_live, file, tmp_path_factory.mktemp(file.stem))
-            for file in sorted(chosen)
+            file: run
+            for half in filter(None, halves)
+            for run in [pool.submit(live_cost.run_live, half, tmp_path_factory.mktemp("live"))]
+            for file in half
         }
-        yield lambda file: runs[file].result()
-        pool.shutdown(cancel_futures=True)
+        yield lambda file: runs[file].result()[file]

@@ -11,16 +11,18 @@ from tests.notebooks.test_notebooks import FILES, every_notebook
 from tools import course, live_cost
 from tools import notebooks as r
 
-Live = Callable[[Path], tuple[r.Notebook, list[dict], str]]
-
 
 @pytest.mark.process
 @every_notebook
-def test_it_runs_live_and_costs_what_the_readme_says(file: Path, live_lesson: Live) -> None:
-    done, asked, address = live_lesson(file)
+def test_it_runs_live_and_costs_what_the_readme_says(
+    file: Path, live_lesson: Callable[[Path], live_cost.Live]
+) -> None:
+    run = live_lesson(file)
+    done, asked = run.notebook, run.entries
+    assert r.errors(done) == []
     assert "LIVE gateway: calls leave this computer and cost money" in r.dump(done)
     assert live_cost.KEY not in r.dump(done)
-    assert address in r.dump(done)  # in the card
+    assert run.address in r.dump(done)  # in the card
     expected = ("UnpricedWarning", "StalePriceWarning")
     assert [one for one in r.warnings(done) if not any(name in one for name in expected)] == []
     (stated,) = (one for one in course.lessons() if one.file == file)
