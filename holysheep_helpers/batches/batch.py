@@ -19,9 +19,9 @@ from holysheep_helpers.batches.journal import Journal
 from holysheep_helpers.batches.results import BatchItem, BatchResult, restored, run_outside_a_loop
 from holysheep_helpers.batches.worker import Asker, Money, Path, Record, Setup
 from holysheep_helpers.client.gateway import Gateway, is_live
-from holysheep_helpers.client.progress import Progress
 from holysheep_helpers.client.requests import Item, Reader, check_are_many
 from holysheep_helpers.client.spend import Budget, estimate_items
+from holysheep_helpers.diagnosis.display import Progress
 from holysheep_helpers.exceptions import InputError, warn
 
 MANY_CALLS = 20

@@ -28,7 +28,7 @@ from holysheep_helpers.client.requests import (
     with_extra_body,
 )
 from holysheep_helpers.client.spend import Budget, Estimate, checked_usd, estimate_items
-from holysheep_helpers.diagnosis import html
+from holysheep_helpers.diagnosis import display
 from holysheep_helpers.exceptions import HolySheepError, InputError, NotAskedError, warn
 from holysheep_helpers.pricing.money import most_of
 
@@ -392,7 +392,7 @@ class LongReply:
         return f"{self.text}\n— {self.summary()}"
 
     def _repr_html_(self) -> str:
-        return html.answer(self.text, "", self.summary())
+        return display.answer(self.text, "", self.summary())
 
 
 async def ask_long(

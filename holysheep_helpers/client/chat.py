@@ -21,7 +21,7 @@ from holysheep_helpers.client.gateway import Gateway, SdkClient, async_client, i
 from holysheep_helpers.client.replies import ParsedReply
 from holysheep_helpers.client.requests import request_arguments, stream_arguments
 from holysheep_helpers.client.streams import Reading, came_before, lost_connections
-from holysheep_helpers.diagnosis import html
+from holysheep_helpers.diagnosis import display
 from holysheep_helpers.diagnosis.diagnose import add_advice
 from holysheep_helpers.diagnosis.evidence import raised_by
 from holysheep_helpers.exceptions import InputError, UnexpectedReplyError, warn
@@ -101,7 +101,7 @@ class Reply:
         return f"{self}\n— {self.summary()}"
 
     def _repr_html_(self) -> str:
-        return html.answer(self.text, self._note(), self.summary())
+        return display.answer(self.text, self._note(), self.summary())
 
 
 def ask(

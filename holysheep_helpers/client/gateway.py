@@ -24,7 +24,7 @@ from holysheep_helpers.client.meter import Meter
 from holysheep_helpers.client.spend import Budget, Spend
 from holysheep_helpers.diagnosis import config
 from holysheep_helpers.diagnosis.config import Secret
-from holysheep_helpers.diagnosis.html import fields
+from holysheep_helpers.diagnosis.display import fields
 from holysheep_helpers.exceptions import ConfigurationError, DeadlineError, InputError
 
 if TYPE_CHECKING:

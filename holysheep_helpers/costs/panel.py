@@ -15,7 +15,7 @@ from holysheep_helpers.catalog import ExchangeRate, Source
 from holysheep_helpers.costs import plots
 from holysheep_helpers.costs.moves import Assumptions
 from holysheep_helpers.costs.report import by_model, cached_note, in_words, table_rows
-from holysheep_helpers.diagnosis.html import grid
+from holysheep_helpers.diagnosis.display import grid
 from holysheep_helpers.exceptions import InputError
 from holysheep_helpers.notebook.controls import FigureBox, IntSlider
 from holysheep_helpers.notebook.panels import Debounce, View, int_slider

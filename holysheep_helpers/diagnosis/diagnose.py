@@ -21,8 +21,8 @@ from pydantic import ValidationError
 from holysheep_helpers import catalog, exceptions
 from holysheep_helpers._checks import is_loopback, short
 from holysheep_helpers.diagnosis import config, evidence
+from holysheep_helpers.diagnosis.display import fields
 from holysheep_helpers.diagnosis.evidence import ErrorBody, base_of, model_of
-from holysheep_helpers.diagnosis.html import fields
 from holysheep_helpers.diagnosis.kinds import KIND_OF_CODE, KIND_OF_STATUS, KIND_OF_TYPE, KINDS
 from holysheep_helpers.diagnosis.waiting import BREAKER, MANDATORY, wait_asked
 

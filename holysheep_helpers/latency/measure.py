@@ -24,9 +24,9 @@ from openai.resources.chat.completions import AsyncCompletions
 from holysheep_helpers import catalog
 from holysheep_helpers._checks import check_whole, short, shown
 from holysheep_helpers.client.gateway import Gateway, is_live
-from holysheep_helpers.client.progress import Progress
 from holysheep_helpers.client.requests import SDK_OPTIONS, Item, check_can_be_sent, stream_arguments
 from holysheep_helpers.client.spend import Budget, Estimate, checked_usd, estimate_items
+from holysheep_helpers.diagnosis.display import Progress
 from holysheep_helpers.exceptions import HolySheepError, InputError, warn
 from holysheep_helpers.latency.data import Calibration
 from holysheep_helpers.latency.load import LoadPlan, Measurement, measuring_client

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from holysheep_helpers._checks import check_number, shown
-from holysheep_helpers.diagnosis.html import grid
+from holysheep_helpers.diagnosis.display import grid
 from holysheep_helpers.exceptions import InputError
 from holysheep_helpers.latency import stats
 from holysheep_helpers.latency.data import Calibration, Text, TimedStream, clock_step_s

@@ -10,7 +10,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from holysheep_helpers import catalog
-from holysheep_helpers.diagnosis.html import LEFT, RIGHT
+from holysheep_helpers.diagnosis.display import LEFT, RIGHT
 from holysheep_helpers.exceptions import InputError
 
 if TYPE_CHECKING:
