@@ -9,8 +9,12 @@ import pytest
 
 from tests.notebooks.test_notebooks import FILES, every_notebook, markdown
 from tests.support.project import ROOT
+from tests.support.prose import pieces
 from tools import pictures
 
+QUOTE = re.compile(r"\*([^*]+)\*")
+PARTS = re.compile(r" ?\.\.\. ?| venv / ensurepip|Python 3\.11 ")
+"""What stands for any text in a quoted message, or is filled in."""
 SECURITY = (ROOT / "docs" / "security.md").read_text("utf-8")
 
 
@@ -84,3 +88,15 @@ def test_the_readmes_figure_is_the_lessons() -> None:
     readme = (ROOT / "README.md").read_text("utf-8")
     assert f"a figure of lesson {int(pictures.FIGURE_LESSON[:2])} " in readme
     assert f"a panel of lesson {int(pictures.PANEL_LESSON[:2])}, " in readme
+
+
+def test_the_readme_quotes_messages_that_are_in_the_code() -> None:
+    rows = (ROOT / "README.md").read_text("utf-8").split("| you see | what to do |\n|---|---|\n")[1]
+    seen = [row.split(" | ")[0] for row in rows.split("\n\n")[0].splitlines()]
+    quoted = {part for row in seen for quote in QUOTE.findall(row) for part in PARTS.split(quote)}
+    ours = ROOT / "holysheep_helpers"
+    files = [ROOT / "start.py", *(ROOT / "tools" / "offline").glob("*.py")]
+    files += [*ours.rglob("*.py"), *ours.rglob("*.toml")]
+    said = "\n".join(piece.text for file in files for piece in pieces(file)).lower()
+    missing = {part for part in quoted if part and part.lower() not in said}
+    assert missing == {"Starting", "Error displaying widget"}  # these are JupyterLab's
