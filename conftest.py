@@ -22,8 +22,9 @@ FIRST = (
     "notebooks/06_load.ipynb",
     "tests/browser/",
     "tests/notebooks/test_live.py",
-    "tests/notebooks/test_notebooks.py",
     "notebooks/",
+    "tests/notebooks/test_strict.py",
+    "tests/client/test_budget_states.py",
 )
 LOOPBACK = "127.0.0.1,localhost"
 
