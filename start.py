@@ -103,17 +103,28 @@ def say(text: str) -> None:
 def run(command: list[str], env: dict[str, str] | None = None) -> int:
     """Run a command in the project's folder; a Ctrl-C is its to handle, we wait for its end."""
     interrupts: list[int] = []
+    ends: list[int] = []
+    started: list[subprocess.Popen[bytes]] = []
+
+    def end(number: int, _: object) -> None:
+        ends.append(number)
+        for process in started:
+            process.terminate()
+
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    with subprocess.Popen(command, cwd=ROOT, env=env) as process:
-        try:
+    try:
+        signal.signal(signal.SIGTERM, end)  # first: no command is left behind
+        with subprocess.Popen(command, cwd=ROOT, env=env) as process:
+            started.append(process)
+            if ends:  # while it was started
+                process.terminate()
             if before[signal.SIGINT] != signal.SIG_IGN:  # as it is in a shell's background
                 # An exception out of wait() could lose the exit code of a command that has ended.
                 signal.signal(signal.SIGINT, lambda number, _: interrupts.append(number))
-            signal.signal(signal.SIGTERM, lambda *_: process.terminate())
             code = process.wait()
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
     if interrupts and code:
         raise KeyboardInterrupt
     return code

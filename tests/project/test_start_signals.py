@@ -37,6 +37,14 @@ def interrupted(*arguments):
     return found
 os.waitpid = interrupted
 """
+TERMINATED = """\
+import signal, subprocess
+begin = subprocess.Popen.__init__
+def terminated(*arguments, **options):
+    begin(*arguments, **options)
+    signal.raise_signal(signal.SIGTERM)
+subprocess.Popen.__init__ = terminated
+"""
 
 
 @contextmanager
@@ -69,6 +77,14 @@ def test_after_a_ctrl_c_the_command_ends_by_itself_and_then_so_do_we() -> None:
 def test_sigterm_is_handed_on() -> None:
     with running() as process:
         process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 256 - signal.SIGTERM
+
+
+def test_a_sigterm_in_the_moment_of_the_commands_start_is_handed_on() -> None:
+    command = [sys.executable, "-c", TERMINATED + HARNESS.format(foreground=True), CHILD]
+    with subprocess.Popen(
+        command, cwd=start.ROOT, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL
+    ) as process:
         assert process.wait(60) == 256 - signal.SIGTERM
 
 
