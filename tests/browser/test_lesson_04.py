@@ -28,7 +28,7 @@ class TestBatch(HasPanel):
         number(lesson, "Per minute (0: no limit)").fill("60")
         number(lesson, "Requests at once").fill("1")
         button(lesson, "Send").click()
-        expect(said(lesson)).to_contain_text("under way")
+        expect(said(lesson)).to_contain_text("in flight")
         button(lesson, "Stop").press("Enter")
         expect(said(lesson)).to_contain_text("of 60 answered")
         assert lesson.kernel("len(panel.result.failed)") > 0
