@@ -69,6 +69,7 @@ START_S, RUN_S, ANSWER_S = 120, 300, 60  # seconds, for a busy computer
 # What JupyterLab itself writes to the console as an error, and why nothing is wrong.
 HARMLESS = {
     "Could not restore the debugger state": "the kernel was restarted while the debugger asked it",
+    "/images/": "a picture's address is asked for before it is made one of the lesson's folder",
 }
 
 
@@ -241,9 +242,9 @@ class Lesson:
             self.outside.append(request.url)
 
     def _hear(self, message: ConsoleMessage) -> None:
-        known = any(part in message.text for part in HARMLESS)
-        if message.type == "error" and not known:
-            self.console.append(f"{message.text} ({message.location.get('url', '')})")
+        told = f"{message.text} ({message.location.get('url', '')})"
+        if message.type == "error" and not any(part in told for part in HARMLESS):
+            self.console.append(told)
 
     def _hear_error(self, error: Error) -> None:
         self.console.append(str(error))

@@ -38,6 +38,8 @@ class Runs:
 
     def test_it_runs_from_top_to_bottom(self, lesson: Lesson) -> None:
         assert lesson.errors() == []
+        unseen = "all => all.filter(one => !one.naturalWidth).map(one => one.src)"
+        assert lesson.page.locator(".jp-RenderedMarkdown img").evaluate_all(unseen) == []
 
     def test_to_run_and_save_it_is_no_change(self, lesson: Lesson) -> None:
         lesson.save()
