@@ -72,6 +72,23 @@ class Price:
 
 
 @dataclass(frozen=True, slots=True)
+class Caching:
+    """A maker's rule of prompt caching: which tokens of a prompt come out of a cache.
+
+    The start of a prompt is cached if an earlier prompt began with exactly the same tokens.
+
+    Attributes:
+        least_tokens: the shortest start that is cached, in tokens.
+        step_tokens: by how many tokens a longer one grows.
+        source: where the rule was published, and when it was read there.
+    """
+
+    least_tokens: int
+    step_tokens: int
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
 class Model:
     """One model behind the key.
 
@@ -98,6 +115,7 @@ class Model:
         tokenizer_source: where that comes from.
         refuses_temperature_with_top_p: whether a request may have only one of the two.
         refuses_source: where that comes from.
+        caching: its maker's rule of prompt caching, where one is public.
     """
 
     id: str
@@ -122,6 +140,7 @@ class Model:
     tokenizer_source: Source | None = None
     refuses_temperature_with_top_p: bool = False
     refuses_source: Source | None = None
+    caching: Caching | None = None
 
     @property
     def safe_context_window(self) -> int | None:
@@ -309,6 +328,8 @@ def _model(entry: Mapping[str, Any]) -> Model:
     row = _row(entry)
     if "price" in row:
         row["price"] = Price(**_row(row["price"]))
+    if "caching" in row:
+        row["caching"] = Caching(**_row(row["caching"]))
     row["aliases"] = tuple(row.get("aliases", ()))
     return Model(**row, published=entry["source"] == "article")
 

@@ -157,6 +157,7 @@ class App:
             stated=state.stated,
             own=own,
             new_connection=request.nth_on_connection == 0,
+            prompts=tenant.prompts,
         )
         line = reply.timeline(fault)
         if request.header(b"x-mock-headers") == "early" and line.length is None:

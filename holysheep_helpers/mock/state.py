@@ -13,6 +13,7 @@ from holysheep_helpers.mock import LEARNERS_KEY
 from holysheep_helpers.mock.faults import Script
 from holysheep_helpers.mock.journal import Journal
 from holysheep_helpers.mock.limits import Limits
+from holysheep_helpers.mock.prompt_cache import PromptCache
 from holysheep_helpers.mock.slots import Slots
 from holysheep_helpers.mock.stated import AS_DRAWN, Stated
 
@@ -45,6 +46,7 @@ class Tenant:
         self.limits = Limits(plan, scale)
         self.journal = Journal(file)
         self.slots = Slots(slots)
+        self.prompts = PromptCache()
         self._asked: dict[bytes, int] = {}
         self._asked_before: dict[bytes, int] = {}
         self._open = 0

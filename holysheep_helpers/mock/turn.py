@@ -14,6 +14,7 @@ from holysheep_helpers.mock.exchange import Exchange, dump
 from holysheep_helpers.mock.faults import Fault
 from holysheep_helpers.mock.journal import Entry, Outcome, moments
 from holysheep_helpers.mock.limits import rate_limited
+from holysheep_helpers.mock.prompt_cache import PromptCache
 from holysheep_helpers.mock.replies import Answer
 from holysheep_helpers.mock.requests import ChatRequest
 from holysheep_helpers.mock.slots import Slots
@@ -38,6 +39,7 @@ class Reply:
     stated: Stated
     own: bytes
     new_connection: bool
+    prompts: PromptCache
 
     def timeline(self, fault: Fault | None) -> Timeline:
         """The reply as it will leave, with the fault in it."""
@@ -51,10 +53,12 @@ class Reply:
             words = tuple(tokens.split(THOUGHTS))
             thoughts = (words * (fault.tokens // len(words) + 1))[: fault.tokens]
         lengths = [len(answer.pieces) for answer in self.answers]
-        due = self._due_s(len(thoughts) + max(1, *lengths))
+        cached, prompt = self.prompts.cached_tokens(self.request), self.request.prompt_tokens
+        due = self._due_s(len(thoughts) + max(1, *lengths), prompt - cached)
         used = sum(lengths) + len(thoughts)
-        prompt = self.request.prompt_tokens
-        cached, cost = (min(fault.cached, prompt), fault.cost) if fault is not None else (0, None)
+        cost = fault.cost if fault is not None else None
+        if fault is not None and fault.cached:
+            cached = min(fault.cached, prompt)
         usage = wire.usage(prompt, used, len(thoughts), cached, cost)
         frames = None
         if self.request.stream:
@@ -73,12 +77,15 @@ class Reply:
             timeline.rewrite(line, fault, frames, self.scale)
         return line
 
-    def _due_s(self, count: int) -> list[float]:
-        """When each of so many tokens is due, in seconds since the arrival."""
+    def _due_s(self, count: int, read: int) -> list[float]:
+        """When each of ``count`` tokens is due, in seconds since the arrival.
+
+        ``read`` is how many tokens of the prompt are read first: cached ones are not.
+        """
         if not self.scale or self.stated.whole:
             return self.stated.over([0.0] * count)
         draw = Random(int.from_bytes(self.own, "big"))
-        due = profile(self.request.model).due_s(count, draw, self.request.prompt_tokens)
+        due = profile(self.request.model).due_s(count, draw, read)
         extra_s = NEW_CONNECTION_S if self.new_connection else 0.0
         return self.stated.over([(at_s + extra_s) * self.scale for at_s in due])
 
@@ -86,7 +93,7 @@ class Reply:
         """The reply to a request that is refused, ``None`` if this fault refuses nothing."""
         if fault.kind not in ("status", "html", "rate_limit", "quota"):
             return None
-        at_s = self._due_s(1)[0]
+        at_s = self._due_s(1, self.request.prompt_tokens)[0]
         if fault.kind == "status":
             return timeline.of_status(fault, at_s, self.headers)
         if fault.kind == "html":
