@@ -27,7 +27,7 @@ from holysheep_helpers.catalog.splitting import count_tokens
 from holysheep_helpers.costs.months import monthly_cost
 from holysheep_helpers.costs.moves import break_even
 from holysheep_helpers.lessons.tables import customer_messages
-from holysheep_helpers.pricing.money import exactly, to_krw, usd_text
+from holysheep_helpers.pricing.money import exactly, to_krw
 
 Check = Callable[[Any], Iterator[str]]
 
@@ -705,28 +705,35 @@ def check_10c(answer: Any) -> Iterator[str]:
 # --- 11 Cost
 
 
-CLAIMED_USD, CLAIMED_TOKENS, CLAIMED_MODEL = Decimal(60), 10_000_000, "claude-sonnet-4-5"
-"""11a: a claim that only one mix can make true."""
-
-
 @_exercise(
-    wants="a share from 0 to 1 is needed.",
-    praise="three quarters input: 7.5M at 3 USD and 2.5M at 15 USD are 60 USD.",
-    hint="hs.audit_claim(...) without an input_share tries every mix: look at .explains[0].",
+    wants="hand over both: hs.check('11a', (drill, support_prompt)). It must return messages.",
+    praise="the start stays the same, so the second call reads most of its prompt from the cache.",
+    hint="A list of two messages: the system message is RULES alone. The user message has the date "
+    "and the question.",
 )
 def check_11a(answer: Any) -> Iterator[str]:
-    def usd(share: Any) -> Decimal:
-        return monthly_cost(CLAIMED_MODEL, CLAIMED_TOKENS, input_share=share).usd
-
-    given, right = Decimal(str(answer)), (usd(0) - CLAIMED_USD) / (usd(0) - usd(1))
-    if given == 1 - right:
-        yield "that is the output's share: more of it costs more. Turn it around."
-    if given == 100 * right:
-        yield "as a share, from 0 to 1."
-    if not 0 <= given <= 1:
-        yield f"{given:g} is no share: it goes from 0 to 1."
-    if given != right:
-        yield f"at {given:.0%} input they cost {usd_text(usd(given))} USD."
+    drill, support_prompt = answer
+    drill.mock.reset()  # an empty cache
+    client, usage = drill.client(max_retries=0), None
+    for question, date in (("Where is parcel 17?", "2026-12-01"), ("And 58?", "2026-12-02")):
+        messages = support_prompt(question, date)
+        if messages is None:
+            yield "your function returns None. Return a list of messages."
+        whole = " ".join(message["content"] for message in messages)
+        for what, needed in {"question": question, "date": date}.items():
+            if needed not in whole:
+                yield f"the {what} is in none of your messages."
+        usage = client.chat.completions.create(
+            model=BASELINE, messages=messages, max_tokens=5, temperature=0
+        ).usage
+    if usage.prompt_tokens < 1024:
+        yield f"the prompt has {usage.prompt_tokens} tokens. Caching begins at 1,024: send RULES."
+    cached = usage.prompt_tokens_details.cached_tokens
+    if cached < usage.prompt_tokens - 200:
+        yield (
+            f"{cached} of {usage.prompt_tokens} tokens came from the cache. Put what changes from "
+            "call to call at the end."
+        )
 
 
 TOKENS, INPUT_SHARE, BASELINE = 30_000_000, Decimal("0.8"), "gpt-4.1"
@@ -735,7 +742,7 @@ TOKENS, INPUT_SHARE, BASELINE = 30_000_000, Decimal("0.8"), "gpt-4.1"
 
 @_exercise(
     wants=WANTS_WON,
-    praise="the difference of two exact costs, twelve times, at a rate that has a day.",
+    praise="the difference of two exact costs, times twelve, at a rate with a date.",
     hint="hs.monthly_cost(model, tokens, input_share='0.8').usd for both; hs.to_krw converts.",
 )
 def check_11b(answer: Any) -> Iterator[str]:
@@ -756,12 +763,12 @@ def check_11b(answer: Any) -> Iterator[str]:
     known = [
         (12 * month, IN_USD),
         (year(month) / 12, "that is one month. A year has twelve."),
-        (year(published), "that is the published saving: of 100M tokens, at 50/50."),
-        (year(published / 10), "that is of 10M tokens, at 50/50. Here it is 30M, at 80/20."),
-        (year(saving(Decimal("0.5"))), "that is at 50/50: 80% of these tokens are input."),
+        (year(published), "that is the published saving, of 100M tokens at 50/50."),
+        (year(published / 10), "that is for 10M tokens at 50/50. Here you have 30M at 80/20."),
+        (year(saving(Decimal("0.5"))), "that is for 50/50. 80% of these tokens are input."),
         (year(saving(1 - INPUT_SHARE)), "80% are input, not output."),
     ]
-    other = f"{answer:,} won is not right. What do both models cost, and the difference?"
+    other = f"{answer:,} won is not right. Subtract the costs of the two models."
     yield from _compared(answer, year(month), other, known)
 
 
@@ -774,33 +781,44 @@ ONE_OFF_USD, SAVING_USD = 600, 90
 
 @_exercise(
     wants="an amount in US dollars is needed.",
-    praise="50 of the 90 USD have to be left over each month, and then just are.",
-    hint="600 USD in 12 months: how much has to be left over each month?",
+    praise="50 of the 90 USD must remain each month, and with 40 USD of cost they do.",
+    hint="600 USD in 12 months: how much must remain each month?",
 )
 def check_12a(answer: Any) -> Iterator[str]:
     given, needed = Decimal(str(answer)), Decimal(ONE_OFF_USD) / 12
     if given == needed:
-        yield "that much has to be left over each month. What may be spent, then?"
+        yield "this much must remain each month. How much of the 90 USD is left for the cost?"
     if given >= SAVING_USD:
-        yield "then nothing is left each month, and it never pays back."
+        yield "then nothing remains each month, and the move never pays back."
     if given < 0:
         yield "a cost is 0 or more."
     if given != SAVING_USD - needed:
         months = ONE_OFF_USD / (SAVING_USD - given)
-        yield f"with {given:g} USD a month it pays back after {months:.1f} months."
-
-
-GROWTH = Decimal("0.05")
-"""12b: by how much the saving grows each month; all else is the move of that lesson's Step 1."""
+        yield f"with {given:g} USD per month the move pays back after {months:.1f} months."
 
 
 @_exercise(
-    wants="a whole number is needed: of months.",
-    praise="15 months instead of 22: the saving of the later months counts for more.",
-    hint="At the end of the loop: saving_usd *= Decimal('1.05').",
+    wants="hand over the function itself: hs.check('12b', months_until_paid).",
+    praise="with growth the move pays back after 15 months instead of 22.",
+    hint="Begin with left_usd = 1000. In a loop, subtract saving_usd - 5, count the month, and "
+    "multiply saving_usd by 1 + growth.",
 )
 def check_12b(answer: Any) -> Iterator[str]:
-    move: Any = {"one_off_usd": 1000, "monthly_saving_usd": 51, "monthly_running_usd": 5}
-    right, level = (break_even(**move, growth=rise).whole_months for rise in (GROWTH, "0"))
-    other = f"{answer:g} is not it. Grow the saving after each month, and count the months."
-    yield from _compared(answer, right, other, [(level, "that is without growth.")])
+    move: Any = {"one_off_usd": 1000, "monthly_running_usd": 5}
+    for saving, growth in (("51", "0"), ("51", "0.05"), ("200", "0.1")):
+        found = answer(Decimal(saving), Decimal(growth))
+        what = f"for a saving of {saving} USD and a growth of {growth}, your function returns"
+        if found is None:
+            yield f"{what} None. Return the number of months."
+        right, level, costless = (
+            break_even(**{**move, **more}, monthly_saving_usd=saving, growth=rise).whole_months
+            for rise, more in ((growth, {}), ("0", {}), (growth, {"monthly_running_usd": 0}))
+        )
+        known = [
+            (level, f"{what} {found}. The saving must grow each month."),
+            (costless, f"{what} {found}. Subtract the running cost of 5 USD."),
+            ((right or 0) + 1, f"{what} {found}. The first month has no growth yet."),
+        ]
+        other = f"{what} {found}, and {right} is right."
+        if found != right:
+            yield from _compared(found, right, other, known)

@@ -1,4 +1,8 @@
-claim = hs.audit_claim("60", "claude-sonnet-4-5", 10_000_000)
-print(claim)
-input_share = claim.explains[0].input_share
-hs.check("11a", input_share)
+def support_prompt(question, date):
+    return [
+        {"role": "system", "content": RULES},
+        {"role": "user", "content": f"Today is {date}. {question}"},
+    ]
+
+
+hs.check("11a", (drill, support_prompt))

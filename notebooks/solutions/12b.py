@@ -1,6 +1,10 @@
-left_usd, saving_usd, months = Decimal(1000), Decimal(51), 0
-while left_usd > 0 and months < 120:
-    left_usd -= saving_usd - 5
-    saving_usd *= Decimal("1.05")
-    months += 1
-hs.check("12b", months)
+def months_until_paid(saving_usd, growth):
+    left_usd, months = Decimal(1000), 0
+    while left_usd > 0:
+        left_usd -= saving_usd - 5
+        saving_usd *= 1 + growth
+        months += 1
+    return months
+
+
+hs.check("12b", months_until_paid)

@@ -14,8 +14,6 @@ import pytest
 from tests.support.project import ROOT
 
 NOT_YET = (
-    "notebooks/11",
-    "notebooks/12",
 )
 
 
