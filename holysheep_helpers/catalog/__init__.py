@@ -151,9 +151,9 @@ class Model:
     def warning(self) -> str:
         """One sentence if this model is on its way out, else an empty string."""
         if self.retires:
-            return f"{self.id}: retirement on {self.retires.isoformat()} ({self.retires_source})."
+            return f"{self.id} retires on {self.retires} (source: {self.retires_source})."
         if self.deprecated:
-            return f"{self.id}: marked deprecated in public model lists."
+            return f"{self.id} is marked as deprecated in public model lists."
         return ""
 
 

@@ -8,6 +8,7 @@ fails: then the learner is told what the exercise wants.
 from __future__ import annotations
 
 import re
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from decimal import Decimal
 from io import StringIO
 from itertools import pairwise
 from random import Random
+from types import FunctionType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,7 +24,7 @@ import httpx2
 import openai
 
 from holysheep_helpers import catalog
-from holysheep_helpers._checks import is_loopback, is_number
+from holysheep_helpers._checks import is_loopback, is_number, shown
 from holysheep_helpers.catalog.splitting import count_tokens
 from holysheep_helpers.costs.months import monthly_cost
 from holysheep_helpers.costs.moves import break_even
@@ -96,10 +98,22 @@ def verdict(exercise: str, answer: Any) -> tuple[bool, str]:
         with redirect_stdout(StringIO()):  # an answer that is a function may print as it likes
             problem = next(known.problems(answer), None)
     except Exception as error:  # noqa: BLE001 (an answer can be anything at all)
-        problem = known.wants or f"the check can't read this answer ({type(error).__name__})."
+        if _raises(answer, error):
+            name = type(error).__name__
+            problem = f"your function raises {name}. Call it in a cell of its own to see the line."
+        else:
+            problem = known.wants or f"the check can't read this answer ({type(error).__name__})."
     if problem:
         return False, f"Not yet: {problem}{help_line}"
     return True, f"Right: {known.praise}"
+
+
+def _raises(answer: Any, error: Exception) -> bool:
+    """Whether the error came out of the learner's own function."""
+    frames = traceback.walk_tb(error.__traceback__)
+    return isinstance(answer, FunctionType) and any(
+        frame.f_code is answer.__code__ for frame, _ in frames
+    )
 
 
 def _exercise(*, praise: str, hint: str, wants: str = "") -> Callable[[Check], Check]:
@@ -202,6 +216,8 @@ def check_02a(answer: Any) -> Iterator[str]:
         for limit in (_tokens(right), _tokens(right) + 3):
             given = [dict(message) for message in CHAT]
             kept = answer(given, limit)
+            if not isinstance(kept, list):
+                yield f"your function returns {shown(kept)}, and a list of messages is needed."
             if given != CHAT:
                 yield "your function changes the list that it gets. Make a new list."
             if kept[:1] != system:
@@ -221,7 +237,7 @@ def check_02a(answer: Any) -> Iterator[str]:
 
 @_exercise(
     wants=WANTS_WON,
-    praise="exact to the last won, because no float was near it.",
+    praise="the amount is exact to the last won, because no float was used.",
     hint="hs.catalog.published_price('mistral-small-2603') has input_usd_per_mtok and "
     "output_usd_per_mtok, both per million tokens; hs.to_krw(usd, rate) converts.",
 )
@@ -292,7 +308,8 @@ def check_03b(answer: Any) -> Iterator[str]:
 @_exercise(
     wants="hand over both, and the speed as a number: hs.check('03c', (stream, speed)).",
     praise="decode speed counts tokens, and starts its clock at the first one.",
-    hint="All it takes: stream.usage.completion_tokens, stream.timeline[-1][0], stream.ttft_s.",
+    hint="You need three values: stream.usage.completion_tokens, stream.timeline[-1][0] and "
+    "stream.ttft_s.",
 )
 def check_03c(answer: Any) -> Iterator[str]:
     stream, speed = answer
@@ -302,7 +319,7 @@ def check_03c(answer: Any) -> Iterator[str]:
     waits = "that divides by the whole time: the wait for the first token is not decoding."
     chunks = "those are chunks a second over the whole time. Count tokens, after the first."
     known = [(tokens / whole_s, waits), (stream.chunks / whole_s, chunks)]
-    other = f"{speed:.1f} is not it: (tokens - 1) / (time of the last text - ttft_s)."
+    other = f"{speed:.1f} is not right. Use (tokens - 1) / (time of the last text - ttft_s)."
     yield from _compared(speed, right, other, known, within=0.03, near=0.005)
 
 

@@ -66,7 +66,7 @@ def test_retirements_are_told() -> None:
     assert told["claude-sonnet-4-5"] == date(2026, 11, 30)
     sonnet = catalog.find("claude-sonnet-4-5")
     assert sonnet is not None
-    assert sonnet.warning().startswith("claude-sonnet-4-5: retirement on 2026-11-30 (")
+    assert sonnet.warning().startswith("claude-sonnet-4-5 retires on 2026-11-30 (source: ")
     fine = catalog.find("mistral-small-2603")
     assert fine is not None
     assert fine.warning() == ""

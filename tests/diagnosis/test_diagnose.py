@@ -86,7 +86,7 @@ def test_a_key_that_can_not_be_sent(mock: MockHandle, key: str) -> None:
     [
         ("mistral-small", "Nearest known ids: mistral-small-2603"),
         ("mistral/small-2603", "try the id itself, 'mistral-small-2603'"),
-        ("deepseek-chat", "retirement on 2026-07-24"),
+        ("deepseek-chat", "retires on 2026-07-24"),
         ("zzz", "client.models.list() shows"),
     ],
 )

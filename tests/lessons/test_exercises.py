@@ -163,11 +163,20 @@ def tokens_of(messages: list[Any]) -> int:
         (keeps_one_turn, False, "10 messages fit, and your function keeps 2"),
         (ignores_the_limit, False, "your function keeps "),
         (changes_the_list, False, "changes the list"),
-        (lambda messages, limit: None, False, "must return a list"),
+        (lambda messages, limit: None, False, "your function returns None, and a list"),
     ],
 )
 def test_02a_wants_the_rules_and_the_newest_turns(fit: Any, right: bool, says: str) -> None:
     judge("02a", fit, right=right, says=says)
+
+
+def test_a_function_that_raises_is_not_taken_for_something_else() -> None:
+    def broken(messages: list[Any], limit: int) -> list[Any]:
+        raise KeyError(f"{len(messages)} messages, limit {limit}")
+
+    judge("02a", broken, right=False, says="your function raises KeyError")
+    judge("02a", lambda messages: messages, right=False, says="hand over the function itself")
+    judge("02a", [], right=False, says="hand over the function itself")
 
 
 @pytest.mark.parametrize(
@@ -263,7 +272,7 @@ def test_03c_wants_the_decode_speed(stream: Callable[[int | None], hs.Stream]) -
     tokens = whole.usage.completion_tokens
     judge("03c", (whole, 100.0), right=True, says="starts its clock at the first one")
     judge("03c", (whole, 97.5), right=True, says="starts its clock")
-    judge("03c", (whole, 80.0), right=False, says="80.0 is not it")
+    judge("03c", (whole, 80.0), right=False, says="80.0 is not right")
     judge("03c", (whole, tokens / whole.elapsed_s), right=False, says="the wait for the first")
     judge("03c", (whole, whole.chunks / whole.elapsed_s), right=False, says="Count tokens")
     judge("03c", (whole, "100"), right=False, says="a number")
