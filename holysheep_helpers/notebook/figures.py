@@ -20,8 +20,9 @@ from cycler import cycler
 from matplotlib import axes as mpl_axes
 from matplotlib import figure as mpl_figure
 from matplotlib import font_manager
+from matplotlib.artist import Artist
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.patches import Patch
+from PIL import Image, ImageDraw
 
 if TYPE_CHECKING:
     from matplotlib.typing import RcKeyType
@@ -151,7 +152,18 @@ class Figure(mpl_figure.Figure):
         png = BytesIO()
         # Without Matplotlib's version, a stored notebook changes only where a picture does.
         self.savefig(png, format="png", metadata={"Software": None})
-        return png.getvalue()
+        return _with_round_corners(png)
+
+
+def _with_round_corners(png: BytesIO) -> bytes:
+    """The picture as a card with round corners, which sits well on a dark page."""
+    picture = Image.open(png).convert("RGBA")
+    fine = Image.new("L", (4 * picture.width, 4 * picture.height))
+    ImageDraw.Draw(fine).rounded_rectangle((0, 0, fine.width - 1, fine.height - 1), 48, fill=255)
+    picture.putalpha(fine.resize(picture.size))
+    card = BytesIO()
+    picture.save(card, "PNG")
+    return card.getvalue()
 
 
 @_in_own_style("print_figure")
@@ -184,13 +196,16 @@ def named_rows(
     return figure, axes
 
 
-def legend_below(figure: mpl_figure.Figure, *more: Patch, **options: Any) -> None:
-    """A legend under the figure: an entry for each label in its axes, then those of ``more``."""
+def legend_below(figure: mpl_figure.Figure, *more: Artist, **options: Any) -> None:
+    """A legend under the figure: an entry for each label in its axes, then those of ``more``.
+
+    An entry of ``more`` takes the place of one with the same label.
+    """
     marks: dict[str, Any] = {}
     for axes in figure.axes:
         handles, labels = axes.get_legend_handles_labels()
         marks |= dict(zip(labels, handles, strict=True))
-    marks |= {str(patch.get_label()): patch for patch in more}
+    marks |= {str(mark.get_label()): mark for mark in more}
     look = {"loc": "outside lower center", "ncols": 4, "frameon": False, **options}
     figure.legend(marks.values(), marks.keys(), **look)
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
@@ -190,7 +191,9 @@ def plot_circuit(breaker: CircuitBreaker, outage_s: tuple[float, float] | None =
     what = "were wrong themselves" if wrong and not failed else "failed"
     count = f"{failed or wrong} request{'s' * ((failed or wrong) != 1)}"
     axes.set_title(f"{worst}: {count} {what}, {counts[worst, 'passed over']} were spared")
-    figures.legend_below(figure, ncols=6)
+    half = Line2D([], [], marker="|", linestyle="", markersize=14, markeredgewidth=2)
+    half.set(color=figures.BLACK, label="half-open")
+    figures.legend_below(figure, *[half] * any(e.what == "half-open" for e in events), ncols=6)
     return figure
 
 

@@ -214,7 +214,13 @@ def test_what_jupyter_shows_is_what_is_saved() -> None:
     from IPython.core.pylabtools import print_figure
 
     figure = hs.plot_bars({"가": 1}, "초", "제목")
-    assert print_figure(figure, "png", "tight", metadata={"Software": None}) == png_of(figure)
+    saved = print_figure(figure, "png", "tight", metadata={"Software": None})
+    square, card = (Image.open(io.BytesIO(png)).convert("RGBA") for png in (saved, png_of(figure)))
+    assert card.convert("RGB").tobytes() == square.convert("RGB").tobytes()
+    alpha = card.getchannel("A")
+    right, low = card.width - 1, card.height - 1
+    assert [alpha.getpixel(at) for at in ((0, 0), (right, 0), (0, low), (right, low))] == [0] * 4
+    assert alpha.crop((15, 15, right - 15, low - 15)).getextrema() == (255, 255)
     assert repr(figure) == "<Figure size 800x170 with 1 Axes>"
 
 

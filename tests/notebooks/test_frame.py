@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from tests.notebooks.test_notebooks import FILES, every_notebook, exercises
-from tests.support.not_yet import late
 from tests.support.project import ROOT
 from tests.support.prose import CODE, GENERATED, blank
 from tools import course
@@ -138,13 +137,13 @@ def test_exercises_are_asked_in_the_same_words(file: Path) -> None:
     assert 2 <= len(exercises(file)) <= 3
 
 
-@pytest.mark.parametrize("file", [late(file) for file in FILES[1:]])
+@every_lesson
 def test_code_is_written_in_an_exercise(file: Path) -> None:
     number = file.name[:2]
     assert re.search(rf"^\*\*{number}[a-z]\.\*\* Write ", "\n".join(texts(file)), re.MULTILINE)
 
 
-@pytest.mark.parametrize("file", [late(file) for file in FILES[1:]])
+@every_lesson
 def test_a_step_has_a_question_with_its_answer_folded_below(file: Path) -> None:
     asked = [text for text in texts(file) if "**Question:**" in text]
     assert asked
@@ -152,7 +151,7 @@ def test_a_step_has_a_question_with_its_answer_folded_below(file: Path) -> None:
     assert sum("<details>" in text for text in texts(file)) == len(asked)
 
 
-@pytest.mark.parametrize("file", [late(file) for file in FILES])
+@every_notebook
 def test_a_cell_has_one_parenthesis_at_most(file: Path) -> None:
     found = {}
     for cell in r.load(file)["cells"]:
