@@ -213,12 +213,12 @@ def _request(client: SdkClient, arguments: dict[str, Any]) -> httpx2.Request:
 def _warn_of_end(reason: str | None, arguments: dict[str, Any]) -> None:
     note = replies.ending_note(reason)
     if reason == "length":
-        said = f"The reply was cut by max_tokens ({arguments.get('max_tokens', 'the default')}): "
-        said += "raise it, or ask for a shorter answer."
+        said = f"The reply was cut by max_tokens ({arguments.get('max_tokens', 'the default')}). "
+        said += "Raise max_tokens, or ask for a shorter answer."
     elif replies.ending(reason) == "cut":
-        said = f"The reply was {note}: ask for a shorter answer, or split the text."
+        said = f"The reply was {note}. Ask for a shorter answer, or split the text."
     else:
-        said = f"The reply is {note}: read it before you rely on it."
+        said = f"The reply is {note}. Read the reply before you rely on it."
     warn(said, CutShortWarning, stacklevel=5)
 
 

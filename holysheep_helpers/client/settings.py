@@ -91,15 +91,15 @@ def _may_be_read(file: Path) -> bool:
         return True
     found = file.stat()
     if not {found.st_uid, file.lstat().st_uid} <= {0, getuid()}:  # a link's owner chose its target
-        what, cure = "belongs to another user", f"chown it, or name it in {FILE_VARIABLE}"
+        what, fix = "belongs to another user", f"chown it, or name it in {FILE_VARIABLE}"
     elif found.st_mode & stat.S_IWOTH:
-        what, cure = "can be written by all users", "chmod go-w .env"
+        what, fix = "can be written by all users", "chmod go-w .env"
     else:
         return True
     if real := owners_are_real(file):
-        warn(f"{file} {what}: it was left alone. To use it: {cure}.", EnvFileWarning, 4)
+        warn(f"{file} {what}, so it was not read. To use the file: {fix}.", EnvFileWarning, 4)
     else:
-        warn(f"{file} {what}, as this file system says: it was read.", EnvFileWarning, 4)
+        warn(f"{file} {what}, as this file system says, and it was read.", EnvFileWarning, 4)
     return not real
 
 

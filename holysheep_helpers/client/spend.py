@@ -206,7 +206,7 @@ def _calls(count: int) -> str:
 
 
 class BudgetError(HolySheepError, openai.OpenAIError):
-    """The budget does not allow this call: raise it, or ask for less. Nothing was sent."""
+    """The budget does not allow this call, so nothing was sent. Raise it, or ask for less."""
 
     kind = "budget"
 
@@ -349,7 +349,7 @@ def most_usd_of(body: dict[str, Any]) -> tuple[Decimal | None, str]:
         limit, taken_for = known and known.max_output, f"the longest answer of {model}"
     if limit is None:
         limit = MOST_ASSUMED_TOKENS
-        taken_for = f"{limit:,} tokens, for no max_tokens was sent"
+        taken_for = f"{limit:,} tokens, because no max_tokens was sent"
     answers = money.count(body.get("n")) or 1
     return money.most_of(item.input_tokens, answers * limit, model), taken_for
 
@@ -430,9 +430,12 @@ class Budget:
         if not self.is_default:
             return
         with suppress(UnpricedWarning):  # made an error, it would hide why the call has ended
-            said = f"The usage of a call never came: it may have cost up to {most_usd:f} USD (its "
-            said += f"answer is taken for {taken_for}). The default budget of {self.limit_usd:f} "
-            self._warn_once("", f"{said}USD counts what is certain alone; gw.spend says both.")
+            said = (
+                f"The usage of a call never came. The call may have cost up to {most_usd:f} USD: "
+            )
+            said += f"its answer is counted as {taken_for}. The default budget of "
+            said += f"{self.limit_usd:f} USD counts only what is certain; gw.spend shows both."
+            self._warn_once("", said)
 
     def check_models(self, models: Iterable[str]) -> None:
         """Raise ``BudgetError`` if one of these has no published price to keep the budget by."""
@@ -468,7 +471,8 @@ class Budget:
             if not self.reserved_usd:
                 raise BudgetError(
                     f"Not sent: {self.spend.usd:f} USD is spent, the next call may cost {most:f} "
-                    f"USD, and budget_usd is {self.limit_usd:f} USD. Raise it, or lower max_tokens."
+                    f"USD, and budget_usd is {self.limit_usd:f} USD. Raise budget_usd, or lower "
+                    "max_tokens."
                 )
             self._settled.clear()
             await self._settled.wait()

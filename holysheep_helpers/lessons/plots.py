@@ -37,7 +37,7 @@ def plot_streams(streams: Stream | AsyncStream | Mapping[str, Stream | AsyncStre
     """
     named = {"": streams} if isinstance(streams, Stream | AsyncStream) else dict(streams)
     if not named:
-        raise InputError("No stream was given: read one to its end, then hand it over.")
+        raise InputError("No stream was given: read one to its end, then give it to this function.")
     figure, axes = subplots()
     for colour, (name, stream) in zip(COLOURS * len(named), named.items(), strict=False):
         if not stream.timeline or stream.elapsed_s is None:
@@ -93,7 +93,7 @@ def plot_bars(values: Mapping[str, Decimal | float], axis_label: str, title: str
         <Figure size 800x220 with 1 Axes>
     """
     if not values:
-        raise InputError("There is nothing to draw: hand over a dict from names to numbers.")
+        raise InputError("There is nothing to draw. Give a dict from names to numbers.")
     for name, value in values.items():
         if not isinstance(value, Decimal | int | float) or not 0 <= value < float("inf"):
             raise InputError(f"{name} is {shown(value)}: a finite number, 0 or more, is needed.")

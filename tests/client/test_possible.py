@@ -311,7 +311,7 @@ def test_the_default_budget_tells_of_it_once_and_goes_on(live: Live, mock: MockH
     def read() -> None:
         hear(gateway, **costly)
 
-    with pytest.warns(hs.UnpricedWarning, match="taken for all of its max_tokens"):
+    with pytest.warns(hs.UnpricedWarning, match="counted as all of its max_tokens"):
         read()
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")

@@ -76,7 +76,10 @@ def test_a_projects_top_ends_the_search(folder: Path, top: str) -> None:
 @pytest.mark.parametrize("spoil", [of_another_user, of_all])
 @pytest.mark.parametrize(
     ("real", "told"),
-    [(True, r"it was left alone. To use it: ch"), (False, r"this file system says: it was read")],
+    [
+        (True, r"so it was not read. To use the file: ch"),
+        (False, r"this file system says, and it was read"),
+    ],
 )
 def test_a_file_that_others_can_write_is_read_only_where_owners_are_made_up(
     file: Path, monkeypatch: pytest.MonkeyPatch, spoil: Spoil, real: bool, told: str
@@ -115,7 +118,7 @@ def test_a_link_that_another_user_made_is_left_alone(
         link, lstat = folder / ".env", Path.lstat
         theirs = os.stat_result((*lstat(link)[:4], 4321, *lstat(link)[5:]))
         monkeypatch.setattr(Path, "lstat", lambda path: theirs if path == link else lstat(path))
-    with pytest.warns(hs.EnvFileWarning, match="belongs to another user: it was left alone"):
+    with pytest.warns(hs.EnvFileWarning, match="belongs to another user, so it was not read"):
         assert read_settings().file is None
 
 
