@@ -215,6 +215,7 @@ def test_what_jupyter_shows_is_what_is_saved() -> None:
 
     figure = hs.plot_bars({"가": 1}, "초", "제목")
     saved = print_figure(figure, "png", "tight", metadata={"Software": None})
+    assert isinstance(saved, bytes)
     square, card = (Image.open(io.BytesIO(png)).convert("RGBA") for png in (saved, png_of(figure)))
     assert card.convert("RGB").tobytes() == square.convert("RGB").tobytes()
     alpha = card.getchannel("A")

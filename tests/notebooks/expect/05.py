@@ -31,4 +31,5 @@ EXPECT = {
         thinking="SimpleNamespace(answer_ttft_s=0.1, ttft_s=0.1)",
     ),
     "05-60": Expect("kept == first_run", kept="my_run"),
+    "05-60b": Expect("len(twice.runs) == 2 and not twice.failed", twice="first_run"),
 }
