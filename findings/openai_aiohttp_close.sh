@@ -4,7 +4,7 @@ set -eu
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 "${PYTHON:-python3}" -m venv "$folder/venv"
-"$folder/venv/bin/python" -m pip install -qq "openai[aiohttp]==3.56.0" httpx2==2.16.2 aiohttp==3.14.5
+"$folder/venv/bin/python" -m pip install -qq openai==3.56.0 httpx2==2.16.2 aiohttp==3.14.5
 cd "$folder"
 env -i PATH="$PATH" "$folder/venv/bin/python" - <<'PY'
 import asyncio
