@@ -736,6 +736,7 @@ def check_11a(answer: Any) -> Iterator[str]:
         messages = support_prompt(question, date)
         if messages is None:
             yield "your function returns None. Return a list of messages."
+            return
         whole = " ".join(message["content"] for message in messages)
         for what, needed in {"question": question, "date": date}.items():
             if needed not in whole:
